@@ -1,0 +1,300 @@
+//! Events: what the log's operations, and the passing of time, have brought about.
+//!
+//! Events are for readers: nothing in the state depends on them. They are the same on every node.
+use crate::{Did, Digest, EpochNumber, Height, JobId, Mana, OperationId, PublicKey, Refusal, SeatKind, Time};
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// Kind of an [`Event`], for filters (`icn-cli events --type rollback`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// Seats, cooperatives and members.
+    Membership,
+    /// A new epoch.
+    Epoch,
+    /// Mana that changed hands or came into being.
+    Mana,
+    /// A job's way.
+    Job,
+    /// A job that came to nothing, with everything as before.
+    Rollback,
+    /// A challenge and how it ended.
+    Challenge,
+    /// An operation in a block that changed nothing.
+    Refused,
+    /// A seat that broke the rules of consensus; this node's own observation.
+    Misbehaviour,
+}
+
+impl EventKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Membership,
+        Self::Epoch,
+        Self::Mana,
+        Self::Job,
+        Self::Rollback,
+        Self::Challenge,
+        Self::Refused,
+        Self::Misbehaviour,
+    ];
+
+    /// The name in filters and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Membership => "membership",
+            Self::Epoch => "epoch",
+            Self::Mana => "mana",
+            Self::Job => "job",
+            Self::Rollback => "rollback",
+            Self::Challenge => "challenge",
+            Self::Refused => "refused",
+            Self::Misbehaviour => "misbehaviour",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// A node applied for a seat.
+    Applied {
+        /// Who.
+        applicant: Did,
+        /// For what.
+        kind: SeatKind,
+        /// Who invited it.
+        inviter: Did,
+    },
+    /// A cooperative said yes to an applicant.
+    Approved {
+        /// Who applied.
+        applicant: Did,
+        /// Who said yes.
+        by: Did,
+        /// How many cooperatives have said yes.
+        approvals: u32,
+        /// How many are needed.
+        needed: u32,
+    },
+    /// An applicant has enough approvals.
+    Admitted {
+        /// Who.
+        applicant: Did,
+    },
+    /// An admitted node has the log.
+    SeatReady {
+        /// Who.
+        seat: Did,
+    },
+    /// A seat will be given up at the end of the epoch.
+    Leaving {
+        /// Who.
+        seat: Did,
+    },
+    /// A member entered.
+    MemberAdded {
+        /// Who.
+        member: Did,
+        /// Of which cooperative.
+        cooperative: Did,
+    },
+    /// A member left.
+    MemberRemoved {
+        /// Who.
+        member: Did,
+        /// Of which cooperative.
+        cooperative: Did,
+        /// What it had, back with the cooperative.
+        returned: Mana,
+    },
+    /// The seats of the next epoch are fixed.
+    SeatsFixed {
+        /// Which epoch.
+        epoch: EpochNumber,
+        /// Who will order its blocks.
+        seats: Vec<Did>,
+    },
+    /// Mana moved within a cooperative.
+    ManaShared {
+        /// From whom.
+        from: Did,
+        /// To whom.
+        to: Did,
+        /// How much.
+        amount: Mana,
+    },
+    /// Pay became spendable.
+    PayMatured {
+        /// Which job.
+        job: JobId,
+        /// Who earned it.
+        executor: Did,
+        /// How much.
+        amount: Mana,
+    },
+    /// A job was submitted; mana is held for it.
+    JobSubmitted {
+        /// Which job.
+        job: JobId,
+        /// Who pays.
+        submitter: Did,
+        /// How much is held.
+        held: Mana,
+    },
+    /// A job was given to executors.
+    JobAwarded {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// To whom, one per replica.
+        executors: Vec<Did>,
+    },
+    /// An executor posted its receipt.
+    JobReceipt {
+        /// Which job.
+        job: JobId,
+        /// Who ran it.
+        executor: Did,
+        /// Digest of what came out.
+        outcome: Digest,
+    },
+    /// A job is done, paid (pay matures after the challenge window) and the rest released.
+    JobSettled {
+        /// Which job.
+        job: JobId,
+        /// Who is paid.
+        executors: Vec<Did>,
+        /// How much in total.
+        paid: Mana,
+        /// How much went back.
+        released: Mana,
+    },
+    /// An attempt failed; the job goes to others.
+    JobRetried {
+        /// Which job.
+        job: JobId,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A job came to nothing: the hold is released, nobody is paid.
+    JobRolledBack {
+        /// Which job.
+        job: JobId,
+        /// How much went back.
+        released: Mana,
+        /// Why.
+        reason: String,
+    },
+    /// Its submitter withdrew a job.
+    JobCancelled {
+        /// Which job.
+        job: JobId,
+        /// How much went back.
+        released: Mana,
+    },
+    /// A receipt is in doubt.
+    JobChallenged {
+        /// Which job.
+        job: JobId,
+        /// Who doubts it.
+        challenger: Did,
+        /// Who replays it.
+        jury: Vec<Did>,
+    },
+    /// The jury found the receipt true.
+    ChallengeFailed {
+        /// Which job.
+        job: JobId,
+        /// What the challenger lost.
+        stake: Mana,
+    },
+    /// The jury found the receipt false.
+    JobDisproved {
+        /// Which job.
+        job: JobId,
+        /// Who lied.
+        executor: Did,
+        /// What it was not paid.
+        forfeited: Mana,
+    },
+    /// The jury said nothing in time; everything as before the challenge.
+    ChallengeLapsed {
+        /// Which job.
+        job: JobId,
+    },
+    /// An operation in a block changed nothing but its author's sequence window.
+    Refused {
+        /// Which operation.
+        operation: OperationId,
+        /// Whose.
+        author: Did,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A seat signed what it must not.
+    Misbehaved {
+        /// The seat's key.
+        seat: PublicKey,
+        /// In which epoch.
+        epoch: EpochNumber,
+        /// In which view.
+        view: u64,
+        /// What it did.
+        offence: String,
+    },
+}
+
+impl Event {
+    /// The kind, for filters.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Applied { .. }
+            | Self::Approved { .. }
+            | Self::Admitted { .. }
+            | Self::SeatReady { .. }
+            | Self::Leaving { .. }
+            | Self::MemberAdded { .. }
+            | Self::MemberRemoved { .. } => EventKind::Membership,
+            Self::SeatsFixed { .. } => EventKind::Epoch,
+            Self::ManaShared { .. } | Self::PayMatured { .. } => EventKind::Mana,
+            Self::JobSubmitted { .. }
+            | Self::JobAwarded { .. }
+            | Self::JobReceipt { .. }
+            | Self::JobSettled { .. }
+            | Self::JobRetried { .. }
+            | Self::JobCancelled { .. } => EventKind::Job,
+            Self::JobRolledBack { .. } => EventKind::Rollback,
+            Self::JobChallenged { .. }
+            | Self::ChallengeFailed { .. }
+            | Self::JobDisproved { .. }
+            | Self::ChallengeLapsed { .. } => EventKind::Challenge,
+            Self::Refused { .. } => EventKind::Refused,
+            Self::Misbehaved { .. } => EventKind::Misbehaviour,
+        }
+    }
+}
+
+/// An event with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EventRecord {
+    /// Number on this node, from 1, without gaps: what `Last-Event-ID` and cursors name.
+    pub number: u64,
+    /// The block that brought it about.
+    pub height: Height,
+    /// That block's time.
+    pub time: Time,
+    /// What happened.
+    pub event: Event,
+    /// Hash of the record before this one; zero for the first.
+    pub previous: Digest,
+}

@@ -1,0 +1,446 @@
+//! What a federation is made of: its genesis, parameters, cooperatives with their keys, invitations.
+use crate::{
+    Cid, Did, Digest, Domain, Height, Mana, Millis, PublicKey, Signable, Time, canonical, limits,
+    macros::content_id,
+};
+use alloc::{string::String, vec::Vec};
+use core::{fmt, str::FromStr};
+use serde::{Deserialize, Serialize};
+
+/// Name of a federation or cooperative: 1 to 64 bytes, printable, without spaces at the ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        let printable = !text.chars().any(char::is_control) && text.trim() == text;
+        if text.is_empty() || text.len() > limits::MAX_NAME_BYTES || !printable {
+            Err(NameError)
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::try_from(String::from(text))
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+/// Text that is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a name has 1 to 64 bytes, no control characters and no spaces at its ends")]
+pub struct NameError;
+
+/// What a key may do for its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Orders blocks, is the node's network identity, bids for jobs and signs receipts.
+    Seat,
+    /// Speaks for the cooperative: admission, members, agreements.
+    Officer,
+    /// Moves credit up to a limit.
+    Line,
+    /// Replaces lost keys.
+    Recovery,
+    /// A person or service of the cooperative, with a key of its own.
+    Member,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seat => "seat",
+            Self::Officer => "officer",
+            Self::Line => "line",
+            Self::Recovery => "recovery",
+            Self::Member => "member",
+        })
+    }
+}
+
+/// The officers of a cooperative: any `threshold` of `keys` speak for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Officers {
+    /// How many of the keys must agree, at least 1.
+    pub threshold: u8,
+    /// Distinct keys, at most [`limits::MAX_OFFICERS`].
+    pub keys: Vec<PublicKey>,
+}
+
+/// The keys that act for a cooperative or witness, by role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RoleKeys {
+    /// The node's key: consensus, network, jobs.
+    pub seat: PublicKey,
+    /// Who speaks for the cooperative.
+    pub officers: Officers,
+    /// Credit transfers up to a limit.
+    pub line: PublicKey,
+    /// Replaces the others when they are lost.
+    pub recovery: PublicKey,
+}
+
+impl RoleKeys {
+    /// One key in every role: how a new node starts, and what `doctor` warns of.
+    pub fn single(key: PublicKey) -> Self {
+        Self {
+            seat: key,
+            officers: Officers {
+                threshold: 1,
+                keys: alloc::vec![key],
+            },
+            line: key,
+            recovery: key,
+        }
+    }
+
+    /// Whether the thresholds and keys can act at all.
+    pub fn is_usable(&self) -> bool {
+        let officers = &self.officers.keys;
+        let distinct = officers
+            .iter()
+            .enumerate()
+            .all(|(at, key)| !officers[..at].contains(key));
+        let threshold = usize::from(self.officers.threshold);
+        let mut keys = officers.iter().chain([&self.seat, &self.line, &self.recovery]);
+        distinct
+            && (1..=officers.len()).contains(&threshold)
+            && officers.len() <= limits::MAX_OFFICERS
+            && keys.all(PublicKey::is_usable)
+    }
+}
+
+/// What a seat stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SeatKind {
+    /// A cooperative: orders blocks, votes, has an account.
+    Cooperative,
+    /// Orders blocks only: no vote in governance, no account.
+    Witness,
+}
+
+/// Rules of a federation that every node must agree on. Only the log changes them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Blocks of one epoch, at least 32.
+    pub epoch_blocks: u64,
+    /// An idle federation makes a block this often.
+    pub heartbeat_ms: Millis,
+    /// What a cooperative regenerates in an hour.
+    pub mana_rate_per_hour: Mana,
+    /// Up to what balance a cooperative regenerates.
+    pub mana_capacity: Mana,
+    /// What a cooperative starts with.
+    pub mana_start: Mana,
+    /// Holds that one account can have at once.
+    pub max_holds: u32,
+    /// Times that a failed job goes to another executor.
+    pub job_retry_count: u32,
+    /// How long bids for a job are collected, from the block that submits it.
+    pub bid_window_ms: Millis,
+    /// Silence of the coordinator after which any seat may award.
+    pub award_timeout_ms: Millis,
+    /// What an executor gets beyond the job's wall clock to fetch inputs and post its receipt.
+    pub receipt_grace_ms: Millis,
+    /// How long a receipt can be challenged; then its pay is spendable.
+    pub challenge_window_ms: Millis,
+    /// What a challenger puts at stake.
+    pub challenge_stake: Mana,
+    /// Seats that replay a challenged job.
+    pub challenge_jury: u8,
+    /// Pay from one cooperative that counts for another's standing, in whole.
+    pub standing_cap_per_payer: Mana,
+}
+
+impl Parameters {
+    /// For a federation on one machine: short epochs and windows.
+    pub fn devnet() -> Self {
+        Self {
+            epoch_blocks: 100,
+            heartbeat_ms: Millis::from_secs(1),
+            challenge_window_ms: Millis::from_secs(5),
+            ..Self::production()
+        }
+    }
+
+    /// For federations in earnest.
+    pub fn production() -> Self {
+        Self {
+            epoch_blocks: 1_000,
+            heartbeat_ms: Millis::from_secs(10),
+            mana_rate_per_hour: Mana::from_whole(10_000),
+            mana_capacity: Mana::from_whole(100_000),
+            mana_start: Mana::from_whole(50_000),
+            max_holds: 4_096,
+            job_retry_count: 3,
+            bid_window_ms: Millis::new(500),
+            award_timeout_ms: Millis::from_secs(5),
+            receipt_grace_ms: Millis::from_secs(10),
+            challenge_window_ms: Millis::from_secs(600),
+            challenge_stake: Mana::from_whole(10),
+            challenge_jury: 3,
+            standing_cap_per_payer: Mana::from_whole(1_000),
+        }
+    }
+
+    /// The parameter that cannot be, if one is: its name and what is allowed.
+    ///
+    /// # Errors
+    /// Names the first parameter that is out of range, with its range.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let range = |name, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(ParameterError {
+                    name,
+                    value,
+                    min,
+                    max,
+                })
+            }
+        };
+        range("epoch_blocks", self.epoch_blocks, 32, 100_000)?;
+        range("heartbeat_ms", self.heartbeat_ms.get(), 100, 10_000)?;
+        range("mana_rate_per_hour", self.mana_rate_per_hour.milli(), 0, 1 << 50)?;
+        range("mana_capacity", self.mana_capacity.milli(), 0, 1 << 50)?;
+        range(
+            "mana_start",
+            self.mana_start.milli(),
+            0,
+            self.mana_capacity.milli(),
+        )?;
+        range("max_holds", u64::from(self.max_holds), 1, 1 << 20)?;
+        range(
+            "job_retry_count",
+            u64::from(self.job_retry_count),
+            0,
+            u64::from(limits::MAX_RETRIES),
+        )?;
+        range("bid_window_ms", self.bid_window_ms.get(), 10, 60_000)?;
+        range("award_timeout_ms", self.award_timeout_ms.get(), 1_000, 600_000)?;
+        range("receipt_grace_ms", self.receipt_grace_ms.get(), 1_000, 600_000)?;
+        range(
+            "challenge_window_ms",
+            self.challenge_window_ms.get(),
+            0,
+            30 * 86_400_000,
+        )?;
+        range("challenge_stake", self.challenge_stake.milli(), 0, 1 << 50)?;
+        range("challenge_jury", u64::from(self.challenge_jury), 1, 15)?;
+        range(
+            "standing_cap_per_payer",
+            self.standing_cap_per_payer.milli(),
+            0,
+            1 << 50,
+        )
+    }
+}
+
+/// A parameter out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} = {value} is out of range: {min} to {max}")]
+pub struct ParameterError {
+    /// Name of the parameter.
+    pub name: &'static str,
+    /// Its value, in its unit.
+    pub value: u64,
+    /// The least that is allowed.
+    pub min: u64,
+    /// The most that is allowed.
+    pub max: u64,
+}
+
+/// A cooperative that is there from the first block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    /// Who it is.
+    pub did: Did,
+    /// What it is called.
+    pub name: Name,
+    /// Which keys act for it.
+    pub keys: RoleKeys,
+}
+
+/// The federation that a new genesis continues after seats were lost for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Predecessor {
+    /// Its genesis.
+    pub genesis: Cid,
+    /// Its last final height.
+    pub height: Height,
+    /// Its outcome root there.
+    pub root: Digest,
+}
+
+/// The beginning of a federation. Its CID is the federation's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// What the federation is called.
+    pub name: Name,
+    /// When it began, by its founder's clock.
+    pub created: Time,
+    /// Its rules.
+    pub parameters: Parameters,
+    /// Its first cooperatives, in the order of their DIDs, each once.
+    pub founders: Vec<Founder>,
+    /// What it continues, if anything.
+    pub predecessor: Option<Predecessor>,
+}
+
+impl Genesis {
+    /// The id of the federation.
+    pub fn id(&self) -> Cid {
+        Cid::of_dag_cbor(&canonical::to_bytes(self))
+    }
+
+    /// Whether a federation can begin so.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        self.parameters.check()?;
+        if self.founders.is_empty() || self.founders.len() > limits::MAX_SEATS {
+            return Err(GenesisError::Founders {
+                count: self.founders.len(),
+            });
+        }
+        if !self.founders.is_sorted_by(|a, b| a.did < b.did) {
+            return Err(GenesisError::Order);
+        }
+        let mut seats: Vec<_> = self.founders.iter().map(|founder| founder.keys.seat).collect();
+        seats.sort_unstable();
+        seats.dedup();
+        match self.founders.iter().find(|founder| !founder.keys.is_usable()) {
+            Some(founder) => Err(GenesisError::Keys {
+                name: founder.name.clone(),
+            }),
+            None if seats.len() < self.founders.len() => Err(GenesisError::SharedSeat),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a federation cannot begin with a genesis.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// None, or too many.
+    #[error("{count} founders: a federation begins with 1 to {}", limits::MAX_SEATS)]
+    Founders {
+        /// How many there are.
+        count: usize,
+    },
+    /// Not sorted, or one twice.
+    #[error("founders are not in the order of their identities, each once")]
+    Order,
+    /// A key that is no key, or thresholds that cannot be met.
+    #[error(
+        "the keys of {name} cannot act: check that each is an Ed25519 key and the officers' threshold can be met"
+    )]
+    Keys {
+        /// Whose keys.
+        name: Name,
+    },
+    /// Two founders with one seat key.
+    #[error("two founders share one seat key: each node needs its own")]
+    SharedSeat,
+}
+
+content_id!(
+    /// Id of an invitation, by which it is used once.
+    InvitationId,
+    "id of an invitation"
+);
+
+/// Lets one node apply for a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// To which federation.
+    pub federation: Cid,
+    /// To which kind of seat.
+    pub kind: SeatKind,
+    /// The cooperative that invites.
+    pub inviter: Did,
+    /// The officer's key that signs.
+    pub key: PublicKey,
+    /// Tells invitations of one officer apart; random.
+    pub nonce: u64,
+    /// By block time.
+    pub expires: Time,
+    /// A block that was final when this was written: the log that the newcomer follows must contain it.
+    pub checkpoint: Checkpoint,
+    /// Where the federation's nodes are reached, as multiaddrs; at most [`limits::MAX_ADDRESSES`].
+    pub addresses: Vec<String>,
+}
+
+impl Invitation {
+    /// Its id.
+    pub fn id(&self) -> InvitationId {
+        InvitationId::new(Digest::of(&canonical::to_bytes(self)))
+    }
+}
+
+impl Signable for Invitation {
+    const DOMAIN: Domain = Domain::Invitation;
+
+    fn signer(&self) -> PublicKey {
+        self.key
+    }
+}
+
+/// A final block of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Its height.
+    pub height: Height,
+    /// Its CID.
+    pub block: Cid,
+}

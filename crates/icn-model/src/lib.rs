@@ -1,0 +1,42 @@
+//! The nouns of a federation, each defined once: identities, content ids, amounts, times, operations,
+//! blocks, jobs, receipts, events, refusals and limits, with their canonical bytes.
+//!
+//! Nothing here acts: no clock, no randomness, no IO. What the nouns *mean* together is decided by
+//! `icn-state`; how they travel and when, by `icn-protocol`.
+//!
+//! Everything that is signed, hashed or stored is canonical DAG-CBOR ([`canonical`]): one value has one
+//! encoding, and bytes that are not that encoding are refused. Every collection has a bound, named in
+//! [`limits`]. The test `tests/fixtures.rs` pins a hash of each encoding, so that a change of one shows.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod block;
+pub mod canonical;
+mod content;
+mod event;
+mod federation;
+mod job;
+mod key;
+pub mod limits;
+mod macros;
+mod operation;
+mod refusal;
+mod units;
+
+pub use block::{Block, BlockHeader, NamedRoot};
+pub use content::{Cid, CidError, Codec, Digest};
+pub use event::{Event, EventKind, EventRecord};
+pub use federation::{
+    Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
+    ParameterError, Parameters, Predecessor, Role, RoleKeys, SeatKind,
+};
+pub use job::{
+    Bid, Exclusion, ExclusionReason, ExitStatus, JobId, JobLimits, JobSpec, Outcome, Receipt, Requirements,
+    Verdict,
+};
+pub use key::{Did, DidError, Domain, PublicKey, SecretKey, Signable, Signature, SignatureError, Signed};
+pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
+pub use refusal::{Code, REFUSAL_CODES, Refusal};
+pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

@@ -1,0 +1,56 @@
+//! Bounds of everything that has a size. What is over a bound is refused before it is stored or paid for.
+
+/// Bytes of one signed operation, whatever it carries (16 bids of an award are the largest).
+pub const MAX_OPERATION_BYTES: usize = 32 << 10;
+/// Operations in one block.
+pub const MAX_BLOCK_OPERATIONS: usize = 8_192;
+/// Bytes of one block of the log.
+pub const MAX_LOG_BLOCK_BYTES: usize = 4 << 20;
+/// Bytes of one block of the DAG; larger content is a file of several.
+pub const MAX_DAG_BLOCK_BYTES: usize = 1 << 20;
+/// Seats of a federation: cooperatives and witnesses.
+pub const MAX_SEATS: usize = 128;
+/// Members of one cooperative that the log knows by key.
+pub const MAX_MEMBERS_PER_COOPERATIVE: usize = 100_000;
+/// Officers' keys of one cooperative.
+pub const MAX_OFFICERS: usize = 16;
+/// Bytes of a name.
+pub const MAX_NAME_BYTES: usize = 64;
+/// Bytes of a free text inside an operation (a reason); longer text is a block.
+pub const MAX_TEXT_BYTES: usize = 512;
+/// Addresses in an invitation.
+pub const MAX_ADDRESSES: usize = 16;
+/// How far an operation's expiry may lie after the block that carries it.
+pub const MAX_EXPIRY: crate::Millis = crate::Millis::from_secs(3_600);
+/// How far an operation's number may lie from the highest that its key has used.
+pub const SEQUENCE_WINDOW: u64 = 64;
+/// Bids that an award carries.
+pub const MAX_BIDS: usize = 16;
+/// Replicas of one job.
+pub const MAX_REPLICAS: u8 = 5;
+/// Arguments of a job.
+pub const MAX_ARGS: usize = 64;
+/// Variables of a job.
+pub const MAX_ENV: usize = 64;
+/// Bytes of all arguments and variables of a job.
+pub const MAX_ARG_BYTES: usize = 8 << 10;
+/// Input files of a job.
+pub const MAX_INPUTS: usize = 64;
+/// Output files of a job.
+pub const MAX_OUTPUTS: usize = 64;
+/// Bytes of a path that a job sees.
+pub const MAX_PATH_BYTES: usize = 256;
+/// Cooperatives that a job can name as the only ones allowed to run it.
+pub const MAX_REQUIRED_COOPERATIVES: usize = 16;
+/// Fuel of one job: about a minute of one core.
+pub const MAX_FUEL: u64 = 100_000_000_000;
+/// Memory of one job.
+pub const MAX_MEMORY_BYTES: u64 = 1 << 30;
+/// Output of one job: standard output, standard error and files together.
+pub const MAX_OUTPUT_BYTES: u64 = 64 << 20;
+/// Wall clock of one job.
+pub const MAX_WALL_MS: u64 = 600_000;
+/// Times that a job goes to another executor after a failure.
+pub const MAX_RETRIES: u32 = 16;
+/// How far a job's deadline may lie after its submission.
+pub const MAX_JOB_SPAN: crate::Millis = crate::Millis::from_secs(7 * 24 * 3_600);

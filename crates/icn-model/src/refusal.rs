@@ -1,0 +1,213 @@
+//! Refusals: the closed, numbered list of reasons for which an operation changes nothing.
+//!
+//! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
+//! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
+//! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx).
+use crate::{Did, JobId, Mana, Role, Sequence, Time};
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// What `icn-cli explain CODE` tells of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The number.
+    pub number: u16,
+    /// The name, stable.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+macro_rules! refusals {
+    ($( $(#[$doc:meta])* $number:literal $variant:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }
+        $name:literal, $text:literal, $meaning:literal, $remedy:literal; )*) => {
+        /// Why an operation changes nothing.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub enum Refusal {
+            $( #[doc = $meaning] $variant { $( #[doc = stringify!($field)] $(#[$fdoc])* $field: $ty ),* }, )*
+        }
+
+        /// The codes of all refusals, in order of their numbers.
+        pub const REFUSAL_CODES: &[Code] = &[
+            $( Code { number: $number, name: $name, meaning: $meaning, remedy: $remedy }, )*
+        ];
+
+        impl Refusal {
+            /// Number, name, meaning and remedy.
+            pub const fn code(&self) -> Code {
+                match self {
+                    $( Self::$variant { .. } =>
+                        Code { number: $number, name: $name, meaning: $meaning, remedy: $remedy }, )*
+                }
+            }
+        }
+
+        impl fmt::Display for Refusal {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $( Self::$variant { $($field),* } => write!(f, $text), )*
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    101 Malformed { detail: String } "malformed", "malformed: {detail}",
+        "The bytes are not what they claim to be.",
+        "Build the message with icn-cli or the icn-api types; the detail names the first thing that is wrong.";
+    102 TooLarge { what: String, value: u64, max: u64 } "too-large", "{what} is {value}, at most {max} is allowed",
+        "A size or count is over its fixed bound.",
+        "Make it smaller; large content goes into blocks of its own that an operation names by CID.";
+    103 WrongFederation {} "wrong-federation", "the operation is for another federation",
+        "Operations name the federation that they are for and mean nothing in another.",
+        "Point the command at a node of the federation that you mean.";
+    104 BadSignature {} "bad-signature", "the signature is not by the named key over these bytes",
+        "The content was changed after signing, or signed with another key.",
+        "Sign again with the key that the operation names.";
+    105 Expired { expires: Time, now: Time } "expired", "expired at {expires}, the log is at {now}",
+        "The operation reached the log after its own expiry; it was not done and will not be.",
+        "Send it again. If this happens often, check the clock of the machine that signs.";
+    106 ExpiryTooFar { expires: Time, max: Time } "expiry-too-far", "expires at {expires}, the latest allowed is {max}",
+        "An operation may wait for at most an hour of block time.",
+        "Sign with a nearer expiry; check the clock of the machine that signs.";
+    107 SequenceUsed { sequence: Sequence } "sequence-used", "number {sequence} of this key is used",
+        "Each number of a key counts once; of two operations with one number the first in the log wins.",
+        "If you did not send two, the operation has already been done: look it up by its id. Else sign again with a new number.";
+    108 SequenceOutOfWindow { sequence: Sequence, highest: Sequence } "sequence-out-of-window",
+        "number {sequence} is too far from {highest}, the highest used by this key",
+        "Numbers of one key lie in a window of 64 around the highest that it has used.",
+        "Ask the node for the key's next number (GET /v1/operations/next) and sign again.";
+    201 UnknownAuthor { author: Did } "unknown-author", "{author} is not known to this federation",
+        "The author is neither a cooperative, a witness nor a member.",
+        "Join with an invitation, or have an officer of your cooperative add you as a member.";
+    202 NotAuthorised { author: Did, needs: Role } "not-authorised", "the key does not act as {needs} of {author}",
+        "Each act needs a key of a certain role of its author.",
+        "Sign with a key of that role; `icn-cli federation members` lists the keys and roles.";
+    203 NotACooperative { author: Did } "not-a-cooperative", "{author} is not a cooperative",
+        "Only cooperatives have accounts, members, jobs and approvals; a witness only orders blocks.",
+        "Act through a cooperative.";
+    301 InvitationInvalid { detail: String } "invitation-invalid", "the invitation does not hold: {detail}",
+        "The invitation is for another federation, signed by no officer, or altered.",
+        "Ask the inviting cooperative for a new one (`icn-cli federation invite`).";
+    302 InvitationExpired { expires: Time, now: Time } "invitation-expired", "the invitation expired at {expires}, the log is at {now}",
+        "Invitations end by block time.",
+        "Ask the inviting cooperative for a new one.";
+    303 InvitationUsed {} "invitation-used", "the invitation has been used",
+        "An invitation lets one node apply, once.",
+        "Ask the inviting cooperative for a new one.";
+    304 AlreadyKnown { did: Did } "already-known", "{did} already belongs to this federation",
+        "The identity has a seat, an application or a membership.",
+        "Nothing to do; `icn-cli federation members` shows where it stands.";
+    305 KeyInUse { did: Did } "key-in-use", "a key of this operation already acts for {did}",
+        "A seat key belongs to one node only: two nodes with one key would be taken for a liar.",
+        "Make a new key for the new node (`icn-cli key new`).";
+    306 UnknownApplicant { applicant: Did } "unknown-applicant", "{applicant} has not applied",
+        "There is no open application of this identity.",
+        "`icn-cli federation members` lists applicants; the applicant must run `icn-cli federation join` first.";
+    307 AlreadyApproved { applicant: Did } "already-approved", "already approved by this officer, or admitted: {applicant}",
+        "One approval of an officer counts once.",
+        "Nothing to do.";
+    308 NotAdmitted {} "not-admitted", "the author has not been admitted",
+        "Only an admitted node can say that it is ready.",
+        "Wait for over half of the cooperatives to approve.";
+    309 NotSeated {} "not-seated", "the author has no seat",
+        "Only a seat can give up its seat.",
+        "Nothing to do.";
+    310 LastCooperative {} "last-cooperative", "the last cooperative cannot leave",
+        "A federation without a cooperative has nobody to continue it.",
+        "Stop the node, if the federation is to end.";
+    311 TooManySeats { max: u64 } "too-many-seats", "there are {max} seats already",
+        "A federation has at most 128 seats.",
+        "Wait until a seat leaves, or federate as members of a cooperative that has one.";
+    312 UnknownMember { member: Did } "unknown-member", "{member} is not a member of the author",
+        "The identity is not a member of this cooperative.",
+        "`icn-cli federation members` lists members.";
+    313 TooManyMembers { max: u64 } "too-many-members", "the cooperative has {max} members already",
+        "The log knows a bounded number of members of each cooperative.",
+        "Remove members that have left.";
+    314 BadKeys {} "bad-keys", "the keys cannot act: check each key and the officers' threshold",
+        "A key is no Ed25519 key, an officer is listed twice, or the threshold cannot be met.",
+        "List each officer once and set the threshold between 1 and their number.";
+    401 InsufficientMana { available: Mana, needed: Mana } "insufficient-mana", "{available} available, {needed} needed",
+        "The account has not enough spendable mana now; what is held or maturing does not count.",
+        "Wait for regeneration, ask your cooperative to share, or offer less. `icn-cli mana balance` shows the parts.";
+    402 TooManyHolds { open: u32, max: u32 } "too-many-holds", "{open} holds are open, at most {max} are allowed",
+        "Each open job holds mana; their number per account is bounded.",
+        "Wait for jobs to settle, or cancel some.";
+    403 NotSharable { to: Did } "not-sharable", "mana moves only between a cooperative and its own members, not to {to}",
+        "Mana is earned by work and shared within a cooperative; it is not money.",
+        "Pay other cooperatives by credit lines, or submit a job.";
+    404 ZeroAmount {} "zero-amount", "the amount is zero",
+        "Nothing would change.",
+        "Name an amount above zero.";
+    501 UnknownJob { job: JobId } "unknown-job", "there is no job {job}",
+        "No job of this id is in the log, or it is so old that it was pruned.",
+        "Check the id; `icn-cli job ls` lists jobs.";
+    502 BadJob { detail: String } "bad-job", "the job cannot be run: {detail}",
+        "The job asks for what no job may have.",
+        "The detail names the field and what is allowed.";
+    503 BadDeadline { deadline: Time, earliest: Time, latest: Time } "bad-deadline",
+        "the deadline {deadline} is not between {earliest} and {latest}",
+        "A job ends within a week, and not before it could be run.",
+        "Choose another deadline.";
+    504 WrongState { job: JobId, state: String } "wrong-state", "job {job} is {state}",
+        "What was asked does not fit the job's state.",
+        "`icn-cli job status ID` shows the state and how it came about.";
+    505 WrongAttempt { job: JobId, attempt: u32, current: u32 } "wrong-attempt", "job {job} is at attempt {current}, not {attempt}",
+        "The message is about an attempt that is over.",
+        "Nothing to do: the job goes on without it.";
+    506 NotCoordinator { until: Time } "not-coordinator", "until {until} only the job's coordinator may award it",
+        "Other seats may award a job only after its coordinator has been silent for a while.",
+        "Wait; any seat may award it then.";
+    507 BadBid { executor: Did, detail: String } "bad-bid", "the bid of {executor} does not count: {detail}",
+        "A bid in the award is for something else, expired, twice, or not signed by the bidder's seat.",
+        "The coordinator must leave it out.";
+    508 NoEligibleBid { eligible: u32, needed: u32 } "no-eligible-bid", "{eligible} eligible bids, {needed} needed",
+        "Too few of the bids in the award meet what the job requires.",
+        "`icn-cli job why ID` shows each bidder and the rule that excluded it.";
+    509 NotExecutor { job: JobId } "not-executor", "job {job} is not awarded to the author",
+        "Only who a job was awarded to can deliver or return it.",
+        "Nothing to do.";
+    510 ReceiptMismatch { detail: String } "receipt-mismatch", "the receipt is not for this job: {detail}",
+        "The receipt names another module, job or attempt, or is not signed by the executor's seat.",
+        "The executor must post a receipt of what was awarded.";
+    511 NotSubmitter { job: JobId } "not-submitter", "job {job} belongs to somebody else",
+        "Only who submitted a job can cancel it.",
+        "Ask the submitter.";
+    512 NotChallengeable { job: JobId, detail: String } "not-challengeable", "job {job} cannot be challenged: {detail}",
+        "Only a settled, reproducible receipt can be challenged, once, within its window, by somebody else than its executors.",
+        "`icn-cli receipt verify CID --replay` shows whether a receipt is true at any time.";
+    513 NotOnJury { job: JobId } "not-on-jury", "the author was not drawn for job {job}, or has spoken",
+        "Drawn seats replay a challenged job, each once.",
+        "Nothing to do.";
+}
+
+impl core::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_in_order() {
+        assert!(REFUSAL_CODES.is_sorted_by(|a, b| a.number < b.number));
+        for (at, code) in REFUSAL_CODES.iter().enumerate() {
+            assert!(
+                REFUSAL_CODES[..at].iter().all(|other| other.name != code.name),
+                "{}",
+                code.name
+            );
+            assert!(
+                code.meaning.ends_with('.') && code.remedy.ends_with('.'),
+                "{}",
+                code.name
+            );
+        }
+    }
+}
