@@ -1,0 +1,216 @@
+//! What can go wrong: while a store is opened ([`OpenError`]), inside a backend ([`BackendError`]),
+//! and for whoever uses a store ([`StoreError`]). What can be wrong with a block is in `blocks`.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::batch::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::snapshot::MAX_OPEN_SNAPSHOTS;
+use crate::table::Table;
+
+/// Why a call on a [`crate::Store`] or one of its snapshots did not do what was asked.
+///
+/// Every waiter of one group of commits gets the same error, so it can be cloned.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The key is empty or too long; nothing was added to the batch.
+    #[error("a key in table {table} has 1 to {MAX_KEY_BYTES} bytes, this one has {len}")]
+    KeyLength {
+        /// Where the key was to go.
+        table: Table,
+        /// Length of the key in bytes.
+        len: usize,
+    },
+    /// The value is too long; nothing was added to the batch.
+    #[error("a value in table {table} has at most {MAX_VALUE_BYTES} bytes, this one has {len}: split it")]
+    ValueLength {
+        /// Where the value was to go.
+        table: Table,
+        /// Length of the value in bytes.
+        len: usize,
+    },
+    /// The batch would become too large; it stays as it was.
+    #[error("a batch holds at most {MAX_BATCH_BYTES} bytes, this one would hold {len}: commit it in parts")]
+    BatchSize {
+        /// Size that the batch would have had, in bytes with the overhead of each operation.
+        len: usize,
+    },
+    /// A page of no entries leads nowhere.
+    #[error("a page of no entries was asked for: ask for at least one")]
+    EmptyPage,
+    /// The snapshot has been open for too long and was released.
+    #[error("the snapshot is older than {deadline_ms} ms and was released: take a new one")]
+    SnapshotExpired {
+        /// How long a snapshot may be read, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// Too many snapshots are open.
+    #[error("{MAX_OPEN_SNAPSHOTS} snapshots are open already: drop one, or wait for one to expire")]
+    TooManySnapshots,
+    /// An earlier commit failed, so nobody knows what is on disk; the store answers nothing more.
+    #[error("the store stopped after a failure ({}): close it, see to the disk and open it again", .first.story())]
+    Poisoned {
+        /// The failure that stopped the store.
+        first: BackendError,
+    },
+    /// The writer thread could not be started.
+    #[error("the writer thread of the store could not be started")]
+    NoThread(#[source] Arc<io::Error>),
+    /// The backend failed in this call.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl StoreError {
+    /// Whether stored bytes were found to be damaged (as against: could not be read at all).
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Backend(error) if error.kind() == ErrorKind::Corrupt)
+    }
+}
+
+/// What kind of failure a backend met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The disk, the operating system, the database server or the engine itself failed.
+    Io,
+    /// Stored bytes do not have the checksum that they were written with.
+    Corrupt,
+}
+
+/// A failure inside a backend. The message says what was being done, the cause is its source.
+#[derive(Clone)]
+pub struct BackendError {
+    backend: &'static str,
+    kind: ErrorKind,
+    action: &'static str,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+impl BackendError {
+    /// A failure of `backend` while it tried to `action` (a verb: "commit", "read a key").
+    pub fn new(
+        backend: &'static str,
+        kind: ErrorKind,
+        action: &'static str,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            backend,
+            kind,
+            action,
+            cause: Arc::from(cause.into()),
+        }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The message with every cause behind it, for the one message that must carry them all.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            story.push_str(": ");
+            story.push_str(&error.to_string());
+            cause = error.source();
+        }
+        story
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ErrorKind::Io => write!(f, "{} could not {}", self.backend, self.action),
+            ErrorKind::Corrupt => {
+                write!(
+                    f,
+                    "{} could not {}: stored bytes are damaged",
+                    self.backend, self.action
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BackendError({})", self.story())
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// Why a store on disk could not be opened. Nothing in the directory was changed, save that a torn
+/// tail may have been set aside (see [`crate::FjallBackend::open`]).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process (or another handle in this one) has the store open.
+    #[error("the store in {} is in use: stop the other process or choose another path", .path.display())]
+    Locked {
+        /// Directory of the store.
+        path: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} holds other files and no store: choose an empty directory or a new one", .path.display())]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The store was written in another format.
+    #[error(
+        "the store in {} has format {found}, this program reads {supported}: use the program that wrote it",
+        .path.display()
+    )]
+    Format {
+        /// Directory of the store.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The format that this program reads.
+        supported: u32,
+    },
+    /// Acknowledged writes are damaged; opening would lose what comes after them.
+    #[error(
+        "{} is damaged at byte {offset}, before writes that were acknowledged: restore a backup",
+        .file.display()
+    )]
+    Damaged {
+        /// The damaged file.
+        file: PathBuf,
+        /// Where the damage starts, in bytes.
+        offset: u64,
+    },
+    /// A file or directory could not be read or written.
+    #[error("could not {action} {}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The engine refused to open the directory.
+    #[error("the store in {} could not be opened", .path.display())]
+    Engine {
+        /// Directory of the store.
+        path: PathBuf,
+        /// What the engine says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,56 @@
+//! The node's key-value store: ordered keys in named tables, atomic batches across tables with a
+//! stated durability, snapshots read in pages, over one of several [`Backend`]s; and the
+//! content-addressed [`Blocks`] on top of it.
+//!
+//! What the crate does not do: it gives no meaning to keys and values, it knows no async runtime,
+//! and it holds neither the consensus journals nor keys (both live beside it in the data directory).
+//!
+//! Two ways to run one store:
+//! - [`Store::threaded`]: one writer thread with a bounded queue; what waits is committed as one.
+//! - [`Store::inline`]: a commit happens in the call, for the deterministic simulator.
+//!
+//! ```
+//! use icn_store::{Batch, Durability, MemoryBackend, Reader, ScanRange, Store, StoreConfig, Table};
+//!
+//! let store = Store::threaded(MemoryBackend::new(), StoreConfig::default())?;
+//! let mut batch = Batch::new();
+//! batch.put(Table::Meta, "applied", 7u64.to_be_bytes())?;
+//! batch.put(Table::State, "member/1", "a cooperative")?;
+//! store.commit(batch, Durability::Sync).wait()?; // or `.await` it
+//!
+//! let snapshot = store.snapshot()?;
+//! let page = snapshot.scan(Table::State, &ScanRange::prefix("member/"), 100)?;
+//! assert_eq!(page.entries, [(b"member/1".to_vec(), b"a cooperative".to_vec())]);
+//! assert!(page.next.is_none());
+//! # Ok::<(), icn_store::StoreError>(())
+//! ```
+
+mod backend;
+mod batch;
+mod blocks;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+#[cfg(feature = "fjall")]
+mod fjall;
+mod memory;
+mod queue;
+mod scan;
+mod snapshot;
+mod store;
+mod table;
+
+pub use self::backend::{Backend, Caps, View};
+pub use self::batch::{
+    Batch, Durability, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES,
+};
+pub use self::blocks::{BlockEntry, BlockError, BlockPage, BlockUsage, Blocks, MAX_BLOCK_BYTES};
+pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
+#[cfg(feature = "fjall")]
+pub use self::fjall::{FORMAT_VERSION, FjallBackend};
+pub use self::memory::{MAX_UNDONE_COMMITS, MemoryBackend};
+pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
+pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
+pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
+pub use self::store::{Clock, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
+pub use self::table::Table;
