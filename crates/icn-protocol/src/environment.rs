@@ -1,0 +1,101 @@
+//! What the protocol needs from outside: a runtime, a network and somebody who runs jobs.
+//!
+//! The node brings tokio and libp2p, the simulator virtual time and simulated links. Nothing in this crate
+//! can tell which.
+use bytes::Bytes;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_runtime::{Clock, Metrics, Spawner, Storage, Supervisor};
+use commonware_utils::ordered::Set;
+use icn_model::{ExitStatus, JobSpec};
+use rand_core::CryptoRng;
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+/// Clock, tasks, randomness and the consensus journals.
+pub trait Runtime: Clock + CryptoRng + Spawner + Storage + Metrics + Supervisor {}
+
+impl<E: Clock + CryptoRng + Spawner + Storage + Metrics + Supervisor> Runtime for E {}
+
+/// The kinds of connection that a node has to the others.
+pub trait Network: Sized + Send + 'static {
+    /// Sends to seats.
+    type Sender: Sender<PublicKey = PublicKey>;
+    /// Receives from seats.
+    type Receiver: Receiver<PublicKey = PublicKey>;
+    /// Publishes to whoever listens.
+    type TopicSender: Sender<PublicKey = PublicKey>;
+    /// Hears what is published.
+    type TopicReceiver: Receiver<PublicKey = PublicKey>;
+    /// Knows who may be talked to.
+    type Peers: Provider<PublicKey = PublicKey>;
+    /// Shuts out who breaks the rules.
+    type Blocker: Blocker<PublicKey = PublicKey>;
+}
+
+/// Tells the network whom to admit to the seats' channels: seats, and who follows the log without one.
+pub type Admit = Box<dyn FnMut(Set<PublicKey>, Set<PublicKey>) + Send>;
+
+/// A node's connections.
+pub struct Connections<N: Network> {
+    /// Votes of consensus.
+    pub votes: (N::Sender, N::Receiver),
+    /// Certificates of consensus.
+    pub certificates: (N::Sender, N::Receiver),
+    /// Missing certificates.
+    pub resolver: (N::Sender, N::Receiver),
+    /// Missing blocks of the log.
+    pub backfill: (N::Sender, N::Receiver),
+    /// New blocks of the log.
+    pub broadcast: (N::Sender, N::Receiver),
+    /// Blocks of the DAG.
+    pub blocks: (N::Sender, N::Receiver),
+    /// Operations that wait.
+    pub operations: (N::TopicSender, N::TopicReceiver),
+    /// Bids for jobs.
+    pub bids: (N::TopicSender, N::TopicReceiver),
+    /// Who may be talked to.
+    pub peers: N::Peers,
+    /// Shuts out who breaks the rules.
+    pub blocker: N::Blocker,
+    /// Whom to admit.
+    pub admit: Admit,
+}
+
+/// A job with everything that it names, ready to run.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// What is asked.
+    pub spec: Arc<JobSpec>,
+    /// The module's bytes.
+    pub module: Bytes,
+    /// Standard input.
+    pub stdin: Bytes,
+    /// Files by path.
+    pub inputs: BTreeMap<String, Bytes>,
+}
+
+/// What came of a task.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// How it ended.
+    pub exit: ExitStatus,
+    /// Standard output.
+    pub stdout: Bytes,
+    /// Standard error.
+    pub stderr: Bytes,
+    /// Files by path.
+    pub files: BTreeMap<String, Bytes>,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Most memory in use at once.
+    pub peak_memory_bytes: u64,
+}
+
+/// Runs jobs.
+pub trait Executor: Clone + Send + Sync + 'static {
+    /// Everything about the engine that results depend on; goes into receipts.
+    fn engine(&self) -> String;
+
+    /// Runs one. Ends when the task does, or its limits.
+    fn run(&self, task: Task) -> impl Future<Output = Run> + Send;
+}

@@ -1,0 +1,576 @@
+//! The replicated log: marshal delivers final blocks, and one simplex engine orders those of each epoch.
+//!
+//! An epoch's seats are what the state fixed sixteen blocks before the last epoch's end, never a
+//! proposer's word. A node without a seat runs the same engine without a key, and so follows.
+use crate::{
+    application::Application,
+    block::LogBlock,
+    environment::{Admit, Network, Runtime},
+    keys,
+    ledger::{Ledger, LedgerError},
+};
+use commonware_actor::Feedback;
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    Heightable as _, Reporter, Reporters, Roundable as _,
+    marshal::{
+        self, Update,
+        core::{Actor as Marshal, Mailbox},
+        resolver::p2p as resolver,
+        standard::{Deferred, Standard},
+    },
+    simplex::{
+        self, Floor, SkipBudget,
+        config::{ForwardPolicy, SkipPolicy},
+        elector::RoundRobin,
+        types::{Activity, Attributable as _},
+    },
+    types::{Epoch, Epocher as _, FixedEpocher, Height, ViewDelta},
+};
+use commonware_cryptography::{
+    Digestible as _, Digested, Sha256, Signer as _,
+    certificate::{Provider, Scheme as _, Scoped},
+    ed25519::{PrivateKey, PublicKey},
+    sha256,
+};
+use commonware_macros::select;
+use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Handle, buffer::paged::CacheRef};
+use commonware_storage::{archive::prunable, translator::TwoCap};
+use commonware_utils::{
+    Acknowledgement as _, NZDuration, NZU16, NZU64, NZUsize, TryCollect as _, acknowledgement::Exact, channel::mpsc,
+    ordered::Set, sync::Mutex, vec::NonEmptyVec,
+};
+use icn_model::{EpochNumber, Event, Genesis, Parameters, SeatEntry, SeatPhase, limits::MAX_SEATS};
+use std::{
+    collections::HashMap,
+    num::NonZeroU64,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+pub use commonware_consensus::simplex::scheme::ed25519::Scheme;
+
+/// Domain of consensus votes; the federation's id follows.
+const NAMESPACE: &[u8] = b"icn/consensus/1/";
+/// Blocks that are applied in one go while catching up.
+const MAX_PENDING_ACKS: usize = 16;
+/// Views of which consensus keeps the votes.
+const VIEWS_KEPT: ViewDelta = ViewDelta::new(64);
+/// Epochs whose seats stay admitted.
+const EPOCHS_ADMITTED: u64 = 2;
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// How consensus reaches marshal and the application.
+type Automaton<E> = Deferred<E, Scheme, Application, LogBlock, FixedEpocher>;
+type MarshalMailbox = Mailbox<Scheme, Standard<LogBlock>>;
+
+/// Reads final blocks out of the journal. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct LogReader(Arc<OnceLock<MarshalMailbox>>);
+
+impl LogReader {
+    /// The final block at `height`, if it is here and the log is running.
+    pub async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
+        let block = self.0.get()?.get_block(Height::new(height.get())).await?;
+        Some(block.inner().clone())
+    }
+}
+
+/// What the log of one node needs to run.
+pub struct LogConfig {
+    /// The seat's key.
+    pub key: PrivateKey,
+    /// The federation.
+    pub genesis: Genesis,
+    /// Prefix of the consensus journals' partitions.
+    pub partition: String,
+    /// Whether this node may vote in the epoch that it starts in: not if its journal is not the one that
+    /// it voted with.
+    pub may_vote: bool,
+    /// Filled when the log runs.
+    pub reader: LogReader,
+}
+
+/// The schemes of the epochs that this node knows the seats of.
+#[derive(Clone)]
+struct Schemes {
+    known: Arc<Mutex<HashMap<Epoch, Arc<Scheme>>>>,
+    namespace: Arc<[u8]>,
+    key: PrivateKey,
+}
+
+impl Schemes {
+    fn add(&self, epoch: Epoch, seats: &Set<PublicKey>, may_vote: bool) -> Scheme {
+        let signer = Scheme::signer(&self.namespace, seats.clone(), self.key.clone()).filter(|_| may_vote);
+        let scheme = signer.unwrap_or_else(|| Scheme::verifier(&self.namespace, seats.clone()));
+        self.known.lock().insert(epoch, Arc::new(scheme.clone()));
+        scheme
+    }
+}
+
+impl Provider for Schemes {
+    type Scope = Epoch;
+    type Scheme = Scheme;
+
+    fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
+        self.known.lock().get(&epoch).cloned().map(Scoped::scheme)
+    }
+}
+
+/// Marshal's deliveries, as they come.
+#[derive(Clone)]
+struct Deliveries(mpsc::UnboundedSender<(LogBlock, Exact)>);
+
+impl Reporter for Deliveries {
+    type Activity = Update<LogBlock>;
+
+    fn report(&mut self, update: Update<LogBlock>) -> Feedback {
+        if let Update::Block(block, acknowledgement) = update {
+            // Bounded by marshal: it waits after `MAX_PENDING_ACKS`.
+            let _ = self.0.send((block.inner().clone(), acknowledgement));
+        }
+        Feedback::Ok
+    }
+}
+
+/// Turns evidence against a seat into an event.
+#[derive(Clone)]
+struct Witness {
+    seats: Set<PublicKey>,
+    evidence: mpsc::Sender<Event>,
+}
+
+impl Reporter for Witness {
+    type Activity = Activity<Scheme, sha256::Digest>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        let (signer, round, offence) = match &activity {
+            Activity::ConflictingNotarize(proof) => (proof.signer(), proof.round(), "voted for two blocks in one view"),
+            Activity::ConflictingFinalize(proof) => (proof.signer(), proof.round(), "finalised two blocks in one view"),
+            Activity::NullifyFinalize(proof) => (proof.signer(), proof.round(), "skipped and finalised one view"),
+            _ => return Feedback::Ok,
+        };
+        if let Some(seat) = self.seats.get(signer.into()) {
+            let (epoch, view) = (EpochNumber::new(round.epoch().get()), round.view().get());
+            let event = Event::Misbehaved { seat: keys::model_public(seat), epoch, view, offence: offence.into() };
+            // When the queue is full the first proofs are there, and they suffice.
+            let _ = self.evidence.try_send(event);
+        }
+        Feedback::Ok
+    }
+}
+
+fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+    prunable::Config {
+        translator: TwoCap,
+        metadata_partition: format!("{partition}-{name}-meta"),
+        key_partition: format!("{partition}-{name}-key"),
+        key_page_cache: cache,
+        value_partition: format!("{partition}-{name}-value"),
+        compression: None,
+        codec_config,
+        items_per_section: NZU64!(4_096),
+        key_write_buffer: NZUsize!(BUFFER_BYTES),
+        value_write_buffer: NZUsize!(BUFFER_BYTES),
+        replay_buffer: NZUsize!(BUFFER_BYTES),
+    }
+}
+
+/// Timeouts of consensus, from how long a proposer may wait for operations.
+struct Timeouts {
+    leader: Duration,
+    certification: Duration,
+    retry: Duration,
+    skip: Duration,
+}
+
+impl Timeouts {
+    fn new(parameters: &Parameters) -> Self {
+        let heartbeat = Duration::from_millis(parameters.heartbeat_ms.get());
+        Self {
+            leader: heartbeat + Duration::from_secs(1),
+            certification: heartbeat + Duration::from_secs(2),
+            retry: Duration::from_secs(2),
+            skip: heartbeat + Duration::from_secs(5),
+        }
+    }
+}
+
+/// The log of one node, ready to run.
+pub struct Log<E: Runtime, N: Network> {
+    runtime: E,
+    ledger: Ledger,
+    timeouts: Timeouts,
+    partition: String,
+    cache: CacheRef,
+    epocher: FixedEpocher,
+    schemes: Schemes,
+    marshal: MarshalMailbox,
+    automaton: Automaton<E>,
+    deliveries: mpsc::UnboundedReceiver<(LogBlock, Exact)>,
+    evidence: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    blocker: N::Blocker,
+    admit: Admit,
+    admitted: Option<(Set<PublicKey>, Set<PublicKey>)>,
+    /// The epoch from which on this node may vote.
+    votes_from: Epoch,
+}
+
+/// The consensus channels of a [`Log`], one subchannel per epoch.
+pub struct Lanes<N: Network> {
+    /// Votes.
+    pub votes: (N::Sender, N::Receiver),
+    /// Certificates.
+    pub certificates: (N::Sender, N::Receiver),
+    /// Missing certificates.
+    pub resolver: (N::Sender, N::Receiver),
+    /// Missing blocks.
+    pub backfill: (N::Sender, N::Receiver),
+    /// New blocks.
+    pub broadcast: (N::Sender, N::Receiver),
+    /// Who may be talked to.
+    pub peers: N::Peers,
+    /// Shuts out who breaks the rules.
+    pub blocker: N::Blocker,
+    /// Whom to admit.
+    pub admit: Admit,
+}
+
+struct Subchannels<N: Network> {
+    votes: MuxHandle<N::Sender>,
+    certificates: MuxHandle<N::Sender>,
+    resolver: MuxHandle<N::Sender>,
+}
+
+/// Runs the log until it cannot go on.
+///
+/// # Errors
+/// [`LedgerError`] if this node's state contradicts the log, or the store fails.
+pub async fn run<E: Runtime, N: Network>(
+    runtime: E,
+    config: LogConfig,
+    ledger: Ledger,
+    application: Application,
+    lanes: Lanes<N>,
+) -> Result<(), LedgerError> {
+    let parameters = config.genesis.parameters.clone();
+    let epoch_blocks = NonZeroU64::new(parameters.epoch_blocks).unwrap_or(NonZeroU64::MIN);
+    let epocher = FixedEpocher::new(epoch_blocks);
+    let mut namespace = NAMESPACE.to_vec();
+    namespace.extend_from_slice(config.genesis.id().digest().as_bytes());
+    let schemes = Schemes { known: Arc::default(), namespace: namespace.into(), key: config.key.clone() };
+    let cache = CacheRef::new(NZU16!(16_368), NZUsize!(256));
+
+    let Lanes { votes, certificates, resolver, backfill, broadcast, peers, blocker, mut admit } = lanes;
+    // Marshal talks to seats from its start on, so the first ones are admitted before it.
+    let first = seat_keys(&ledger, Epoch::zero()).unwrap_or_default();
+    admit(first.clone(), Set::default());
+    schemes.add(Epoch::zero(), &first, true);
+    // Marshal needs the schemes of whatever it still has to sync.
+    let current = ledger.read(icn_state::State::epoch).get();
+    for epoch in (current.saturating_sub(8)..=current + 1).map(Epoch::new) {
+        if let Some(seats) = seat_keys(&ledger, epoch) {
+            schemes.add(epoch, &seats, config.may_vote);
+        }
+    }
+
+    let (deliver, deliveries) = mpsc::unbounded_channel();
+    let marshal = start_marshal::<E, N>(
+        &runtime,
+        &config,
+        &ledger,
+        MarshalParts { schemes: schemes.clone(), epocher: epocher.clone(), cache: cache.clone() },
+        (backfill, broadcast),
+        (peers, blocker.clone()),
+        Deliveries(deliver),
+    )
+    .await;
+    // Set once: a log runs once.
+    let _ = config.reader.0.set(marshal.clone());
+    let automaton = Deferred::new(runtime.child("application"), application, marshal.clone(), epocher.clone());
+
+    let (muxer, votes, mut later_votes) =
+        Muxer::builder(runtime.child("votes"), votes.0, votes.1).with_backup().build();
+    muxer.start();
+    let (muxer, certificates, mut later_certificates) =
+        Muxer::builder(runtime.child("certificates"), certificates.0, certificates.1).with_backup().build();
+    muxer.start();
+    let (muxer, resolver) = Muxer::new(runtime.child("resolver"), resolver.0, resolver.1);
+    muxer.start();
+    let mut subchannels = Subchannels::<N> { votes, certificates, resolver };
+
+    let mut log = Log::<E, N> {
+        runtime,
+        ledger,
+        timeouts: Timeouts::new(&parameters),
+        partition: config.partition,
+        cache,
+        epocher,
+        schemes,
+        marshal,
+        automaton,
+        deliveries,
+        evidence: mpsc::channel(64),
+        blocker,
+        admit,
+        admitted: None,
+        votes_from: Epoch::zero(),
+    };
+    log.catch_up().await?;
+    let (mut epoch, floor) = log.resume().await?;
+    log.votes_from = if config.may_vote { epoch } else { epoch.next() };
+    let mut engine = log.enter(epoch, floor, &mut subchannels).await;
+    loop {
+        select! {
+            ahead = later_votes.recv() => log.hint(epoch, ahead),
+            ahead = later_certificates.recv() => log.hint(epoch, ahead),
+            event = log.evidence.1.recv() => {
+                if let Some(event) = event {
+                    tracing::warn!(?event, "a seat broke the rules of consensus");
+                    log.ledger.record(event).await?;
+                }
+            },
+            delivery = log.deliveries.recv() => {
+                let Some(delivery) = delivery else { return Ok(()) };
+                if let Some((next, floor)) = log.deliver(delivery, epoch).await? {
+                    epoch = next;
+                    // The old engine has nothing left to order. Its subchannels end with it.
+                    engine.abort();
+                    engine = log.enter(epoch, floor, &mut subchannels).await;
+                }
+            },
+        }
+    }
+}
+
+impl<E: Runtime, N: Network> Log<E, N> {
+    /// Applies what marshal had delivered but the store does not have, as after the loss of the store.
+    async fn catch_up(&mut self) -> Result<(), LedgerError> {
+        let Some(processed) = self.marshal.get_processed().await else { return Ok(()) };
+        let processed = processed.height().get();
+        for height in self.ledger.progress().height.get() + 1..=processed {
+            let Some(block) = self.marshal.get_block(Height::new(height)).await else { break };
+            let pending = self.ledger.apply(block.inner())?;
+            self.ledger.persist(pending.into_iter().collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// The epoch to enter: the one of the block after the last applied one, with the block that it stands on.
+    async fn resume(&mut self) -> Result<(Epoch, sha256::Digest), LedgerError> {
+        let applied = self.ledger.progress().height;
+        let mut epoch = Epoch::zero();
+        while self.last(epoch).get() <= applied.get() {
+            epoch = epoch.next();
+            if let Some(seats) = seat_keys(&self.ledger, epoch) {
+                self.schemes.add(epoch, &seats, true);
+            }
+        }
+        // The block that an epoch stands on: genesis, or the last one of the epoch before.
+        let stands_on = epoch.previous().map_or(icn_model::Height::ZERO, |previous| model_height(self.last(previous)));
+        let place = self.ledger.place(stands_on)?.ok_or_else(|| LedgerError::Damaged {
+            what: "the log",
+            detail: format!("no block at {stands_on}"),
+        })?;
+        Ok((epoch, keys::digest(&place.hash)))
+    }
+
+    fn last(&self, epoch: Epoch) -> Height {
+        // Fails only past 2^64 blocks.
+        self.epocher.last(epoch).unwrap_or(Height::new(u64::MAX))
+    }
+
+    /// Applies one delivered block, and those behind it, and says which epoch begins if one does.
+    async fn deliver(
+        &mut self,
+        first: (LogBlock, Exact),
+        epoch: Epoch,
+    ) -> Result<Option<(Epoch, sha256::Digest)>, LedgerError> {
+        let last = self.last(epoch);
+        let mut ends = None;
+        let (mut pending, mut acknowledgements) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some((block, acknowledgement)) = next {
+            pending.extend(self.ledger.apply(&block)?);
+            acknowledgements.push(acknowledgement);
+            if block.height() == last {
+                ends = Some(block.digest());
+                break;
+            }
+            // Blocks that wait already share one commit: a node that was away catches up faster.
+            next = self.deliveries.try_recv().ok();
+        }
+        self.ledger.persist(pending).await?;
+        // Only what is durable is acknowledged: marshal delivers the rest again after a crash.
+        acknowledgements.into_iter().for_each(|acknowledgement| acknowledgement.acknowledge());
+        self.admit_applicants(epoch);
+        Ok(ends.map(|floor| (epoch.next(), floor)))
+    }
+
+    /// A message from a later epoch says that this node has missed the end of its own.
+    fn hint<M>(&self, epoch: Epoch, ahead: Option<(u64, (PublicKey, M))>) {
+        if let Some((seen, (from, _))) = ahead
+            && seen > epoch.get()
+        {
+            self.marshal.hint_finalized(self.last(epoch), NonEmptyVec::new(from));
+        }
+    }
+
+    /// Admits the seats of recent and coming epochs, and whoever has been admitted and syncs.
+    fn admit_applicants(&mut self, epoch: Epoch) {
+        let recent = epoch.get().saturating_sub(EPOCHS_ADMITTED)..=epoch.get() + 1;
+        let seats = recent.filter_map(|epoch| seat_keys(&self.ledger, Epoch::new(epoch)));
+        let seats = Set::from_iter_dedup(seats.flat_map(|set| set.iter().cloned().collect::<Vec<_>>()));
+        let following = self.ledger.read(|state| {
+            let admitted = state.applicants().filter(|(_, seat)| {
+                matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {})
+            });
+            admitted.filter_map(|(_, seat)| keys::public(&seat.keys.seat)).collect::<Vec<_>>()
+        });
+        let following =
+            Set::from_iter_dedup(following.into_iter().filter(|key| seats.position(key).is_none()));
+        let now = (seats, following);
+        if self.admitted.as_ref() != Some(&now) {
+            (self.admit)(now.0.clone(), now.1.clone());
+            self.admitted = Some(now);
+        }
+    }
+
+    /// Starts the engine of an epoch that stands on the block `floor`.
+    async fn enter(&mut self, epoch: Epoch, floor: sha256::Digest, subchannels: &mut Subchannels<N>) -> Handle<()> {
+        self.admit_applicants(epoch);
+        let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
+        let scheme = self.schemes.add(epoch, &seats, epoch >= self.votes_from);
+        tracing::info!(epoch = epoch.get(), seats = seats.len(), votes = scheme.me().is_some(), "entering epoch");
+        let witness = Witness { seats, evidence: self.evidence.0.clone() };
+        let config = simplex::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::default(),
+            blocker: self.blocker.clone(),
+            automaton: self.automaton.clone(),
+            relay: self.automaton.clone(),
+            reporter: Reporters::from((self.automaton.clone(), witness)),
+            strategy: Sequential,
+            partition: format!("{}-simplex-{epoch}", self.partition),
+            mailbox_size: NZUsize!(1_024),
+            epoch,
+            floor: Floor::Genesis(floor),
+            replay_buffer: NZUsize!(BUFFER_BYTES),
+            write_buffer: NZUsize!(BUFFER_BYTES),
+            page_cache: self.cache.clone(),
+            leader_timeout: self.timeouts.leader,
+            certification_timeout: self.timeouts.certification,
+            timeout_retry: self.timeouts.retry,
+            view_retention: VIEWS_KEPT,
+            skip: SkipPolicy::Enabled { timeout: self.timeouts.skip, budget: SkipBudget::Participants },
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_secs(1),
+            forward: ForwardPolicy::SilentVoters,
+            track_historical_votes: false,
+        };
+        let runtime = self.runtime.child("simplex").with_attribute("epoch", epoch);
+        let engine = simplex::Engine::new(runtime, config);
+        let number = epoch.get();
+        let reason = "an epoch is entered once";
+        let votes = subchannels.votes.register(number).await.expect(reason);
+        let certificates = subchannels.certificates.register(number).await.expect(reason);
+        let resolver = subchannels.resolver.register(number).await.expect(reason);
+        engine.start(votes, certificates, resolver)
+    }
+}
+
+fn seat_keys(ledger: &Ledger, epoch: Epoch) -> Option<Set<PublicKey>> {
+    let key = |seat: &SeatEntry| keys::public(&seat.key);
+    ledger.read(|state| {
+        let seats = state.seats(EpochNumber::new(epoch.get()))?;
+        seats.iter().filter_map(key).try_collect().ok()
+    })
+}
+
+fn model_height(height: Height) -> icn_model::Height {
+    icn_model::Height::new(height.get())
+}
+
+struct MarshalParts {
+    schemes: Schemes,
+    epocher: FixedEpocher,
+    cache: CacheRef,
+}
+
+/// Starts marshal with its resolver (missing blocks) and its buffer (new blocks).
+async fn start_marshal<E: Runtime, N: Network>(
+    runtime: &E,
+    config: &LogConfig,
+    ledger: &Ledger,
+    parts: MarshalParts,
+    (backfill, broadcast): ((N::Sender, N::Receiver), (N::Sender, N::Receiver)),
+    (peers, blocker): (N::Peers, N::Blocker),
+    deliveries: Deliveries,
+) -> MarshalMailbox {
+    let me = config.key.public_key();
+    let resolver = resolver::init(
+        runtime.child("backfill"),
+        resolver::Config {
+            public_key: me.clone(),
+            peer_provider: peers.clone(),
+            blocker,
+            mailbox_size: NZUsize!(1_024),
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        backfill,
+    );
+    let (engine, buffer) = buffered::Engine::new(
+        runtime.child("broadcast"),
+        buffered::Config {
+            public_key: me,
+            mailbox_size: NZUsize!(1_024),
+            deque_size: 16,
+            priority: false,
+            codec_config: (),
+            peer_provider: peers,
+            strategy: Sequential,
+        },
+    );
+    engine.start(broadcast);
+
+    let MarshalParts { schemes, epocher, cache } = parts;
+    let partition = &config.partition;
+    let broken = "the consensus journal in the data directory cannot be opened; restore the node without it";
+    let finalizations = archive(partition, "finalizations", cache.clone(), MAX_SEATS);
+    let finalizations =
+        prunable::Archive::init(runtime.child("finalizations"), finalizations).await.expect(broken);
+    let blocks = archive(partition, "blocks", cache.clone(), ());
+    let blocks = prunable::Archive::init(runtime.child("blocks"), blocks).await.expect(broken);
+    let genesis = ledger.genesis_block();
+    let digest = genesis.digest();
+    let (actor, mailbox, _) = Marshal::<_, Standard<LogBlock>, _, _, _, _, _>::init(
+        runtime.child("marshal"),
+        finalizations,
+        blocks,
+        marshal::Config {
+            provider: schemes,
+            epocher,
+            start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+            partition_prefix: partition.clone(),
+            mailbox_size: NZUsize!(1_024),
+            view_retention: VIEWS_KEPT,
+            prunable_items_per_section: NZU64!(256),
+            page_cache: cache,
+            replay_buffer: NZUsize!(BUFFER_BYTES),
+            key_write_buffer: NZUsize!(BUFFER_BYTES),
+            value_write_buffer: NZUsize!(BUFFER_BYTES),
+            block_codec_config: (),
+            max_repair: NZUsize!(64),
+            max_pending_acks: NZUsize!(MAX_PENDING_ACKS),
+            strategy: Sequential,
+        },
+    )
+    .await;
+    actor.start(deliveries, buffer, resolver);
+    mailbox
+}

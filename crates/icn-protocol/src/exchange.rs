@@ -1,0 +1,278 @@
+//! Blocks of the DAG between nodes: asked for by CID, checked on arrival, healed when the disk lies.
+use crate::environment::Runtime;
+use crate::{keys, ledger::Ledger};
+use bytes::Bytes;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::{Receiver, Recipients, Sender};
+use commonware_utils::{
+    channel::{mpsc, oneshot},
+    sync::Mutex,
+};
+use futures::{
+    future::{Either, select},
+    pin_mut,
+};
+use icn_model::{
+    Cid, canonical,
+    file::FileIndex,
+    limits::MAX_DAG_BLOCK_BYTES,
+};
+use icn_store::{BlockError, Blocks};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+/// Fetches under way at once; more wait.
+const MAX_FETCHES: usize = 256;
+/// A peer that does not answer in this time is passed over.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How often all peers are asked before a block counts as not to be had.
+const ROUNDS: usize = 2;
+const MAX_MESSAGE_BYTES: usize = MAX_DAG_BLOCK_BYTES + 256;
+
+/// Why a block is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody who answered has it.
+    #[error("no reachable node has block {0}")]
+    Absent(Cid),
+    /// The file is larger than its reader allows.
+    #[error("{cid} has {size} bytes, at most {max} are allowed here")]
+    TooLarge {
+        /// The file.
+        cid: Cid,
+        /// Its size.
+        size: u64,
+        /// What is allowed.
+        max: u64,
+    },
+    /// It is not what it claims to be.
+    #[error("{cid} is not a file: {detail}")]
+    NotAFile {
+        /// The block.
+        cid: Cid,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The store failed.
+    #[error("the block store failed")]
+    Store(#[from] BlockError),
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
+    Closed,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Message {
+    Want { number: u64, cid: Cid },
+    Have { number: u64, #[serde(with = "serde_bytes")] bytes: Vec<u8> },
+    Missing { number: u64 },
+}
+
+struct Request {
+    cid: Cid,
+    first: Vec<icn_model::PublicKey>,
+    answer: oneshot::Sender<Result<Bytes, FetchError>>,
+}
+
+/// Gets blocks, from here or from others. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    blocks: Blocks,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Exchange {
+    /// The blocks that are here.
+    pub const fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// A block from here, or else from the seats, `first` before the others. A block that the disk has
+    /// changed is replaced by a good one.
+    ///
+    /// # Errors
+    /// [`FetchError`] if nobody has it.
+    pub async fn get(&self, cid: &Cid, first: &[icn_model::PublicKey]) -> Result<Bytes, FetchError> {
+        match self.blocks.get(&cid.generic()) {
+            Ok(Some(bytes)) => return Ok(bytes.into()),
+            Ok(None) => {}
+            Err(BlockError::Corrupt { .. }) => tracing::warn!(%cid, "block is corrupt on disk, fetching it anew"),
+            Err(error) => return Err(error.into()),
+        }
+        let (answer, answered) = oneshot::channel();
+        let request = Request { cid: *cid, first: first.to_vec(), answer };
+        self.requests.send(request).await.map_err(|_| FetchError::Closed)?;
+        answered.await.map_err(|_| FetchError::Closed)?
+    }
+
+    /// Bytes of those blocks of a job's file that are here.
+    pub fn local_bytes(&self, cid: &Cid) -> u64 {
+        match self.blocks.get(&cid.generic()) {
+            Ok(Some(bytes)) => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// A whole file of at most `max` bytes.
+    ///
+    /// # Errors
+    /// [`FetchError`] if a block of it is not to be had, or it is larger.
+    pub async fn file(&self, cid: &Cid, max: u64, first: &[icn_model::PublicKey]) -> Result<Bytes, FetchError> {
+        let head = self.get(cid, first).await?;
+        let too_large = |size| FetchError::TooLarge { cid: *cid, size, max };
+        if cid.codec() == icn_model::Codec::Raw {
+            return if head.len() as u64 <= max { Ok(head) } else { Err(too_large(head.len() as u64)) };
+        }
+        let index = FileIndex::from_bytes(&head)
+            .map_err(|error| FetchError::NotAFile { cid: *cid, detail: error.to_string() })?;
+        if index.size > max {
+            return Err(too_large(index.size));
+        }
+        let mut content = Vec::with_capacity(usize::try_from(index.size).unwrap_or(0));
+        for chunk in &index.chunks {
+            content.extend_from_slice(&self.get(chunk, first).await?);
+        }
+        if content.len() as u64 != index.size {
+            return Err(FetchError::NotAFile { cid: *cid, detail: "its blocks have another size than it says".into() });
+        }
+        Ok(content.into())
+    }
+}
+
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>>;
+
+/// Starts the exchange over `channel`.
+pub fn start<E: Runtime>(
+    runtime: &E,
+    ledger: Ledger,
+    me: PublicKey,
+    channel: (impl Sender<PublicKey = PublicKey>, impl Receiver<PublicKey = PublicKey>),
+) -> Exchange {
+    let (requests, incoming) = mpsc::channel(MAX_FETCHES);
+    let exchange = Exchange { blocks: Blocks::new(ledger.store().clone()), requests };
+    let waiting = Waiting::default();
+    let (sender, receiver) = channel;
+    let serving = Serving {
+        blocks: exchange.blocks.clone(),
+        waiting: waiting.clone(),
+        sender: sender.clone(),
+        exchange: exchange.clone(),
+    };
+    runtime.child("exchange_server").spawn(move |runtime| serving.run(runtime, receiver));
+    let asking = Asking { blocks: exchange.blocks.clone(), waiting, sender, ledger, me };
+    runtime.child("exchange_client").spawn(move |runtime| asking.run(runtime, incoming));
+    exchange
+}
+
+struct Serving<S> {
+    blocks: Blocks,
+    waiting: Waiting,
+    sender: S,
+    exchange: Exchange,
+}
+
+impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
+    async fn run<E: Runtime>(mut self, runtime: E, mut receiver: impl Receiver<PublicKey = PublicKey>) {
+        while let Ok((from, message)) = receiver.recv().await {
+            match canonical::from_own_bytes(message.as_ref(), MAX_MESSAGE_BYTES) {
+                Ok(Message::Want { number, cid }) => {
+                    let answer = self.look_up(&runtime, number, &cid);
+                    self.sender.send(Recipients::One(from), canonical::to_bytes(&answer), false);
+                }
+                Ok(Message::Have { number, bytes }) => self.answer(number, Some(bytes.into())),
+                Ok(Message::Missing { number }) => self.answer(number, None),
+                Err(error) => tracing::debug!(?from, %error, "undecodable message about blocks"),
+            }
+        }
+    }
+
+    fn look_up(&self, runtime: &impl Runtime, number: u64, cid: &Cid) -> Message {
+        match self.blocks.get(&cid.generic()) {
+            Ok(Some(bytes)) => Message::Have { number, bytes },
+            Ok(None) => Message::Missing { number },
+            Err(error) => {
+                // A corrupt block is never served. Somebody wants it, so it is worth healing now.
+                tracing::warn!(%cid, %error, "cannot serve block");
+                let (exchange, cid) = (self.exchange.clone(), *cid);
+                runtime.child("heal").spawn(move |_| async move {
+                    let _ = exchange.get(&cid, &[]).await;
+                });
+                Message::Missing { number }
+            }
+        }
+    }
+
+    fn answer(&self, number: u64, answer: Option<Bytes>) {
+        if let Some(waiting) = self.waiting.lock().remove(&number) {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+struct Asking<S> {
+    blocks: Blocks,
+    waiting: Waiting,
+    sender: S,
+    ledger: Ledger,
+    me: PublicKey,
+}
+
+impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
+    async fn run<E: Runtime>(self, runtime: E, mut requests: mpsc::Receiver<Request>) {
+        let asking = Arc::new(self);
+        // Random, so that answers to a former life of this node go nowhere.
+        let mut number = runtime.child("numbers").next_u64();
+        while let Some(request) = requests.recv().await {
+            let asking = asking.clone();
+            number = number.wrapping_add(1 << 16);
+            runtime.child("fetch").spawn(move |runtime| async move {
+                let fetched = asking.fetch(&runtime, number, &request).await;
+                let _ = request.answer.send(fetched);
+            });
+        }
+    }
+
+    async fn fetch<E: Runtime>(&self, runtime: &E, number: u64, request: &Request) -> Result<Bytes, FetchError> {
+        let peers = self.peers(&request.first);
+        let questions = (0..ROUNDS).flat_map(|_| peers.iter());
+        for (number, peer) in (number..).zip(questions) {
+            let Some(bytes) = self.ask(runtime, number, &request.cid, peer).await else { continue };
+            if !request.cid.names(&bytes) {
+                tracing::warn!(cid = %request.cid, ?peer, "a node sent other bytes than were asked for");
+                continue;
+            }
+            if let Some(commit) = self.blocks.heal(&request.cid.generic(), bytes.to_vec())? {
+                commit.await.map_err(BlockError::from)?;
+            }
+            return Ok(bytes);
+        }
+        Err(FetchError::Absent(request.cid))
+    }
+
+    async fn ask<E: Runtime>(&self, runtime: &E, number: u64, cid: &Cid, peer: &PublicKey) -> Option<Bytes> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting.lock().insert(number, answer);
+        let message = canonical::to_bytes(&Message::Want { number, cid: *cid });
+        self.sender.clone().send(Recipients::One(peer.clone()), message, true);
+        let timeout = runtime.sleep(ANSWER_TIMEOUT);
+        pin_mut!(timeout);
+        let answer = match select(answered, timeout).await {
+            Either::Left((answer, _)) => answer.ok().flatten(),
+            Either::Right(_) => None,
+        };
+        self.waiting.lock().remove(&number);
+        answer
+    }
+
+    /// Every seat but this one, the preferred ones first.
+    fn peers(&self, first: &[icn_model::PublicKey]) -> Vec<PublicKey> {
+        let seats = self.ledger.read(|state| {
+            let seats = state.seats(state.epoch()).unwrap_or_default();
+            seats.iter().map(|seat| seat.key).collect::<Vec<_>>()
+        });
+        let (preferred, others): (Vec<_>, Vec<_>) = seats.into_iter().partition(|key| first.contains(key));
+        let keys = preferred.iter().chain(&others).filter_map(keys::public);
+        keys.filter(|key| *key != self.me).collect()
+    }
+}

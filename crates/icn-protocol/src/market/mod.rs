@@ -1,0 +1,282 @@
+//! The job market of one node: it bids for jobs, awards those that it coordinates, runs what it wins and
+//! replays what it is drawn for.
+//!
+//! The market keeps nothing that it could not lose: what is to be done follows from the state, so after a
+//! restart it looks there and goes on. A receipt that was made is kept in the store until the log has it.
+mod auction;
+mod runner;
+
+use crate::{
+    author::Author,
+    environment::{Executor, Runtime},
+    exchange::Exchange,
+    ledger::Ledger,
+    time::now,
+};
+use auction::Auction;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::{Receiver, Recipients, Sender};
+use commonware_utils::{
+    channel::{mpsc, watch},
+    sync::Mutex,
+};
+use futures::{FutureExt as _, pin_mut, select};
+use icn_model::{Action, Bid, Did, JobId, JobSpec, Mana, Millis, Signed, Time, canonical};
+use runner::Runner;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Largest message about bids.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
+/// Bids in one message.
+const MAX_BIDS_PER_MESSAGE: usize = 100;
+/// A bid stands this long.
+const BID_VALID: Millis = Millis::from_secs(60);
+/// A job that still waits for bids is bid for again after this.
+const BID_AGAIN: Millis = Millis::from_secs(20);
+/// The market looks around at least this often while there is something to do.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a node offers and how it treats others.
+#[derive(Clone, Debug)]
+pub struct MarketConfig {
+    /// Whether it runs jobs of others at all.
+    pub executes: bool,
+    /// Jobs that it runs at once.
+    pub max_concurrent_jobs: usize,
+    /// Memory for jobs, in total.
+    pub memory_bytes: u64,
+    /// What it asks for a thousand million units of fuel, of the job's limit.
+    pub price_per_gigafuel: Mana,
+    /// The least that it asks for a job.
+    pub min_price: Mana,
+    /// Cooperatives whose jobs it runs; empty means all.
+    pub only_for: Vec<Did>,
+    /// Failures in a row after which this node awards an executor nothing.
+    pub blacklist_after_failures: u32,
+    /// For how long.
+    pub blacklist_cooldown: Millis,
+}
+
+impl Default for MarketConfig {
+    fn default() -> Self {
+        Self {
+            executes: true,
+            max_concurrent_jobs: 4,
+            memory_bytes: 1 << 30,
+            price_per_gigafuel: Mana::from_milli(10),
+            min_price: Mana::from_milli(1),
+            only_for: Vec::new(),
+            blacklist_after_failures: 3,
+            blacklist_cooldown: Millis::from_secs(300),
+        }
+    }
+}
+
+impl MarketConfig {
+    /// What this node asks for a job.
+    pub fn price(&self, spec: &JobSpec) -> Mana {
+        let fuel = u128::from(spec.limits.fuel) * u128::from(self.price_per_gigafuel.milli());
+        let milli = u64::try_from(fuel.div_ceil(1_000_000_000)).unwrap_or(u64::MAX);
+        Mana::from_milli(milli).max(self.min_price)
+    }
+}
+
+/// An executor that failed this node too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blacklisted {
+    /// Who.
+    pub executor: Did,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Until when it is awarded nothing by this node; none while it only has failures on record.
+    pub until: Option<Time>,
+}
+
+/// What can be seen of the market from outside. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct MarketView {
+    inner: Arc<Mutex<Shown>>,
+}
+
+#[derive(Default)]
+struct Shown {
+    blacklist: Vec<Blacklisted>,
+    running: usize,
+    executed: BTreeMap<&'static str, u64>,
+    draining: bool,
+}
+
+impl MarketView {
+    /// Executors with failures on record at this node.
+    pub fn blacklist(&self) -> Vec<Blacklisted> {
+        self.inner.lock().blacklist.clone()
+    }
+
+    /// Jobs that run here now.
+    pub fn running(&self) -> usize {
+        self.inner.lock().running
+    }
+
+    /// Jobs that ran here, by how they ended.
+    pub fn executed(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.lock().executed.clone()
+    }
+
+    /// Bids for nothing more: the node is about to stop.
+    pub fn drain(&self) {
+        self.inner.lock().draining = true;
+    }
+
+    fn is_draining(&self) -> bool {
+        self.inner.lock().draining
+    }
+
+    fn count(&self, ending: &'static str) {
+        *self.inner.lock().executed.entry(ending).or_default() += 1;
+    }
+}
+
+struct Market<E: Runtime, X: Executor, S> {
+    runtime: E,
+    config: MarketConfig,
+    ledger: Ledger,
+    author: Author,
+    sender: S,
+    auction: Auction,
+    runner: Runner<E, X>,
+    view: MarketView,
+    /// When this node bid for an attempt of a job last.
+    bid: HashMap<(JobId, u32), Time>,
+}
+
+/// Runs the market until the network ends.
+pub async fn run<E: Runtime, X: Executor>(
+    runtime: E,
+    config: MarketConfig,
+    (ledger, exchange, author): (Ledger, Exchange, Author),
+    executor: X,
+    view: MarketView,
+    (sender, mut receiver): (impl Sender<PublicKey = PublicKey>, impl Receiver<PublicKey = PublicKey>),
+) {
+    let (done, mut finished) = mpsc::channel(64);
+    let runner =
+        Runner::new(runtime.child("runner"), ledger.clone(), exchange, author.clone(), executor, done, view.clone());
+    let auction = Auction::new(config.clone(), ledger.clone(), author.clone(), view.clone());
+    let mut progress: watch::Receiver<_> = ledger.watch();
+    let mut market =
+        Market { runtime, config, ledger, author, sender, auction, runner, view, bid: HashMap::new() };
+    loop {
+        let busy = market.step();
+        // Without anything to do there is nothing to wait for but a block, a bid or a job's end.
+        let pause = if busy { LOOK } else { Duration::from_secs(3_600) };
+        let due = market.runtime.sleep(pause).fuse();
+        let advance = progress.changed().fuse();
+        let message = receiver.recv().fuse();
+        let end = finished.recv().fuse();
+        pin_mut!(due, advance, message, end);
+        select! {
+            () = due => {}
+            alive = advance => if alive.is_err() { return },
+            message = message => match message {
+                Ok((_, message)) => market.hear(message.as_ref()),
+                Err(_) => return,
+            },
+            end = end => if let Some(end) = end { market.runner.ended(end) },
+        }
+    }
+}
+
+/// Whether a message can be one about bids: cheap enough to decide on before passing it on.
+pub fn is_plausible(message: &[u8]) -> bool {
+    decode(message).is_some_and(|bids| !bids.is_empty())
+}
+
+fn decode(message: &[u8]) -> Option<Vec<Signed<Bid>>> {
+    let bids: Vec<_> = canonical::from_own_bytes(message, MAX_MESSAGE_BYTES).ok()?;
+    (bids.len() <= MAX_BIDS_PER_MESSAGE).then_some(bids)
+}
+
+impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> {
+    /// Does what the state asks for now. Says whether to look again soon.
+    fn step(&mut self) -> bool {
+        let now = now(&self.runtime);
+        self.runner.step(self.config.max_concurrent_jobs, now);
+        let bids = self.bids(now);
+        for batch in bids.chunks(MAX_BIDS_PER_MESSAGE) {
+            self.sender.send(Recipients::All, canonical::to_bytes(batch), false);
+        }
+        bids.into_iter().for_each(|bid| self.auction.hear(bid, now));
+        let awards = self.auction.awards(now);
+        for award in awards {
+            self.award(award, now);
+        }
+        self.auction.is_open() || self.runner.is_busy()
+    }
+
+    fn hear(&mut self, message: &[u8]) {
+        let now = now(&self.runtime);
+        for bid in decode(message).into_iter().flatten() {
+            if bid.verify().is_ok() {
+                self.auction.hear(bid, now);
+            } else {
+                tracing::warn!(executor = %bid.content.executor, "bid with a bad signature");
+            }
+        }
+    }
+
+    fn award(&mut self, award: Action, now: Time) {
+        if let Err(refusal) = self.author.act(award, now) {
+            // Another seat was faster, or the job has gone on: the next look shows.
+            tracing::debug!(%refusal, "award refused");
+        }
+    }
+
+    /// This node's offers for jobs that it has not bid for lately.
+    fn bids(&mut self, now: Time) -> Vec<Signed<Bid>> {
+        let free = self.config.max_concurrent_jobs.saturating_sub(self.runner.running());
+        if !self.config.executes || self.config.max_concurrent_jobs == 0 || self.view.is_draining() {
+            return Vec::new();
+        }
+        let load = 1_000 - 1_000 * free / self.config.max_concurrent_jobs;
+        let load_per_mille = u16::try_from(load).unwrap_or(1_000);
+        self.bid.retain(|_, at| now.since(*at) < BID_AGAIN);
+        let bids: Vec<_> = self.ledger.read(|state| {
+            let new = state.jobs_awaiting_award().filter(|(id, job)| !self.bid.contains_key(&(*id, job.attempt)));
+            new.filter_map(|(id, job)| {
+                let spec = state.job_spec(&id).filter(|spec| self.wants(spec, job.cooperative))?;
+                let bid = Bid {
+                    federation: state.federation(),
+                    job: id,
+                    attempt: job.attempt,
+                    executor: self.author.did(),
+                    key: self.author.key().public(),
+                    price: self.config.price(spec),
+                    free_memory_bytes: self.config.memory_bytes,
+                    local_bytes: self.runner.local_bytes(spec),
+                    load_per_mille,
+                    expires: now.after(BID_VALID),
+                };
+                // No bid that the rules would leave out.
+                let eligible = state.select(&id, &[&bid], state.time())?.eligible().count() == 1;
+                eligible.then_some(bid)
+            })
+            .collect()
+        });
+        let sign = |bid: Bid| {
+            self.bid.insert((bid.job, bid.attempt), now);
+            Signed::new(bid, self.author.key())
+        };
+        bids.into_iter().map(sign).collect()
+    }
+
+    /// Whether this node's owner lets it run such a job.
+    fn wants(&self, spec: &JobSpec, cooperative: Did) -> bool {
+        let affordable = self.config.price(spec) <= spec.max_mana;
+        let welcome = self.config.only_for.is_empty() || self.config.only_for.contains(&cooperative);
+        affordable && welcome && spec.limits.memory_bytes <= self.config.memory_bytes
+    }
+}

@@ -1,0 +1,207 @@
+//! A node: the log, the pool's gossip, block exchange, the job market and the seat's own affairs, started
+//! together over one runtime and one network.
+use crate::{
+    application::Application,
+    author::Author,
+    block::LogBlock,
+    environment::{Connections, Executor, Network, Runtime},
+    epochs::{self, Lanes, LogConfig, LogReader},
+    exchange::{self, Exchange},
+    gossip, journal,
+    journal::JournalError,
+    keys,
+    ledger::{Ledger, LedgerError, OperationStatus},
+    market::{self, MarketConfig, MarketView},
+    membership,
+    verify::Verifier,
+};
+use commonware_cryptography::Signer as _;
+use commonware_runtime::Handle;
+use futures::{
+    future::{Either, select},
+    pin_mut,
+};
+use icn_model::{Action, Did, Genesis, Height, OperationId, Refusal, SecretKey, SignedOperation, Time};
+use icn_store::Store;
+use rand_core::CryptoRng;
+use std::sync::Arc;
+
+/// What makes a node the one that it is.
+pub struct NodeConfig {
+    /// Whose node it is.
+    pub did: Did,
+    /// The seat's key.
+    pub key: SecretKey,
+    /// The federation.
+    pub genesis: Genesis,
+    /// Prefix of the consensus journals' partitions.
+    pub partition: String,
+    /// What it offers.
+    pub market: MarketConfig,
+    /// What it applies for a seat with, if it was invited.
+    pub application: Option<Action>,
+}
+
+/// Why a node does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The log cannot go on.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// A running node, seen from inside its process. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    ledger: Ledger,
+    exchange: Exchange,
+    market: MarketView,
+    verifier: Arc<Verifier>,
+    author: Author,
+    reader: LogReader,
+}
+
+/// What came of handing in one operation.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// Its id.
+    pub id: OperationId,
+    /// Why it is not waiting, if so.
+    pub refusal: Option<Refusal>,
+}
+
+/// Starts a node. The handle ends when its log does, with the reason.
+///
+/// # Errors
+/// [`NodeError`] if the store or the journal cannot be used.
+pub async fn start<E: Runtime, N: Network, X: Executor>(
+    mut runtime: E,
+    config: NodeConfig,
+    store: Store,
+    connections: Connections<N>,
+    executor: X,
+) -> Result<(Node, Handle<Result<(), LedgerError>>), NodeError> {
+    let ledger = Ledger::open(store, &config.genesis).await?;
+    let applied = ledger.progress().height;
+    let may_vote = journal::may_vote(&mut runtime, ledger.store(), &config.partition, applied).await?;
+    // Alone, a seat has nobody to whom it could contradict itself.
+    let alone = ledger.read(|state| state.seats(state.epoch()).is_some_and(|seats| seats.len() == 1));
+    if !may_vote {
+        tracing::warn!(alone, "the consensus journal is not the one that this node voted with: following until the next epoch");
+    }
+    let verifier = Arc::new(Verifier::default());
+    let author = Author::new(config.did, config.key.clone(), ledger.clone());
+    let (market_view, reader) = (MarketView::default(), LogReader::default());
+    let key = keys::private(&config.key);
+    let me = key.public_key();
+
+    let Connections { votes, certificates, resolver, backfill, broadcast, blocks, operations, bids, peers, blocker, admit } =
+        connections;
+    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks);
+    let (sender, receiver) = operations;
+    runtime.child("tell").spawn({
+        let ledger = ledger.clone();
+        move |runtime| gossip::tell(runtime, ledger, sender)
+    });
+    runtime.child("hear").spawn({
+        let (ledger, verifier) = (ledger.clone(), verifier.clone());
+        move |runtime| gossip::hear(runtime, ledger, verifier, receiver)
+    });
+    runtime.child("market").spawn({
+        let parts = (ledger.clone(), exchange.clone(), author.clone());
+        let (view, offer) = (market_view.clone(), config.market);
+        move |runtime| market::run(runtime, offer, parts, executor, view, bids)
+    });
+    runtime.child("membership").spawn({
+        let (ledger, author) = (ledger.clone(), author.clone());
+        move |runtime| membership::run(runtime, ledger, author, config.application)
+    });
+    let application = Application::new(ledger.clone(), verifier.clone(), &config.genesis.parameters);
+    let log = LogConfig {
+        key,
+        genesis: config.genesis,
+        partition: config.partition,
+        may_vote: may_vote || alone,
+        reader: reader.clone(),
+    };
+    let lanes = Lanes::<N> { votes, certificates, resolver, backfill, broadcast, peers, blocker, admit };
+    let handle = runtime.child("log").spawn({
+        let ledger = ledger.clone();
+        move |runtime| async move {
+            let ended = epochs::run(runtime, log, ledger, application, lanes).await;
+            if let Err(error) = &ended {
+                tracing::error!(%error, "the log of this node has stopped");
+            }
+            ended
+        }
+    });
+    Ok((Node { ledger, exchange, market: market_view, verifier, author, reader }, handle))
+}
+
+impl Node {
+    /// The log.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The blocks.
+    pub const fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// The market.
+    pub const fn market(&self) -> &MarketView {
+        &self.market
+    }
+
+    /// The node as an author.
+    pub const fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// The final block at `height`, if it is here.
+    pub async fn block(&self, height: Height) -> Option<LogBlock> {
+        self.reader.block(height).await
+    }
+
+    /// Hands in operations of this node's users. Each is checked now, by signature and by what the state
+    /// would say; those that pass wait for a block.
+    pub fn submit(&self, rng: &mut impl CryptoRng, now: Time, operations: Vec<SignedOperation>) -> Vec<Submitted> {
+        let all_valid = self.verifier.all_valid(rng, &operations);
+        let mut submit = |operation: SignedOperation| {
+            let id = operation.id();
+            let valid = all_valid || self.verifier.all_valid(rng, std::slice::from_ref(&operation));
+            let refusal = if valid { self.ledger.submit(operation, now).err() } else { Some(Refusal::BadSignature {}) };
+            Submitted { id, refusal }
+        };
+        operations.into_iter().map(&mut submit).collect()
+    }
+
+    /// Waits until an operation is final or dropped, or `timeout` ends, and says where it stands.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn wait(
+        &self,
+        id: &OperationId,
+        timeout: impl Future<Output = ()>,
+    ) -> Result<Option<OperationStatus>, LedgerError> {
+        pin_mut!(timeout);
+        let mut progress = self.ledger.watch();
+        loop {
+            progress.borrow_and_update();
+            let status = self.ledger.status(id)?;
+            if !matches!(status, None | Some(OperationStatus::Waiting)) {
+                return Ok(status);
+            }
+            let advance = progress.changed();
+            pin_mut!(advance);
+            if let Either::Right(_) = select(advance, &mut timeout).await {
+                return Ok(status);
+            }
+        }
+    }
+}
