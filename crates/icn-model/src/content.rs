@@ -41,7 +41,7 @@ impl Digest {
         &self.0
     }
 
-    fn to_wire(&self) -> &[u8] {
+    fn wire(&self) -> &[u8] {
         &self.0
     }
 

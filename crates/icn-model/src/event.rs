@@ -96,6 +96,32 @@ pub enum Event {
         /// Who.
         seat: Did,
     },
+    /// A node has its seat from this epoch on.
+    Seated {
+        /// Who.
+        seat: Did,
+        /// The first epoch that it orders.
+        epoch: EpochNumber,
+    },
+    /// A seat has been given up; the account, if it has one, rests.
+    Left {
+        /// Who.
+        seat: Did,
+        /// The first epoch without it.
+        epoch: EpochNumber,
+    },
+    /// An application was not approved, or an admitted node not ready, in time.
+    ApplicationLapsed {
+        /// Who applied.
+        applicant: Did,
+    },
+    /// A seat that was given up long ago is no longer known.
+    Forgotten {
+        /// Whose it was.
+        seat: Did,
+        /// What was left in its account, without its members' accounts.
+        burned: Mana,
+    },
     /// A member entered.
     MemberAdded {
         /// Who.
@@ -118,6 +144,13 @@ pub enum Event {
         epoch: EpochNumber,
         /// Who will order its blocks.
         seats: Vec<Did>,
+    },
+    /// A cooperative got its start balance.
+    ManaGranted {
+        /// Who.
+        to: Did,
+        /// How much.
+        amount: Mana,
     },
     /// Mana moved within a cooperative.
     ManaShared {
@@ -261,10 +294,14 @@ impl Event {
             | Self::Admitted { .. }
             | Self::SeatReady { .. }
             | Self::Leaving { .. }
+            | Self::Seated { .. }
+            | Self::Left { .. }
+            | Self::ApplicationLapsed { .. }
+            | Self::Forgotten { .. }
             | Self::MemberAdded { .. }
             | Self::MemberRemoved { .. } => EventKind::Membership,
             Self::SeatsFixed { .. } => EventKind::Epoch,
-            Self::ManaShared { .. } | Self::PayMatured { .. } => EventKind::Mana,
+            Self::ManaGranted { .. } | Self::ManaShared { .. } | Self::PayMatured { .. } => EventKind::Mana,
             Self::JobSubmitted { .. }
             | Self::JobAwarded { .. }
             | Self::JobReceipt { .. }

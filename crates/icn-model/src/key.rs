@@ -108,7 +108,7 @@ impl PublicKey {
         }
     }
 
-    fn to_wire(&self) -> &[u8] {
+    fn wire(&self) -> &[u8] {
         &self.0
     }
 
@@ -154,8 +154,8 @@ impl Did {
         self.0
     }
 
-    fn to_wire(&self) -> &[u8] {
-        self.0.to_wire()
+    fn wire(&self) -> &[u8] {
+        self.0.wire()
     }
 
     fn from_wire(bytes: &[u8]) -> Result<Self, DidError> {
@@ -218,7 +218,7 @@ impl Signature {
         &self.0
     }
 
-    fn to_wire(&self) -> &[u8] {
+    fn wire(&self) -> &[u8] {
         &self.0
     }
 

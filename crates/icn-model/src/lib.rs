@@ -6,8 +6,9 @@
 //!
 //! Everything that is signed, hashed or stored is canonical DAG-CBOR ([`canonical`]): one value has one
 //! encoding, and bytes that are not that encoding are refused. Every collection has a bound, named in
-//! [`limits`]. The test `tests/fixtures.rs` pins a hash of each encoding, so that a change of one shows.
-#![no_std]
+//! [`limits`]. The test `tests/model/fixtures.rs` pins a hash of each encoding, so that a change of one shows.
+// The derive of OpenAPI schemas writes code for std; without them the compiler holds this crate to `core`.
+#![cfg_attr(not(feature = "schema"), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -17,11 +18,14 @@ pub mod canonical;
 mod content;
 mod event;
 mod federation;
+pub mod file;
 mod job;
+mod job_record;
 mod key;
 pub mod limits;
 mod macros;
 mod operation;
+mod records;
 mod refusal;
 mod units;
 
@@ -36,7 +40,16 @@ pub use job::{
     Bid, Exclusion, ExclusionReason, ExitStatus, JobId, JobLimits, JobSpec, Outcome, Receipt, Requirements,
     Verdict,
 };
+pub use job_record::{
+    Assignment, Challenge, Delivery, Ineligible, JobPhase, JobRecord, JobStatus, Juror, RankedBid, Ranking,
+    Vote,
+};
 pub use key::{Did, DidError, Domain, PublicKey, SecretKey, Signable, Signature, SignatureError, Signed};
 pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
+pub use records::{
+    AccountRecord, Approval, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, MemberRecord,
+    MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
+    Supply, Totals,
+};
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

@@ -54,3 +54,11 @@ pub const MAX_WALL_MS: u64 = 600_000;
 pub const MAX_RETRIES: u32 = 16;
 /// How far a job's deadline may lie after its submission.
 pub const MAX_JOB_SPAN: crate::Millis = crate::Millis::from_secs(7 * 24 * 3_600);
+/// Open applications that one cooperative's invitations can have at once.
+pub const MAX_APPLICATIONS_PER_INVITER: usize = 16;
+/// How far an invitation's expiry may lie after the block that uses it.
+pub const MAX_INVITATION_SPAN: crate::Millis = crate::Millis::from_secs(30 * 24 * 3_600);
+/// Jobs that are over and still kept for readers; beyond it the oldest go first.
+pub const MAX_ENDED_JOBS: usize = 50_000;
+/// All mana that ever comes into being, in thousandths: sums of accounts never overflow.
+pub const MAX_SUPPLY: crate::Mana = crate::Mana::from_milli(i64::MAX as u64);

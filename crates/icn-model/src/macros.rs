@@ -1,6 +1,6 @@
 //! Macros for newtypes that are bytes in DAG-CBOR and text in JSON.
 
-/// Implements serde for a type with `to_wire(&self) -> &[u8]`, `from_wire(&[u8]) -> Result<Self, E>`,
+/// Implements serde for a type with `wire(&self) -> &[u8]`, `from_wire(&[u8]) -> Result<Self, E>`,
 /// `Display` and `FromStr`: bytes in binary formats, text in human-readable ones.
 macro_rules! serde_bytes_or_text {
     ($name:ty, $expecting:literal) => {
@@ -9,7 +9,7 @@ macro_rules! serde_bytes_or_text {
                 if serializer.is_human_readable() {
                     serializer.collect_str(self)
                 } else {
-                    serializer.serialize_bytes(self.to_wire())
+                    serializer.serialize_bytes(self.wire())
                 }
             }
         }
@@ -75,7 +75,7 @@ macro_rules! content_id {
                 $crate::Cid::new($crate::Codec::DagCbor, self.0)
             }
 
-            fn to_wire(&self) -> &[u8] {
+            fn wire(&self) -> &[u8] {
                 self.0.as_bytes()
             }
 

@@ -19,6 +19,10 @@ content_id!(
 );
 
 /// What an author wants done. Closed: what is not here cannot be asked of the log.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an action lives once, behind the Arc of its signed operation"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

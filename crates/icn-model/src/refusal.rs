@@ -110,15 +110,15 @@ refusals! {
     306 UnknownApplicant { applicant: Did } "unknown-applicant", "{applicant} has not applied",
         "There is no open application of this identity.",
         "`icn-cli federation members` lists applicants; the applicant must run `icn-cli federation join` first.";
-    307 AlreadyApproved { applicant: Did } "already-approved", "already approved by this officer, or admitted: {applicant}",
-        "One approval of an officer counts once.",
+    307 AlreadyApproved { applicant: Did } "already-approved", "this officer has said so already, or it is decided: {applicant}",
+        "One officer counts once.",
         "Nothing to do.";
     308 NotAdmitted {} "not-admitted", "the author has not been admitted",
         "Only an admitted node can say that it is ready.",
         "Wait for over half of the cooperatives to approve.";
-    309 NotSeated {} "not-seated", "the author has no seat",
-        "Only a seat can give up its seat.",
-        "Nothing to do.";
+    309 NotSeated {} "not-seated", "the author has no seat, or is giving it up",
+        "Only a cooperative or witness with a seat that it is not giving up can do this.",
+        "`icn-cli federation members` shows where each seat stands.";
     310 LastCooperative {} "last-cooperative", "the last cooperative cannot leave",
         "A federation without a cooperative has nobody to continue it.",
         "Stop the node, if the federation is to end.";
@@ -132,8 +132,12 @@ refusals! {
         "The log knows a bounded number of members of each cooperative.",
         "Remove members that have left.";
     314 BadKeys {} "bad-keys", "the keys cannot act: check each key and the officers' threshold",
-        "A key is no Ed25519 key, an officer is listed twice, or the threshold cannot be met.",
-        "List each officer once and set the threshold between 1 and their number.";
+        "A key is no Ed25519 key, an officer is listed twice, the threshold cannot be met, or the application is not signed by the identity's first key.",
+        "List each officer once, set the threshold between 1 and their number, and sign with the first key.";
+    315 TooManyApplications { inviter: Did, max: u64 } "too-many-applications",
+        "{max} applications invited by {inviter} are open already",
+        "Each cooperative can have a bounded number of applicants at once.",
+        "Decide on the open applications, or wait until they lapse.";
     401 InsufficientMana { available: Mana, needed: Mana } "insufficient-mana", "{available} available, {needed} needed",
         "The account has not enough spendable mana now; what is held or maturing does not count.",
         "Wait for regeneration, ask your cooperative to share, or offer less. `icn-cli mana balance` shows the parts.";

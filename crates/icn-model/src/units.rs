@@ -146,6 +146,12 @@ impl Mana {
         }
     }
 
+    /// The sum, or the largest amount.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// The difference, or none.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
@@ -183,5 +189,58 @@ impl FromStr for Mana {
             .and_then(|milli| milli.checked_add(decimals * scale))
             .map(Self)
             .ok_or(ManaError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn mana_is_read_as_it_is_written() {
+        for (text, milli) in [
+            ("0", 0),
+            ("12", 12_000),
+            ("12.5", 12_500),
+            ("0.25", 250),
+            ("0.001", 1),
+            ("7.000 mana", 7_000),
+            ("18446744073709551.615", u64::MAX),
+        ] {
+            assert_eq!(text.parse(), Ok(Mana::from_milli(milli)), "{text}");
+        }
+        for milli in [0, 1, 999, 1_000, u64::MAX] {
+            let amount = Mana::from_milli(milli);
+            assert_eq!(amount.to_string().parse(), Ok(amount));
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "1.2345",
+            "1 000",
+            "mana",
+            "18446744073709551.616",
+            "99999999999999999999",
+        ] {
+            assert_eq!(text.parse::<Mana>(), Err(ManaError), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_saturate() {
+        let last = Time::new(u64::MAX);
+        assert_eq!(last.after(Millis::new(1)), last);
+        assert_eq!(Time::ZERO.before(Millis::new(1)), Time::ZERO);
+        assert_eq!(Time::ZERO.since(last), Millis::ZERO);
     }
 }

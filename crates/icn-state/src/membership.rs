@@ -1,0 +1,246 @@
+//! How nodes come and go: apply, approve, ready, leave. The epoch's turn is in `seats`.
+//!
+//! Approving and leaving are words of the cooperative: they need as many officers as its threshold says.
+//! An applicant is admitted when over half of the seated cooperatives that are not leaving have said yes.
+use crate::step::Step;
+use alloc::vec::Vec;
+use icn_model::{
+    Approval, Did, Event, Invitation, InvitationRecord, Millis, Name, Operation, PublicKey, Refusal, Role,
+    RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, limits,
+};
+
+/// How long an application outlives its invitation, and an admission waits for the node to be ready.
+pub(crate) const APPLICATION_SPAN: Millis = Millis::from_secs(7 * 24 * 3_600);
+
+fn invalid(detail: &str) -> Refusal {
+    Refusal::InvitationInvalid {
+        detail: detail.into(),
+    }
+}
+
+/// How many of the officers' votes count: keys that are officers' still.
+fn officers_among(seat: &SeatRecord, votes: &[PublicKey]) -> usize {
+    let officers = &seat.keys.officers.keys;
+    votes.iter().filter(|key| officers.contains(key)).count()
+}
+
+fn is_enough(seat: &SeatRecord, votes: &[PublicKey]) -> bool {
+    officers_among(seat, votes) >= usize::from(seat.keys.officers.threshold)
+}
+
+impl Step<'_> {
+    pub(crate) fn join(
+        &mut self,
+        operation: &Operation,
+        signed: &Signed<Invitation>,
+        name: &Name,
+        keys: &RoleKeys,
+    ) -> Result<(), Refusal> {
+        let applicant = operation.author;
+        let invitation = &signed.content;
+        if operation.key != applicant.first_key() || !keys.is_usable() {
+            return Err(Refusal::BadKeys {});
+        }
+        self.check_invitation(signed)?;
+        self.check_room(applicant, invitation.inviter, keys)?;
+        let until = invitation.expires.after(APPLICATION_SPAN);
+        let used = InvitationRecord {
+            by: applicant,
+            expires: invitation.expires,
+        };
+        self.state.tables.invitations.set(invitation.id(), used);
+        self.retire_role_keys(applicant);
+        let seat = SeatRecord {
+            kind: invitation.kind,
+            name: name.clone(),
+            keys: keys.clone(),
+            inviter: Some(invitation.inviter),
+            phase: SeatPhase::Applied { until },
+            since: self.context.time,
+            approvals: Vec::new(),
+            leave: Vec::new(),
+        };
+        self.state.tables.seats.set(applicant, seat);
+        self.events.push(Event::Applied {
+            applicant,
+            kind: invitation.kind,
+            inviter: invitation.inviter,
+        });
+        Ok(())
+    }
+
+    fn check_invitation(&self, signed: &Signed<Invitation>) -> Result<(), Refusal> {
+        let (invitation, now) = (&signed.content, self.now());
+        if invitation.federation != self.state.federation.id {
+            return Err(invalid("it is for another federation"));
+        }
+        if invitation.addresses.len() > limits::MAX_ADDRESSES {
+            return Err(invalid("it lists too many addresses"));
+        }
+        if invitation.expires < now {
+            let expires = invitation.expires;
+            return Err(Refusal::InvitationExpired { expires, now });
+        }
+        if invitation.expires > self.context.time.after(limits::MAX_INVITATION_SPAN) {
+            return Err(invalid("it is for longer than 30 days"));
+        }
+        let inviter = self.state.tables.seats.get(&invitation.inviter);
+        let speaks = inviter.is_some_and(|seat| {
+            seat.kind == SeatKind::Cooperative
+                && seat.phase == (SeatPhase::Seated {})
+                && seat.keys.officers.keys.contains(&invitation.key)
+        });
+        if !speaks {
+            return Err(invalid("it is not by an officer of a seated cooperative"));
+        }
+        if signed.verify().is_err() {
+            return Err(invalid("its signature does not hold"));
+        }
+        if self.state.tables.invitations.contains(&invitation.id()) {
+            return Err(Refusal::InvitationUsed {});
+        }
+        Ok(())
+    }
+
+    fn check_room(&self, applicant: Did, inviter: Did, keys: &RoleKeys) -> Result<(), Refusal> {
+        let seats = &self.state.tables.seats;
+        let is_back = |seat: &SeatRecord| matches!(seat.phase, SeatPhase::Left { .. });
+        let known = seats.get(&applicant).is_some_and(|seat| !is_back(seat));
+        if known || self.state.tables.members.contains(&applicant) {
+            return Err(Refusal::AlreadyKnown { did: applicant });
+        }
+        if let Some(other) = seats.index().by_key.get(&keys.seat) {
+            return Err(Refusal::KeyInUse { did: *other });
+        }
+        if seats.index().applications.of(&inviter) >= limits::MAX_APPLICATIONS_PER_INVITER {
+            let max = limits::MAX_APPLICATIONS_PER_INVITER as u64;
+            return Err(Refusal::TooManyApplications { inviter, max });
+        }
+        if seats.index().occupied >= limits::MAX_SEATS {
+            let max = limits::MAX_SEATS as u64;
+            return Err(Refusal::TooManySeats { max });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn approve(&mut self, operation: &Operation, applicant: Did) -> Result<(), Refusal> {
+        let by = operation.author;
+        let voter = self.cooperative_acting(operation, &[Role::Officer])?;
+        if voter.phase != (SeatPhase::Seated {}) {
+            return Err(Refusal::NotSeated {});
+        }
+        let mut seat = match self.state.tables.seats.get(&applicant) {
+            None => return Err(Refusal::UnknownApplicant { applicant }),
+            Some(seat) => match seat.phase {
+                SeatPhase::Applied { until } if until < self.now() => {
+                    return Err(Refusal::UnknownApplicant { applicant });
+                }
+                SeatPhase::Applied { .. } => seat.clone(),
+                SeatPhase::Left { .. } => return Err(Refusal::UnknownApplicant { applicant }),
+                _ => return Err(Refusal::AlreadyApproved { applicant }),
+            },
+        };
+        let at = seat.approvals.iter().position(|approval| approval.by == by);
+        let at = at.unwrap_or_else(|| {
+            seat.approvals.push(Approval { by, keys: Vec::new() });
+            seat.approvals.len() - 1
+        });
+        let votes = &mut seat.approvals[at].keys;
+        if is_enough(voter, votes) || votes.contains(&operation.key) {
+            return Err(Refusal::AlreadyApproved { applicant });
+        }
+        votes.push(operation.key);
+        let complete = is_enough(voter, votes);
+        self.state.tables.seats.set(applicant, seat);
+        if complete {
+            let (approvals, needed) = self.approvals(&applicant);
+            self.events.push(Event::Approved {
+                applicant,
+                by,
+                approvals,
+                needed,
+            });
+            self.admit_if_approved(applicant);
+        }
+        Ok(())
+    }
+
+    /// How many cooperatives have said yes, and how many must.
+    fn approvals(&self, applicant: &Did) -> (u32, u32) {
+        let seats = &self.state.tables.seats;
+        let voters = &seats.index().voters;
+        let approvals = seats.get(applicant).map_or(&[][..], |seat| &seat.approvals);
+        let approving = approvals.iter().filter(|approval| {
+            let by = seats.get(&approval.by);
+            voters.contains(&approval.by) && by.is_some_and(|by| is_enough(by, &approval.keys))
+        });
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        (count(approving.count()), count(voters.len() / 2 + 1))
+    }
+
+    /// Admits an applicant that has enough approvals, be it because one came or because fewer are needed.
+    pub(crate) fn admit_if_approved(&mut self, applicant: Did) {
+        let (approvals, needed) = self.approvals(&applicant);
+        let Some(seat) = self.state.tables.seats.get(&applicant) else {
+            return;
+        };
+        if approvals < needed || !matches!(seat.phase, SeatPhase::Applied { .. }) {
+            return;
+        }
+        let until = self.context.time.after(APPLICATION_SPAN);
+        self.set_phase(applicant, SeatPhase::Admitted { until });
+        self.events.push(Event::Admitted { applicant });
+    }
+
+    /// Moves a seat on; words said about the phase that is over are dropped.
+    pub(crate) fn set_phase(&mut self, did: Did, phase: SeatPhase) {
+        if let Some(seat) = self.state.tables.seats.get(&did) {
+            let seat = SeatRecord {
+                phase,
+                since: self.context.time,
+                approvals: Vec::new(),
+                leave: Vec::new(),
+                ..seat.clone()
+            };
+            self.state.tables.seats.set(did, seat);
+        }
+    }
+
+    pub(crate) fn ready(&mut self, operation: &Operation) -> Result<(), Refusal> {
+        let seat = self.seat_acting(operation, &[Role::Seat])?;
+        match seat.phase {
+            SeatPhase::Admitted { until } if until >= self.now() => {}
+            _ => return Err(Refusal::NotAdmitted {}),
+        }
+        self.set_phase(operation.author, SeatPhase::Ready {});
+        self.events.push(Event::SeatReady {
+            seat: operation.author,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, operation: &Operation) -> Result<(), Refusal> {
+        let did = operation.author;
+        let seat = self.seat_acting(operation, &[Role::Officer])?;
+        if seat.phase != (SeatPhase::Seated {}) {
+            return Err(Refusal::NotSeated {});
+        }
+        let voters = &self.state.tables.seats.index().voters;
+        if voters.iter().all(|voter| *voter == did) {
+            return Err(Refusal::LastCooperative {});
+        }
+        if seat.leave.contains(&operation.key) {
+            return Err(Refusal::AlreadyApproved { applicant: did });
+        }
+        let mut seat = seat.clone();
+        seat.leave.push(operation.key);
+        if !is_enough(&seat, &seat.leave) {
+            self.state.tables.seats.set(did, seat);
+            return Ok(());
+        }
+        self.set_phase(did, SeatPhase::Leaving {});
+        self.events.push(Event::Leaving { seat: did });
+        self.roll_back_open_jobs(did);
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests of the state machine through its public interface. `script` reads scenarios as tables; `world`
+//! checks the invariants of the crate's documentation (cited as I1, I2, …) after every single block.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
+mod attacks;
+mod challenges;
+mod jobs;
+mod laws;
+mod mana;
+mod membership;
+mod script;
+mod selection;
+mod sequences;
+mod speed;
+mod world;
