@@ -1,0 +1,27 @@
+//! Runs a job module as a function of what its job names: module, arguments, environment, inputs,
+//! seed and limits go in, an exit, output bytes and counters come out, the same on every machine.
+//!
+//! A module is a WASI preview 1 command. It sees no network, no host file, no host clock and no host
+//! randomness: all 46 calls are answered from memory. Everything that it can consume is bounded,
+//! and whatever it does ends its own run and nothing else.
+//!
+//! This is the only crate that names wasmtime. It holds no queue, no thread pool and no policy: who
+//! may run what, when and at what price is decided by its callers.
+
+mod cache;
+mod engine;
+mod exit;
+mod invocation;
+mod limiter;
+mod linker;
+mod run;
+mod sandbox;
+mod screen;
+mod ticker;
+mod wasi;
+
+pub use exit::{Exit, InputError, Invalid, Trap};
+pub use invocation::{ARGUMENTS_MAX, ARGUMENTS_MAX_BYTES, Invocation, Limits, Outcome, PROGRAM_NAME};
+pub use sandbox::{ENGINE_PROFILE, Sandbox, SandboxConfig, SandboxError};
+pub use screen::{MODULE_BOUNDS, ModuleBounds};
+pub use ticker::CancelFlag;
