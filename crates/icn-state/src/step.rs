@@ -45,8 +45,10 @@ pub(crate) struct Step<'a> {
 impl State {
     /// Applies a block. Total: a block that consensus has ordered never fails, its operations may.
     ///
-    /// The caller has verified the operations' signatures; those of bids, receipts and invitations inside
-    /// them are verified here, by the strict rule.
+    /// The caller gives each height once and in order, times that increase, and operations whose signatures
+    /// it has verified; those of bids, receipts and invitations inside them are verified here, by the strict
+    /// rule. Events are told of every refusal that leaves a trace: those for the form of an operation, or
+    /// because its key does not act for its author, are in the results only.
     pub fn apply(&mut self, context: &BlockContext, operations: &[SignedOperation]) -> BlockOutcome {
         let mut step = Step {
             state: self,

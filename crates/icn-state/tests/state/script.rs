@@ -286,10 +286,11 @@ fn text(amount: Mana) -> String {
     number.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// Seconds with at most three decimals are read like mana, which has thousandths, too.
 fn seconds_of(text: &str) -> Millis {
-    let days = text
-        .strip_suffix('d')
-        .map(|days| days.parse::<f64>().unwrap() * 86_400.0);
-    let seconds = days.unwrap_or_else(|| text.parse().unwrap());
-    Millis::new((seconds * 1_000.0).round() as u64)
+    let millis = match text.strip_suffix('d') {
+        Some(days) => mana(days).milli() * 86_400,
+        None => mana(text).milli(),
+    };
+    Millis::new(millis)
 }
