@@ -4,6 +4,7 @@
 //! when a block is applied; they are *acknowledged* ([`Progress`]) when they are durable.
 use crate::{
     block::LogBlock,
+    fan::Fan,
     pool::{Added, Numbers, Payer, Pool},
 };
 use commonware_utils::{channel::watch, sync::Mutex};
@@ -119,9 +120,9 @@ pub struct Ledger {
     inner: Arc<Mutex<Inner>>,
     store: Store,
     genesis: LogBlock,
-    progress: watch::Sender<Progress>,
+    progress: Fan<Progress>,
     /// Counts changes of the pool, to wake the proposer and the gossip.
-    arrivals: watch::Sender<u64>,
+    arrivals: Fan<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,8 +191,8 @@ impl Ledger {
             inner: Arc::new(Mutex::new(inner)),
             genesis: genesis_block(genesis, first.root),
             store,
-            progress: watch::Sender::new(progress),
-            arrivals: watch::Sender::new(0),
+            progress: Fan::new(progress),
+            arrivals: Fan::new(0),
         })
     }
 
@@ -207,7 +208,7 @@ impl Ledger {
 
     /// How far the log is durable here.
     pub fn progress(&self) -> Progress {
-        *self.progress.borrow()
+        self.progress.get()
     }
 
     /// Tells of every advance.
@@ -266,7 +267,7 @@ impl Ledger {
             let payer = payer(&inner.state, &operation);
             inner.pool.add(operation, payer, now, true)?
         };
-        self.arrivals.send_modify(|count| *count += 1);
+        self.arrivals.update(|count| count + 1);
         Ok(added)
     }
 
@@ -285,7 +286,7 @@ impl Ledger {
                 }
             }
         }
-        self.arrivals.send_modify(|count| *count += 1);
+        self.arrivals.update(|count| count + 1);
     }
 
     /// Own operations that the others have not been told of.
@@ -434,7 +435,7 @@ impl Ledger {
                 commit.await?;
             }
         }
-        self.progress.send_replace(progress);
+        self.progress.update(|_| progress);
         Ok(())
     }
 
@@ -453,7 +454,7 @@ impl Ledger {
             (batch, progress)
         };
         self.store.commit(batch, Durability::Sync).await?;
-        self.progress.send_replace(progress);
+        self.progress.update(|_| progress);
         Ok(())
     }
 

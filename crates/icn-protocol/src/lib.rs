@@ -14,6 +14,7 @@ pub mod block;
 pub mod environment;
 pub mod epochs;
 pub mod exchange;
+mod fan;
 pub mod gossip;
 pub mod journal;
 pub mod keys;

@@ -12,6 +12,7 @@ mod cache;
 mod engine;
 mod exit;
 mod invocation;
+pub mod job;
 mod limiter;
 mod linker;
 mod run;

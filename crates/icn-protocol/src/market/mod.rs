@@ -15,12 +15,12 @@ use crate::{
 };
 use auction::Auction;
 use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_utils::{
     channel::{mpsc, watch},
     sync::Mutex,
 };
-use futures::{FutureExt as _, pin_mut, select};
 use icn_model::{Action, Bid, Did, JobId, JobSpec, Mana, Millis, Signed, Time, canonical};
 use runner::Runner;
 use std::{
@@ -173,19 +173,15 @@ pub async fn run<E: Runtime, X: Executor>(
         let busy = market.step();
         // Without anything to do there is nothing to wait for but a block, a bid or a job's end.
         let pause = if busy { LOOK } else { Duration::from_secs(3_600) };
-        let due = market.runtime.sleep(pause).fuse();
-        let advance = progress.changed().fuse();
-        let message = receiver.recv().fuse();
-        let end = finished.recv().fuse();
-        pin_mut!(due, advance, message, end);
+        // Biased, not drawn by chance as in `futures`: a simulated run has to be the same each time.
         select! {
-            () = due => {}
-            alive = advance => if alive.is_err() { return },
-            message = message => match message {
+            message = receiver.recv() => match message {
                 Ok((_, message)) => market.hear(message.as_ref()),
                 Err(_) => return,
             },
-            end = end => if let Some(end) = end { market.runner.ended(end) },
+            end = finished.recv() => if let Some(end) = end { market.runner.ended(end) },
+            alive = progress.changed() => if alive.is_err() { return },
+            () = market.runtime.sleep(pause) => {},
         }
     }
 }

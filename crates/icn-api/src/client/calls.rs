@@ -1,0 +1,288 @@
+//! The calls, one for each route.
+use super::{Client, ClientError, Request};
+use crate::{
+    MAX_OPERATIONS, OCTETS,
+    dag::{DagQuery, DagView, GetQuery, PutQuery, Stored},
+    events::{EventPage, EventsQuery},
+    federation::{Federation, GenesisView, Members, MembersQuery},
+    log::LogBlock,
+    mana::{AccountView, Accounts, ManaQuery},
+    mesh::{Blacklist, Executors, JobPage, JobView, JobWhy, JobsQuery},
+    network::{Network, Peers},
+    node::{Health, Identity, Info, Ready, Status},
+    operations::{NextOperation, NextQuery, OperationStatus, Submitted, WaitQuery},
+    paths,
+};
+use icn_model::{
+    Cid, Codec, Did, Height, JobId, OperationId, PublicKey, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
+};
+use std::time::Duration;
+
+/// The largest text of metrics that is read.
+const MAX_METRICS_BYTES: u64 = 16 << 20;
+
+impl Client {
+    /// Whether the process is alive.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for every call.
+    pub fn health(&self) -> Result<Health, ClientError> {
+        self.json(&Request::get(paths::HEALTH))
+    }
+
+    /// Whether the node can serve; that it cannot is an answer, not an error.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn ready(&self) -> Result<Ready, ClientError> {
+        let request = Request::get(paths::READY);
+        let mut response = self.send_once(&request)?;
+        match response.status().as_u16() {
+            200 | 503 => self.decode(&request, &mut response),
+            _ => Err(self.failure(&request, &mut response)),
+        }
+    }
+
+    /// How the node fares.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn status(&self) -> Result<Status, ClientError> {
+        self.json(&Request::get(paths::STATUS))
+    }
+
+    /// What the node is.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn info(&self) -> Result<Info, ClientError> {
+        self.json(&Request::get(paths::INFO))
+    }
+
+    /// Who the node is.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn identity(&self) -> Result<Identity, ClientError> {
+        self.json(&Request::get(paths::IDENTITY))
+    }
+
+    /// The text of the metrics.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn metrics(&self) -> Result<String, ClientError> {
+        let bytes = self.bytes(
+            &Request {
+                accept: "*/*",
+                ..Request::get(paths::METRICS)
+            },
+            MAX_METRICS_BYTES,
+        )?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A page of events.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn events(&self, query: &EventsQuery) -> Result<EventPage, ClientError> {
+        self.json(&Request::get(paths::EVENTS).query(query))
+    }
+
+    /// What `key` needs to build its next operation.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn next_operation(&self, key: PublicKey) -> Result<NextOperation, ClientError> {
+        self.json(&Request::get(paths::OPERATION_NEXT).query(&NextQuery { key }))
+    }
+
+    /// Hands in operations, and waits up to `wait` until they are final.
+    ///
+    /// # Errors
+    /// [`ClientError::TooMany`] for more than [`MAX_OPERATIONS`]; a refused operation is an answer, not an error,
+    /// because operations are sent as an array, even one.
+    pub fn submit(&self, operations: &[SignedOperation], wait: Duration) -> Result<Submitted, ClientError> {
+        if operations.len() > MAX_OPERATIONS {
+            return Err(ClientError::TooMany {
+                count: operations.len(),
+                max: MAX_OPERATIONS,
+            });
+        }
+        let body = serde_json::to_vec(operations).map_err(|source| ClientError::Decode {
+            url: paths::OPERATIONS.to_owned(),
+            source,
+        })?;
+        let request = Request::post(paths::OPERATIONS, "application/json", &body).query(&wait_query(wait));
+        self.json(&Request { wait, ..request })
+    }
+
+    /// Where an operation stands, after waiting up to `wait` for it to be final.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn operation(&self, id: &OperationId, wait: Duration) -> Result<OperationStatus, ClientError> {
+        let request = Request::get(paths::with(paths::OPERATION, id)).query(&wait_query(wait));
+        self.json(&Request { wait, ..request })
+    }
+
+    /// The federation now.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn federation(&self) -> Result<Federation, ClientError> {
+        self.json(&Request::get(paths::FEDERATION))
+    }
+
+    /// How the federation began. Whether its id is the right one is the caller's to judge.
+    ///
+    /// # Errors
+    /// [`ClientError::Corrupt`] if the genesis is not what the answer's id names.
+    pub fn genesis(&self) -> Result<GenesisView, ClientError> {
+        let view: GenesisView = self.json(&Request::get(paths::GENESIS))?;
+        if view.genesis.id() == view.id {
+            Ok(view)
+        } else {
+            Err(ClientError::Corrupt { cid: view.id })
+        }
+    }
+
+    /// Seats, applicants and a page of members.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn members(&self, query: &MembersQuery) -> Result<Members, ClientError> {
+        self.json(&Request::get(paths::MEMBERS).query(query))
+    }
+
+    /// A block of the log.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn log_block(&self, height: Height) -> Result<LogBlock, ClientError> {
+        self.json(&Request::get(paths::with(paths::LOG_BLOCK, height)))
+    }
+
+    /// The node's own blocks.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn dag(&self, query: &DagQuery) -> Result<DagView, ClientError> {
+        self.json(&Request::get(paths::DAG).query(query))
+    }
+
+    /// Puts a block of at most 1 MiB.
+    ///
+    /// # Errors
+    /// [`ClientError::Corrupt`] if the node names it otherwise.
+    pub fn put_block(&self, codec: Codec, bytes: &[u8]) -> Result<Cid, ClientError> {
+        let request =
+            Request::post(paths::DAG_BLOCKS, OCTETS, bytes).query(&PutQuery { codec: codec.into() });
+        let stored: Stored = self.json(&request)?;
+        let cid = Cid::new(codec, icn_model::Digest::of(bytes));
+        if stored.cid == cid {
+            Ok(cid)
+        } else {
+            Err(ClientError::Corrupt { cid })
+        }
+    }
+
+    /// Gets a block and checks it; `local` looks on this node only.
+    ///
+    /// # Errors
+    /// [`ClientError::Corrupt`] if the bytes are not what `cid` names.
+    pub fn get_block(&self, cid: &Cid, local: bool) -> Result<Vec<u8>, ClientError> {
+        let request = Request::get(paths::with(paths::DAG_BLOCK, cid)).query(&GetQuery { local });
+        let bytes = self.bytes(
+            &Request {
+                accept: OCTETS,
+                ..request
+            },
+            MAX_DAG_BLOCK_BYTES as u64,
+        )?;
+        if cid.names(&bytes) {
+            Ok(bytes)
+        } else {
+            Err(ClientError::Corrupt { cid: *cid })
+        }
+    }
+
+    /// A page of jobs.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn jobs(&self, query: &JobsQuery) -> Result<JobPage, ClientError> {
+        self.json(&Request::get(paths::JOBS).query(query))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn job(&self, id: &JobId) -> Result<JobView, ClientError> {
+        self.json(&Request::get(paths::with(paths::JOB, id)))
+    }
+
+    /// How a job's executors were chosen.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn job_why(&self, id: &JobId) -> Result<JobWhy, ClientError> {
+        self.json(&Request::get(paths::with(paths::JOB_WHY, id)))
+    }
+
+    /// Who runs jobs.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn executors(&self) -> Result<Executors, ClientError> {
+        self.json(&Request::get(paths::EXECUTORS))
+    }
+
+    /// Whom the node gives no jobs.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn blacklist(&self) -> Result<Blacklist, ClientError> {
+        self.json(&Request::get(paths::BLACKLIST))
+    }
+
+    /// A page of accounts.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn accounts(&self, query: &ManaQuery) -> Result<Accounts, ClientError> {
+        self.json(&Request::get(paths::MANA).query(query))
+    }
+
+    /// An account.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn account(&self, did: &Did) -> Result<AccountView, ClientError> {
+        self.json(&Request::get(paths::with(paths::ACCOUNT, did)))
+    }
+
+    /// The node's place in the network.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn network(&self) -> Result<Network, ClientError> {
+        self.json(&Request::get(paths::NETWORK))
+    }
+
+    /// Connected peers.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn peers(&self) -> Result<Peers, ClientError> {
+        self.json(&Request::get(paths::PEERS))
+    }
+}
+
+fn wait_query(wait: Duration) -> WaitQuery {
+    WaitQuery {
+        wait_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+    }
+}

@@ -1,0 +1,119 @@
+//! The federation: its rules, seats, applicants and members, and how it began.
+use icn_model::{
+    Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, MemberRecord, Name, Parameters, SeatEntry,
+    SeatRecord, Time,
+};
+use serde::{Deserialize, Serialize};
+
+/// Answer of [`crate::paths::FEDERATION`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Federation {
+    /// The CID of its genesis.
+    pub id: Cid,
+    /// What it is called.
+    pub name: Name,
+    /// When it began.
+    pub created: Time,
+    /// Its rules now.
+    pub parameters: Parameters,
+    /// The last block that is final, executed and durable here.
+    pub height: Height,
+    /// The outcome root there.
+    pub root: Digest,
+    /// That block's time.
+    pub time: Time,
+    /// The current epoch.
+    pub epoch: EpochNumber,
+    /// Who orders its blocks, sorted by key.
+    pub seats: Vec<SeatEntry>,
+    /// The block at `height`, for invitations.
+    pub checkpoint: Checkpoint,
+    /// Where its nodes are reached, as multiaddrs with peer ids, for invitations.
+    pub addresses: Vec<String>,
+}
+
+/// Answer of [`crate::paths::GENESIS`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct GenesisView {
+    /// The CID of `bytes`: the federation's id.
+    pub id: Cid,
+    /// The genesis.
+    pub genesis: Genesis,
+    /// Its canonical bytes in lower-case hexadecimal.
+    pub bytes: String,
+}
+
+impl GenesisView {
+    /// From the genesis.
+    pub fn new(genesis: Genesis) -> Self {
+        let bytes = icn_model::canonical::to_bytes(&genesis);
+        Self {
+            id: genesis.id(),
+            bytes: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            genesis,
+        }
+    }
+}
+
+/// Query of [`crate::paths::MEMBERS`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct MembersQuery {
+    /// Only members of this cooperative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooperative: Option<Did>,
+    /// Members after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Did>,
+    /// At most this many members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Answer of [`crate::paths::MEMBERS`]. Every page has all seats; members come in pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Members {
+    /// As of this height.
+    pub height: Height,
+    /// Cooperatives and witnesses in every phase, applicants included, in the order of their DIDs.
+    pub seats: Vec<SeatView>,
+    /// Cooperatives that must say yes to an applicant.
+    pub approvals_needed: u32,
+    /// Members in the order of their DIDs.
+    pub members: Vec<MemberView>,
+    /// What to pass as `after` for more members; none if these are the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Did>,
+}
+
+impl Members {
+    /// What a seat is called.
+    pub fn name_of(&self, did: &Did) -> Option<&Name> {
+        let seat = self.seats.iter().find(|seat| seat.did == *did)?;
+        Some(&seat.record.name)
+    }
+}
+
+/// A cooperative, witness or applicant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SeatView {
+    /// Who it is.
+    pub did: Did,
+    /// What the log knows of it.
+    pub record: SeatRecord,
+}
+
+/// A member of a cooperative.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MemberView {
+    /// Who it is.
+    pub did: Did,
+    /// What the log knows of it.
+    pub record: MemberRecord,
+}

@@ -1,0 +1,73 @@
+//! The HTTP contract of a node: its routes, bodies, error codes and OpenAPI document, so that the server
+//! and its clients cannot drift apart.
+//!
+//! - [`paths`] has every route once; [`ENDPOINTS`] says of each what goes in and out, and who may call it.
+//!   The server's router is tested against this table, and [`OPENAPI_JSON`] is made from it.
+//! - The bodies are in one module per area. Nouns of the federation are those of `icn-model`.
+//! - [`Problem`] is how an error looks, [`ApiError`] which ones there are, [`explain`] what they mean.
+//! - [`keyfile`], [`Profile`] and [`InvitationFile`] are the files that node and command line share;
+//!   [`file`] is how content of any size becomes blocks and back.
+//! - The feature `client` adds a blocking [`client`]; the feature `schema` adds what the OpenAPI document
+//!   is generated from.
+//!
+//! An API key grants access to a node, never authority over an account: whatever acts for an account is an
+//! operation that the caller signed. There is no server here, and nothing decides anything.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod dag;
+mod endpoint;
+mod endpoints;
+mod error;
+pub mod events;
+pub mod federation;
+pub mod file;
+mod files;
+pub mod keyfile;
+pub mod log;
+pub mod mana;
+pub mod mesh;
+pub mod network;
+pub mod node;
+#[cfg(feature = "schema")]
+mod openapi;
+pub mod operations;
+pub mod paths;
+pub mod sse;
+
+pub use endpoint::{Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, Tag, Type};
+pub use endpoints::{ENDPOINTS, endpoint};
+pub use error::{ApiError, ErrorKind, Problem, codes, explain};
+pub use files::{InvitationFile, InvitationFileError, Profile};
+#[cfg(feature = "schema")]
+pub use openapi::openapi;
+
+/// The OpenAPI 3.1 document, as checked in at docs/reference/openapi.json and served at
+/// [`paths::OPENAPI`]. A test regenerates it from [`ENDPOINTS`] and compares.
+pub const OPENAPI_JSON: &str = include_str!("../../../docs/reference/openapi.json");
+
+/// Media type of a [`Problem`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// Media type of a stream of events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+/// Media type of blocks and files.
+pub const OCTETS: &str = "application/octet-stream";
+/// Header that names a request in the logs of every node that it touches. Taken from the caller, or made.
+pub const CORRELATION_HEADER: &str = "x-correlation-id";
+/// Header that carries an API key; `Authorization: Bearer <key>` does as well.
+pub const API_KEY_HEADER: &str = "x-api-key";
+/// How long a write waits for its operations to be final if the caller does not say.
+pub const DEFAULT_WAIT_MS: u64 = 5_000;
+/// The longest that a caller can make a node wait.
+pub const MAX_WAIT_MS: u64 = 60_000;
+/// Operations in one request.
+pub const MAX_OPERATIONS: usize = 1_000;
+/// Items of one page of a list if the caller does not say.
+pub const DEFAULT_PAGE: usize = 100;
+/// The most items of one page; a larger `limit` is cut to it.
+pub const MAX_PAGE: usize = 1_000;
+/// Bytes of a request that carries operations: a full one of the largest operations, as JSON.
+pub const MAX_OPERATIONS_BODY_BYTES: usize = 8 << 20;
+/// Bytes of a file that is sent in one request; larger ones are sent block by block.
+pub const MAX_FILE_BODY_BYTES: usize = 64 << 20;

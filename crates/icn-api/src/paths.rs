@@ -1,0 +1,90 @@
+//! Every route, once, in the form that both axum and OpenAPI read: `{name}` stands for one segment.
+
+/// Is the process alive.
+pub const HEALTH: &str = "/health";
+/// Can the node serve.
+pub const READY: &str = "/ready";
+/// One screen about the node.
+pub const STATUS: &str = "/status";
+/// What the node is.
+pub const INFO: &str = "/info";
+/// Prometheus metrics.
+pub const METRICS: &str = "/metrics";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+/// Events, as a page or a stream.
+pub const EVENTS: &str = "/events";
+/// Hand in operations.
+pub const OPERATIONS: &str = "/v1/operations";
+/// What a key needs to build its next operation.
+pub const OPERATION_NEXT: &str = "/v1/operations/next";
+/// Where an operation stands.
+pub const OPERATION: &str = "/v1/operations/{id}";
+/// The node's identity.
+pub const IDENTITY: &str = "/v1/identity";
+/// The federation now.
+pub const FEDERATION: &str = "/v1/federation";
+/// How the federation began.
+pub const GENESIS: &str = "/v1/federation/genesis";
+/// Seats, applicants and members.
+pub const MEMBERS: &str = "/v1/federation/members";
+/// A block of the log.
+pub const LOG_BLOCK: &str = "/v1/log/blocks/{height}";
+/// The node's own blocks.
+pub const DAG: &str = "/v1/dag";
+/// Put a block.
+pub const DAG_BLOCKS: &str = "/v1/dag/blocks";
+/// Get a block.
+pub const DAG_BLOCK: &str = "/v1/dag/blocks/{cid}";
+/// Put a file.
+pub const DAG_FILES: &str = "/v1/dag/files";
+/// Get a file.
+pub const DAG_FILE: &str = "/v1/dag/files/{cid}";
+/// Jobs.
+pub const JOBS: &str = "/v1/mesh/jobs";
+/// A job.
+pub const JOB: &str = "/v1/mesh/jobs/{id}";
+/// How a job's executors were chosen.
+pub const JOB_WHY: &str = "/v1/mesh/jobs/{id}/why";
+/// Who runs jobs.
+pub const EXECUTORS: &str = "/v1/mesh/executors";
+/// Whom this node gives no jobs.
+pub const BLACKLIST: &str = "/v1/mesh/blacklist";
+/// All accounts.
+pub const MANA: &str = "/v1/mana";
+/// An account.
+pub const ACCOUNT: &str = "/v1/mana/{did}";
+/// The node's place in the network.
+pub const NETWORK: &str = "/v1/network";
+/// Connected peers.
+pub const PEERS: &str = "/v1/network/peers";
+
+/// `path` with `value` in place of its one parameter. Values of this API (ids, CIDs, DIDs, numbers)
+/// consist of characters that a path segment may have.
+pub fn with(path: &str, value: impl std::fmt::Display) -> String {
+    match (path.find('{'), path.find('}')) {
+        (Some(open), Some(close)) => format!("{}{value}{}", &path[..open], &path[close + 1..]),
+        _ => path.to_owned(),
+    }
+}
+
+/// The name of the parameter of `path`, if it has one.
+pub fn parameter(path: &'static str) -> Option<&'static str> {
+    let open = path.find('{')?;
+    let close = path.find('}')?;
+    path.get(open + 1..close)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_and_filled() {
+        assert_eq!(with(JOB_WHY, "bafy"), "/v1/mesh/jobs/bafy/why");
+        assert_eq!(with(LOG_BLOCK, 7), "/v1/log/blocks/7");
+        assert_eq!(with(JOBS, 7), JOBS);
+        assert_eq!(parameter(DAG_FILE), Some("cid"));
+        assert_eq!(parameter(EVENTS), None);
+    }
+}

@@ -1,0 +1,371 @@
+//! Membership: invite, join, approve, leave, members.
+use super::found::{self, CreateArgs};
+use crate::{
+    args::Global,
+    failure::Usage,
+    format::{self, Names},
+    gather,
+    output::Output,
+    parse,
+    session::{Done, Session, Signer},
+    table::Table,
+};
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use icn_api::{
+    InvitationFile,
+    client::Client,
+    federation::{Members, SeatView},
+    operations::NextOperation,
+};
+use icn_model::{
+    Action, Did, Invitation, Millis, Name, Officers, PublicKey, RoleKeys, SeatKind, SeatPhase, Sequence,
+    Signed, limits,
+};
+use std::{
+    io::{BufRead as _, IsTerminal as _},
+    path::{Path, PathBuf},
+};
+
+/// `federation`
+#[derive(Debug, Subcommand)]
+pub(crate) enum FederationCommand {
+    /// Write the genesis file from which several cooperatives start one federation
+    Create(CreateArgs),
+    /// Write an invitation file with which one node can apply for a seat
+    Invite(InviteArgs),
+    /// Apply for a seat with an invitation, signed with the applicant's first key
+    ///
+    /// A node that was started with --invitation applies by itself, with its one key in every role. This is
+    /// for applicants whose officers have keys of their own.
+    Join(JoinArgs),
+    /// Say yes to an applicant, as an officer
+    Approve {
+        /// The applicant, by name or identity
+        applicant: String,
+    },
+    /// Give up this node's seat at the end of the epoch
+    Leave {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List cooperatives, witnesses, applicants and members
+    Members,
+    /// Enter a member of your cooperative, as an officer
+    AddMember {
+        /// The member's identity
+        member: Did,
+    },
+    /// Strike a member of your cooperative, as an officer; its mana returns
+    RemoveMember {
+        /// The member's identity
+        member: Did,
+    },
+}
+
+/// `federation invite`
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// For what kind of seat
+    #[arg(long, value_enum, default_value_t = Kind::Cooperative)]
+    kind: Kind,
+    /// How long the invitation holds
+    #[arg(long, value_name = "SPAN", value_parser = parse::span, default_value = "7d")]
+    expires: Millis,
+    /// Where the federation's nodes are reached, as multiaddrs; what this node knows if none is named
+    #[arg(long = "address", value_name = "MULTIADDR")]
+    addresses: Vec<String>,
+    /// The file to write; it must not exist yet
+    #[arg(long, short, value_name = "FILE", default_value = "invitation.json")]
+    output: PathBuf,
+}
+
+/// `federation join`
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The invitation file
+    invitation: PathBuf,
+    /// What the applicant is called
+    #[arg(long)]
+    name: Name,
+    /// The node's key, if it is not the identity's first
+    #[arg(long, value_name = "KEY")]
+    seat: Option<PublicKey>,
+    /// A key that speaks for the cooperative, several times if there are several; the first key if none is named
+    #[arg(long = "officer", value_name = "KEY")]
+    officers: Vec<PublicKey>,
+    /// How many officers must agree
+    #[arg(long, default_value_t = 1)]
+    threshold: u8,
+    /// The key that replaces lost ones; the first key if not named
+    #[arg(long, value_name = "KEY")]
+    recovery: Option<PublicKey>,
+}
+
+/// Kinds of seats on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Orders blocks, votes, has an account
+    Cooperative,
+    /// Orders blocks only
+    Witness,
+}
+
+pub(crate) fn run(global: &Global, output: &Output, command: FederationCommand) -> anyhow::Result<()> {
+    let session = || Session::new(global, output);
+    match command {
+        FederationCommand::Create(args) => found::create(output, args),
+        FederationCommand::Invite(args) => invite(&session()?, args),
+        FederationCommand::Join(args) => join(&session()?, args),
+        FederationCommand::Approve { applicant } => approve(&session()?, &applicant),
+        FederationCommand::Leave { yes } => leave(&session()?, yes),
+        FederationCommand::Members => members(&session()?),
+        FederationCommand::AddMember { member } => act(&session()?, &Action::AddMember { member }, "entered"),
+        FederationCommand::RemoveMember { member } => {
+            act(&session()?, &Action::RemoveMember { member }, "struck")
+        }
+    }
+}
+
+/// Signs, hands in and tells.
+fn act(session: &Session, action: &Action, what: &str) -> anyhow::Result<()> {
+    let done = session.submit(&session.client()?, action)?;
+    tell(session, &done, what)
+}
+
+fn tell(session: &Session, done: &Done, what: &str) -> anyhow::Result<()> {
+    session.output.data(done, |output| {
+        Ok(output.line(format!("{what} in block {}", done.height))?)
+    })
+}
+
+fn invite(session: &Session, args: InviteArgs) -> anyhow::Result<()> {
+    if args.expires > limits::MAX_INVITATION_SPAN {
+        let max = format::span(limits::MAX_INVITATION_SPAN);
+        return Err(Usage::new(format!("an invitation holds at most {max}")).into());
+    }
+    let signer = session.signer()?;
+    let client = session.client()?;
+    let federation = client.federation()?;
+    let genesis = client.genesis()?.genesis;
+    let addresses = if args.addresses.is_empty() {
+        federation.addresses
+    } else {
+        args.addresses
+    };
+    if addresses.is_empty() {
+        return Err(
+            Usage::new("this node knows no address that others can reach: name one with --address").into(),
+        );
+    }
+    let mut nonce = [0; 8];
+    getrandom::fill(&mut nonce).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let content = Invitation {
+        federation: federation.id,
+        kind: match args.kind {
+            Kind::Cooperative => SeatKind::Cooperative,
+            Kind::Witness => SeatKind::Witness,
+        },
+        inviter: signer.did,
+        key: signer.key.public(),
+        nonce: u64::from_le_bytes(nonce),
+        expires: federation.time.after(args.expires),
+        checkpoint: federation.checkpoint,
+        addresses: addresses.into_iter().take(limits::MAX_ADDRESSES).collect(),
+    };
+    warn_of_a_stranger(session, &client, &signer);
+    let expires = content.expires;
+    let file = InvitationFile {
+        genesis,
+        invitation: Signed::new(content, &signer.key),
+    };
+    file.check()?;
+    found::write_new_json(&args.output, &file)?;
+    session.output.say(format!(
+        "wrote {}: it lets one node apply until {}; it starts with icn-node --invitation {0}",
+        args.output.display(),
+        format::time(expires),
+    ));
+    let id = file.invitation.content.id();
+    session
+        .output
+        .data(&serde_json::json!({ "id": id, "expires": expires }), |output| {
+            Ok(output.line(id.to_string())?)
+        })
+}
+
+/// An invitation counts only if an officer signs it; better to hear of it now than from the applicant.
+fn warn_of_a_stranger(session: &Session, client: &Client, signer: &Signer) {
+    let Ok(members) = gather::seats(client) else {
+        return;
+    };
+    let officers = super::node::seat(&members, &signer.did).map(|seat| &seat.keys.officers.keys);
+    if !officers.is_some_and(|keys| keys.contains(&signer.key.public())) {
+        session.output.insist(format!(
+            "warning: {} is not an officer's key of {}",
+            signer.key.public(),
+            signer.did
+        ));
+    }
+}
+
+fn read_invitation(path: &Path) -> anyhow::Result<InvitationFile> {
+    let text =
+        std::fs::read(path).with_context(|| format!("cannot read the invitation {}", path.display()))?;
+    let file: InvitationFile = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not an invitation file", path.display()))?;
+    file.check().with_context(|| path.display().to_string())?;
+    Ok(file)
+}
+
+fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
+    let file = read_invitation(&args.invitation)?;
+    let signer = session.signer()?;
+    let first = signer.key.public();
+    let officers = if args.officers.is_empty() {
+        vec![first]
+    } else {
+        args.officers
+    };
+    let keys = RoleKeys {
+        seat: args.seat.unwrap_or(first),
+        officers: Officers {
+            threshold: args.threshold,
+            keys: officers,
+        },
+        line: first,
+        recovery: args.recovery.unwrap_or(first),
+    };
+    if !keys.is_usable() {
+        return Err(Usage::new(
+            "these keys cannot act: name each officer once, and a threshold that they can meet",
+        )
+        .into());
+    }
+    let federation = file.invitation.content.federation;
+    let client = session.client()?;
+    let next: NextOperation = client.next_operation(first)?;
+    if next.federation != federation {
+        let there = next.federation;
+        return Err(Usage::new(format!(
+            "the invitation is for federation {federation}, the node is in {there}"
+        ))
+        .into());
+    }
+    if next.sequence > Sequence::new(1) {
+        session
+            .output
+            .say("note: this key has signed operations of this federation before");
+    }
+    let action = Action::Join {
+        invitation: file.invitation,
+        name: args.name,
+        keys,
+    };
+    let done = session.submit_as(&client, &signer, &action)?;
+    session.output.say(
+        "applied: an officer of over half of the cooperatives must approve (icn-cli federation approve)",
+    );
+    tell(session, &done, "applied")
+}
+
+fn approve(session: &Session, applicant: &str) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let applicant = session.resolve(&client, applicant)?;
+    let done = session.submit(&client, &Action::Approve { applicant })?;
+    let members = gather::seats(&client)?;
+    if let Some(seat) = super::node::seat(&members, &applicant) {
+        session.output.say(format!(
+            "{} is {}",
+            seat.name,
+            phase(&seat.phase, approvals(&members, seat))
+        ));
+    }
+    tell(session, &done, "approved")
+}
+
+fn leave(session: &Session, yes: bool) -> anyhow::Result<()> {
+    let signer = session.signer()?;
+    if !yes
+        && !confirmed(&format!(
+            "give up the seat of {} at the end of the epoch?",
+            signer.did
+        ))?
+    {
+        anyhow::bail!("not done");
+    }
+    let client = session.client()?;
+    let done = session.submit_as(&client, &signer, &Action::Leave {})?;
+    tell(session, &done, "leaving, agreed")
+}
+
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Usage::new("there is nobody to ask: say --yes").into());
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Cooperatives that have said yes.
+fn approvals(members: &Members, applicant: &icn_model::SeatRecord) -> (usize, u32) {
+    let threshold =
+        |by: &Did| super::node::seat(members, by).map_or(1, |seat| usize::from(seat.keys.officers.threshold));
+    let yes = applicant
+        .approvals
+        .iter()
+        .filter(|approval| approval.keys.len() >= threshold(&approval.by));
+    (yes.count(), members.approvals_needed)
+}
+
+fn phase(phase: &SeatPhase, (yes, needed): (usize, u32)) -> String {
+    match phase {
+        SeatPhase::Applied { until } => format!(
+            "applied, {yes} of {needed} approvals, until {}",
+            format::time(*until)
+        ),
+        SeatPhase::Admitted { until } => format!("admitted, must be ready by {}", format::time(*until)),
+        other => other.name().to_owned(),
+    }
+}
+
+fn members(session: &Session) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let members = gather::members(&client)?;
+    session.output.data(&members, |output| {
+        output.table(&seats_table(&members))?;
+        let names = Names::new(&members);
+        let mut table = Table::new(["MEMBER", "OF", "SINCE"]);
+        for member in &members.members {
+            let record = &member.record;
+            table.row([
+                member.did.to_string(),
+                names.of(&record.cooperative),
+                format::time(record.since),
+            ]);
+        }
+        if !members.members.is_empty() {
+            output.table(&table)?;
+        }
+        Ok(())
+    })
+}
+
+fn seats_table(members: &Members) -> Table {
+    let mut table = Table::new(["NAME", "KIND", "PHASE", "OFFICERS", "SEAT KEY", "IDENTITY"]);
+    for SeatView { did, record } in &members.seats {
+        let officers = &record.keys.officers;
+        table.row([
+            record.name.to_string(),
+            format!("{:?}", record.kind).to_lowercase(),
+            phase(&record.phase, approvals(members, record)),
+            format!("{} of {}", officers.threshold, officers.keys.len()),
+            record.keys.seat.to_string(),
+            did.to_string(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,412 @@
+//! The demo: four nodes, three jobs, a crash, and a reckoning. Whatever happens, its nodes are gone afterwards;
+//! logs and results stay.
+use super::{
+    fleet::Fleet,
+    plan,
+    story::{self, CROWD, SCENES, Scene},
+    table, told,
+};
+use crate::{
+    commands::{job, job_result, mana, receipt},
+    failure::{Found, Refused},
+    format::{self, Names},
+    gather,
+    output::Output,
+    replay,
+    session::Session,
+    table::Table,
+};
+use anyhow::{Context as _, ensure};
+use icn_api::{
+    client::Client,
+    mesh::{JobView, JobsQuery},
+    operations::OperationState,
+};
+use icn_model::{
+    Action, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis, Outcome, Requirements, Sequence, limits,
+};
+use serde::Serialize;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+const SEATS: usize = 4;
+/// How long the nodes have to agree at first.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one job may take.
+const JOB_TIMEOUT: Duration = Duration::from_secs(60);
+/// Jobs that run while a node is killed.
+const CROWD_SIZE: usize = 24;
+/// How long the crowd has to be over: a lost executor costs its jobs their whole time to deliver.
+const CROWD_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long an executor may take for a job of the crowd.
+const CROWD_WALL: Millis = Millis::from_secs(8);
+/// How long the log may take to take the crowd in.
+const HAND_IN_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long the killed node has to catch up.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A part of the story that has been told.
+#[derive(Clone, Debug, Serialize)]
+struct Step {
+    what: &'static str,
+    result: String,
+    took_ms: u128,
+}
+
+/// Tells the story with times.
+struct Teller<'a> {
+    output: &'a Output,
+    started: Instant,
+    step_started: RefCell<Instant>,
+    steps: RefCell<Vec<Step>>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(output: &'a Output) -> Self {
+        let now = Instant::now();
+        Self {
+            output,
+            started: now,
+            step_started: RefCell::new(now),
+            steps: RefCell::default(),
+        }
+    }
+
+    fn say(&self, text: impl AsRef<str>) {
+        self.output
+            .say(format!("[{:>9}] {}", told(self.started.elapsed()), text.as_ref()));
+    }
+
+    fn show(&self, text: &str) {
+        for line in text.lines() {
+            self.output.say(format!("              {line}"));
+        }
+    }
+
+    fn done(&self, what: &'static str, result: String) {
+        let took = self.step_started.replace(Instant::now()).elapsed();
+        self.say(format!("{what}: {result} ({})", told(took)));
+        self.steps.borrow_mut().push(Step {
+            what,
+            result,
+            took_ms: took.as_millis(),
+        });
+    }
+}
+
+pub(super) fn run(output: &Output, directory: Option<PathBuf>, base_port: u16) -> anyhow::Result<()> {
+    let directory = match directory {
+        Some(directory) => std::path::absolute(directory)?,
+        None => std::env::temp_dir().join(format!("icn-demo-{}", std::process::id())),
+    };
+    let teller = Teller::new(output);
+    let told = tell(&teller, &directory, base_port);
+    teller.say(format!("logs and results are in {}", directory.display()));
+    told?;
+    let steps = teller.steps.take();
+    output.data(&steps, |output| {
+        let mut table = Table::new(["STEP", "RESULT", ">TOOK"]);
+        for step in steps.iter() {
+            let took = Millis::new(u64::try_from(step.took_ms).unwrap_or(u64::MAX));
+            table.row([step.what.to_owned(), step.result.clone(), format::span(took)]);
+        }
+        Ok(output.table(&table)?)
+    })
+}
+
+fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result<()> {
+    let state = plan::prepare(directory, SEATS, plan::free_base_port(SEATS, base_port)?)?;
+    let mut fleet = Fleet::new(directory.to_owned(), state)?;
+    teller.say("starting four nodes, one for each cooperative");
+    fleet.start_all()?;
+    fleet.wait_until_agreed(teller.output, START_TIMEOUT)?;
+    teller.show(&table(&fleet.views()).to_string());
+    teller.done("federation", format!("{SEATS} nodes agree"));
+    let names = Names::new(&gather::seats(&fleet.client(0)?)?);
+    for scene in &SCENES {
+        play(teller, &fleet, &names, scene).with_context(|| scene.title)?;
+    }
+    crash(teller, &mut fleet, &names)?;
+    reckon(teller, &fleet)?;
+    let ends = fleet.stop_all()?;
+    let slow = ends
+        .iter()
+        .filter(|(_, end)| *end == super::fleet::End::Killed)
+        .count();
+    teller.done(
+        "end",
+        if slow == 0 {
+            "all nodes stopped in order".to_owned()
+        } else {
+            format!("{slow} nodes had to be killed")
+        },
+    );
+    Ok(())
+}
+
+/// One job from submission to a replayed receipt.
+fn play(teller: &Teller<'_>, fleet: &Fleet, names: &Names, scene: &Scene) -> anyhow::Result<()> {
+    let submitter = &fleet.nodes()[scene.submitter];
+    let (session, client) = (fleet.session(scene.submitter), fleet.client(scene.submitter)?);
+    let spec = put_scene(&client, scene, JobLimits::default())?;
+    let id = hand_in(&session, &client, spec)?;
+    teller.say(format!("{} submits {}: job {id}", submitter.name, scene.title));
+    let view = job::wait_until_over(&client, &id, JOB_TIMEOUT, |_| fleet.check_interrupt())?;
+    let executors: Vec<_> = view.record.paid().map(|paid| paid.executor).collect();
+    ensure!(is_done(&view), "job {id} is {}", view.state);
+    ensure!(
+        !executors.contains(&submitter.did),
+        "{} ran its own job",
+        submitter.name
+    );
+    let outcome = job_result::outcome(&client, &view)?;
+    ensure!(
+        outcome.exit.is_success(),
+        "the program ended with {}",
+        format::exit(&outcome.exit)
+    );
+    show_results(teller, fleet, &client, scene, &outcome)?;
+    let (_, receipt_cid) = view.receipts().next().context("there is no receipt")?;
+    let receipt = gather::receipt(&client, &receipt_cid)?;
+    let replayer = replay::replayer()?;
+    receipt::replay(&client, replayer.as_ref(), &receipt.content, &view)
+        .context("the receipt does not hold")?;
+    let result = format!(
+        "run by {}, receipt replayed with the same outcome",
+        names.all(&executors)
+    );
+    teller.done(scene.title, result);
+    Ok(())
+}
+
+fn show_results(
+    teller: &Teller<'_>,
+    fleet: &Fleet,
+    client: &Client,
+    scene: &Scene,
+    outcome: &Outcome,
+) -> anyhow::Result<()> {
+    let stdout = gather::get_bytes(client, &outcome.stdout, limits::MAX_OUTPUT_BYTES)?;
+    let stdout = String::from_utf8_lossy(&stdout);
+    teller.show(&stdout);
+    if !scene.inputs.is_empty() {
+        let missing = story::expected_checksums()
+            .into_iter()
+            .find(|checksum| !stdout.contains(checksum));
+        ensure!(
+            missing.is_none(),
+            "the checksums are not those that this machine computes"
+        );
+    }
+    let results = fleet
+        .directory()
+        .join("results")
+        .join(&fleet.nodes()[scene.submitter].name);
+    fs::create_dir_all(&results)?;
+    for path in job_result::write_outcome(&Output::silent(), client, outcome, &results)? {
+        if path.extension().is_some_and(|extension| extension == "png") {
+            let size = format::bytes(fs::metadata(&path)?.len());
+            teller.show(&format!("the picture, {size}: {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a job's content and describes it.
+fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Result<JobSpec> {
+    let put = |content: &[u8]| anyhow::Ok(gather::put(client, content, |_| {})?.cid);
+    let mut inputs = BTreeMap::new();
+    for (path, content) in scene.inputs {
+        inputs.insert((*path).to_owned(), put(content)?);
+    }
+    Ok(JobSpec {
+        module: put(scene.module)?,
+        args: scene.args.iter().map(|arg| (*arg).to_owned()).collect(),
+        env: BTreeMap::new(),
+        stdin: scene.stdin.map(put).transpose()?,
+        inputs,
+        limits,
+        require: Requirements::default(),
+        replicas: 1,
+        max_mana: Mana::from_whole(100),
+        deadline: client.federation()?.time.after(Millis::from_secs(600)),
+        coordinator: None,
+        private: false,
+    })
+}
+
+fn hand_in(session: &Session, client: &Client, spec: JobSpec) -> anyhow::Result<JobId> {
+    Ok(session
+        .submit(client, &Action::SubmitJob { spec: Box::new(spec) })?
+        .id
+        .into())
+}
+
+fn is_done(view: &JobView) -> bool {
+    matches!(view.state, JobStatus::Settled | JobStatus::Completed)
+}
+
+/// A node is killed while a crowd of jobs runs; the crowd is done all the same, and the node comes back.
+fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Result<()> {
+    let victim = fleet.nodes()[story::VICTIM].clone();
+    let submitters: Vec<_> = (0..SEATS).filter(|at| *at != story::VICTIM).collect();
+    let mut jobs = Vec::new();
+    for at in &submitters {
+        jobs.extend(
+            hand_in_crowd(fleet, *at, CROWD_SIZE / submitters.len())?
+                .into_iter()
+                .map(|id| (*at, id)),
+        );
+    }
+    teller.say(format!(
+        "{} jobs are handed in at once by {} cooperatives",
+        jobs.len(),
+        submitters.len()
+    ));
+    let mut busy = 0;
+    fleet.wait_for("the killed node has a job", JOB_TIMEOUT, |fleet| {
+        let query = JobsQuery {
+            executor: Some(victim.did),
+            state: Some(JobStatus::Running),
+            ..JobsQuery::default()
+        };
+        busy = fleet.client(0)?.jobs(&query)?.items.len();
+        Ok(busy > 0)
+    })?;
+    fleet.kill(story::VICTIM)?;
+    teller.say(format!(
+        "{} is killed (SIGKILL) with {busy} jobs in hand",
+        victim.name
+    ));
+    let crowd = await_crowd(fleet, &jobs)?;
+    teller.show(&crowd_table(&crowd, names).to_string());
+    let lost = crowd.iter().filter(|view| !is_done(view)).count();
+    ensure!(lost == 0, "{lost} of {} jobs were not done", crowd.len());
+    let retried = crowd.iter().filter(|view| view.record.attempt > 0).count();
+    teller.done(
+        "jobs over a crash",
+        format!("{0} of {0} settled, {retried} by a second executor", crowd.len()),
+    );
+    let height = fleet.client(0)?.federation()?.height;
+    fleet.start(story::VICTIM)?;
+    fleet.wait_for("the killed node catches up", CATCH_UP_TIMEOUT, |fleet| {
+        Ok(fleet.agreed_height()? > Some(height))
+    })?;
+    teller.done(
+        "recovery",
+        format!(
+            "{} is back, past height {height} with the same blocks",
+            victim.name
+        ),
+    );
+    Ok(())
+}
+
+/// Hands in `count` jobs of the crowd in one request, as the cooperative of a node.
+fn hand_in_crowd(fleet: &Fleet, at: usize, count: usize) -> anyhow::Result<Vec<JobId>> {
+    let (client, signer) = (fleet.client(at)?, fleet.session(at).signer()?);
+    let limits = JobLimits {
+        wall_ms: CROWD_WALL.get(),
+        ..JobLimits::default()
+    };
+    let spec = put_scene(&client, &CROWD, limits)?;
+    let mut next = client.next_operation(signer.key.public())?;
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let env = BTreeMap::from([("NUMBER".to_owned(), number.to_string())]);
+        let spec = Box::new(JobSpec { env, ..spec.clone() });
+        operations.push(signer.sign(&next, Action::SubmitJob { spec }));
+        next.sequence = Sequence::new(next.sequence.get() + 1);
+    }
+    let submitted = client.submit(&operations, HAND_IN_TIMEOUT)?;
+    for status in &submitted.operations {
+        if let OperationState::Refused { refusal, .. } = &status.state {
+            return Err(Refused(refusal.clone()).into());
+        }
+    }
+    ensure!(
+        submitted.is_final(),
+        "the jobs are not in the log after {}",
+        told(HAND_IN_TIMEOUT)
+    );
+    Ok(submitted
+        .operations
+        .iter()
+        .map(|status| status.id.into())
+        .collect())
+}
+
+fn await_crowd(fleet: &mut Fleet, jobs: &[(usize, JobId)]) -> anyhow::Result<Vec<JobView>> {
+    let mut open: Vec<_> = jobs.to_vec();
+    let mut over = Vec::new();
+    fleet.wait_for("the jobs are done", CROWD_TIMEOUT, |fleet| {
+        while let Some((at, id)) = open.last() {
+            let view = fleet.client(*at)?.job(id)?;
+            if view.state.is_open() {
+                break;
+            }
+            over.push(view);
+            open.pop();
+        }
+        Ok(open.is_empty())
+    })?;
+    Ok(over)
+}
+
+fn crowd_table(crowd: &[JobView], names: &Names) -> Table {
+    let mut by_executor = BTreeMap::<String, (usize, usize)>::new();
+    for view in crowd {
+        for paid in view.record.paid() {
+            let (done, retried) = by_executor.entry(names.of(&paid.executor)).or_default();
+            *done += 1;
+            *retried += usize::from(view.record.attempt > 0);
+        }
+    }
+    let mut table = Table::new(["EXECUTOR", ">JOBS DONE", ">OF THEM RETRIED"]);
+    for (name, (done, retried)) in by_executor {
+        table.row([name, done.to_string(), retried.to_string()]);
+    }
+    table
+}
+
+/// The mana of all nodes adds up, and is the same.
+fn reckon(teller: &Teller<'_>, fleet: &Fleet) -> anyhow::Result<()> {
+    fleet.check_interrupt()?;
+    let clients = (0..SEATS)
+        .map(|at| fleet.client(at))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let comparison = mana::compare(&clients)?;
+    let accounts = &comparison.accounts[0];
+    let mut table = Table::new(["ACCOUNT", ">AVAILABLE", ">HELD", ">MATURING", ">STAKED"]);
+    for account in &accounts.items {
+        let (name, record) = (
+            account
+                .name
+                .as_ref()
+                .map_or_else(|| account.did.short(), ToString::to_string),
+            &account.record,
+        );
+        let parts = [record.available, record.held, record.maturing, record.staked].map(format::mana);
+        let [available, held, maturing, staked] = parts;
+        table.row([name, available, held, maturing, staked]);
+    }
+    teller.show(&table.to_string());
+    if !comparison.holds() {
+        return Err(Found("the mana does not add up, or differs between nodes".into()).into());
+    }
+    let supply = accounts.totals.supply;
+    let sum = format!(
+        "{} granted + {} regenerated = what is in the accounts",
+        supply.granted, supply.regenerated
+    );
+    teller.done(
+        "mana",
+        format!("{sum}, on all {SEATS} nodes at height {}", accounts.height),
+    );
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! A federation of several real nodes on this machine: each a process of its own, with its own keys, ports and
+//! directory, on loopback only.
+mod demo;
+mod fleet;
+mod plan;
+mod process;
+mod state;
+mod story;
+
+use crate::{failure::Found, format, output::Output, parse, table::Table};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use fleet::{Fleet, View};
+use icn_model::Millis;
+use state::State;
+use std::{path::PathBuf, time::Duration};
+
+/// `devnet`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevnetCommand {
+    /// Start the nodes, and wait until they agree
+    ///
+    /// Nodes that were stopped by `devnet down` start again with the keys and data that they had.
+    Up(UpArgs),
+    /// Stop the nodes; their data stays
+    Down(DownArgs),
+    /// Show the nodes: heights, roots, peers
+    Status(DirectoryArgs),
+    /// Show what a federation does, on four nodes that are there for this only
+    ///
+    /// Three jobs of three cooperatives run on others' machines, their receipts are replayed, a node is killed
+    /// while jobs run and comes back, and the mana adds up on all four.
+    Demo(DemoArgs),
+}
+
+/// `devnet up`
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// How many nodes; four survive the loss of one
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    seats: u16,
+    #[command(flatten)]
+    directory: DirectoryArgs,
+    /// HTTP interfaces listen from this port on, nodes for each other from 100 above
+    #[arg(long, value_name = "PORT", default_value_t = 7_800, value_parser = clap::value_parser!(u16).range(1_024..=65_000))]
+    base_port: u16,
+    /// How long to wait until the nodes agree
+    #[arg(long, value_name = "SPAN", value_parser = parse::span, default_value = "60s")]
+    timeout: Millis,
+}
+
+/// Where a devnet is.
+#[derive(Debug, Args)]
+pub(crate) struct DirectoryArgs {
+    /// The devnet's directory
+    #[arg(long = "dir", value_name = "DIR", default_value = "icn_devnet")]
+    directory: PathBuf,
+}
+
+/// `devnet down`
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    #[command(flatten)]
+    directory: DirectoryArgs,
+    /// Delete the devnet's directory, too: keys, data and logs
+    #[arg(long)]
+    remove: bool,
+}
+
+/// `devnet demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// An empty or new directory for the nodes and the results; a temporary one if not named
+    #[arg(long = "dir", value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// The first port to try; the next free ones are taken
+    #[arg(long, value_name = "PORT", default_value_t = 17_800, value_parser = clap::value_parser!(u16).range(1_024..=60_000))]
+    base_port: u16,
+}
+
+pub(crate) fn run(output: &Output, command: DevnetCommand) -> anyhow::Result<()> {
+    match command {
+        DevnetCommand::Up(args) => up(output, &args),
+        DevnetCommand::Down(args) => down(output, &args),
+        DevnetCommand::Status(args) => status(output, &args),
+        DevnetCommand::Demo(args) => demo::run(output, args.directory, args.base_port),
+    }
+}
+
+fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
+    let directory = std::path::absolute(&args.directory.directory)?;
+    let state = match State::load_if_there(&directory)? {
+        Some(state) => state,
+        None => plan::prepare(&directory, usize::from(args.seats), args.base_port)?,
+    };
+    let mut fleet = Fleet::new(directory, state)?;
+    fleet.start_all()?;
+    fleet.wait_until_agreed(output, Duration::from_millis(args.timeout.get()))?;
+    let views = fleet.views();
+    fleet.leave_running();
+    print(output, &views)?;
+    let profile = fleet.directory().join(&views[0].name).join("data/cli.toml");
+    output.say(format!(
+        "use a node: icn-cli --profile {} status",
+        profile.display()
+    ));
+    output.say(format!(
+        "stop them: icn-cli devnet down --dir {}",
+        fleet.directory().display()
+    ));
+    Ok(())
+}
+
+fn down(output: &Output, args: &DownArgs) -> anyhow::Result<()> {
+    let directory = std::path::absolute(&args.directory.directory)?;
+    let state = State::load(&directory)?;
+    let mut fleet = Fleet::new(directory, state)?;
+    for (name, end) in fleet.stop_all()? {
+        output.say(format!("{name}: {end}"));
+    }
+    if args.remove {
+        let directory = fleet.directory();
+        std::fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot delete {}", directory.display()))?;
+        output.say(format!("deleted {}", directory.display()));
+    }
+    Ok(())
+}
+
+fn status(output: &Output, args: &DirectoryArgs) -> anyhow::Result<()> {
+    let directory = std::path::absolute(&args.directory)?;
+    let state = State::load(&directory)?;
+    let fleet = Fleet::new(directory, state)?;
+    let views = fleet.views();
+    fleet.leave_running();
+    print(output, &views)?;
+    match views.iter().filter(|view| !view.running).count() {
+        0 => Ok(()),
+        count => Err(Found(format!(
+            "{count} of {} nodes do not run: icn-cli devnet up",
+            views.len()
+        ))
+        .into()),
+    }
+}
+
+fn print(output: &Output, views: &[View]) -> anyhow::Result<()> {
+    output.data(&views, |output| Ok(output.table(&table(views))?))
+}
+
+fn table(views: &[View]) -> Table {
+    let mut table = Table::new([
+        "NAME",
+        "STATE",
+        ">HEIGHT",
+        "ROOT",
+        ">PEERS",
+        "API",
+        "PEER ADDRESS",
+        "IDENTITY",
+    ]);
+    for view in views {
+        let dash = || "-".to_owned();
+        table.row([
+            view.name.clone(),
+            if view.running { "running" } else { "stopped" }.to_owned(),
+            view.height.map_or_else(dash, |height| height.to_string()),
+            view.root
+                .map_or_else(dash, |root| root.to_string()[..12].to_owned()),
+            view.peers.map_or_else(dash, |peers| peers.to_string()),
+            view.api_url.clone(),
+            view.p2p_address.clone(),
+            view.did.to_string(),
+        ]);
+    }
+    table
+}
+
+/// A span of time since something, for people.
+fn told(span: Duration) -> String {
+    format::span(Millis::new(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}

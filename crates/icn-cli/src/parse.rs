@@ -1,0 +1,141 @@
+//! Values on the command line: spans, sizes, `key=value` pairs.
+use icn_model::Millis;
+use std::path::PathBuf;
+
+/// Splits the digits at the beginning from what follows.
+fn number(text: &str) -> Result<(u64, &str), String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let value = text[..end]
+        .parse()
+        .map_err(|_| format!("{text:?} does not begin with a number"))?;
+    Ok((value, text[end..].trim()))
+}
+
+/// Reads `500ms`, `30s`, `10m`, `2h` or `7d`.
+pub(crate) fn span(text: &str) -> Result<Millis, String> {
+    let (value, unit) = number(text.trim())?;
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => {
+            return Err(format!(
+                "{text:?} has no unit of time: expected ms, s, m, h or d, like 10m"
+            ));
+        }
+    };
+    value
+        .checked_mul(ms)
+        .map(Millis::new)
+        .ok_or_else(|| format!("{text:?} is too long"))
+}
+
+/// Reads `4096`, `64k`, `256MiB` or `1g`; units are powers of 1,024.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let (value, unit) = number(text.trim())?;
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        _ => {
+            return Err(format!(
+                "{text:?} has no unit of size: expected k, m or g, like 256m"
+            ));
+        }
+    };
+    value
+        .checked_mul(1 << shift)
+        .ok_or_else(|| format!("{text:?} is too large"))
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+/// Reads `PATH=FILE`: the path that a job sees, from its root, and the file here that it is. A file alone is seen
+/// under `/in` by its name.
+pub(crate) fn input(text: &str) -> Result<(String, PathBuf), String> {
+    if let Some((path, file)) = text.split_once('=') {
+        let path = path.trim_start_matches('/');
+        let plain = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !plain || file.is_empty() {
+            return Err(format!(
+                "{text:?} is not PATH=FILE with a plain path, like /in/data.csv=./data.csv"
+            ));
+        }
+        return Ok((path.to_owned(), file.into()));
+    }
+    let file = PathBuf::from(text);
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or(format!("{text:?} is not a file"))?;
+    Ok((format!("in/{name}"), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_units() {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("10m", 600_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+        ] {
+            assert_eq!(span(text), Ok(Millis::new(ms)));
+        }
+        for text in [
+            "",
+            "10",
+            "m",
+            "-1s",
+            "1 week",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4_096),
+            ("64k", 65_536),
+            ("256MiB", 256 << 20),
+            ("1g", 1 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for text in ["", "1t", "1.5m", "17179869184g"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn inputs_have_a_place() {
+        assert_eq!(
+            input("/in/a.txt=./b.txt"),
+            Ok(("in/a.txt".into(), "./b.txt".into()))
+        );
+        assert_eq!(input("data=b=c"), Ok(("data".into(), "b=c".into())));
+        assert_eq!(input("dir/b.txt"), Ok(("in/b.txt".into(), "dir/b.txt".into())));
+        for text in ["=b", "/=b", "a=", "", "..", "../a=b", "a//b=c", "in/=b"] {
+            assert!(input(text).is_err(), "{text}");
+        }
+        assert_eq!(pair("A="), Ok(("A".into(), String::new())));
+        assert!(pair("=x").is_err() && pair("x").is_err());
+    }
+}

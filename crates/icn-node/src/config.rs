@@ -1,0 +1,367 @@
+//! Configuration in five layers: defaults, file, environment, command line, and what was changed at run
+//! time. Later layers win. An unknown key in any of them is an error that names it.
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+/// File of the run-time layer in the data directory.
+const RUNTIME_FILE: &str = "runtime.toml";
+/// Prefix of variables: `ICN_<SECTION>_<KEY>`.
+const ENV_PREFIX: &str = "ICN_";
+/// Variables of the command line and others that share the prefix and are no keys of the node.
+const FOREIGN_VARIABLES: [&str; 5] = ["API_URL", "API_KEY", "KEY", "PROFILE", "LOG"];
+
+/// What a node is told. Every key has a default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What kind of node this is.
+    pub runtime: Runtime,
+    /// Where it is reached, and whom it reaches.
+    pub network: Network,
+    /// Where it keeps what it knows.
+    pub storage: Storage,
+    /// Who it is.
+    pub identity: Identity,
+    /// Who may use its HTTP interface.
+    pub api: Api,
+    /// What it measures.
+    pub monitoring: Monitoring,
+    /// What it gives.
+    pub performance: Performance,
+    /// What it says.
+    pub logging: Logging,
+    /// How it treats other executors.
+    pub mesh: Mesh,
+}
+
+/// `[runtime]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Runtime {
+    /// In memory, on loopback, a federation of one, with a well-known API key. Default: false.
+    pub test_mode: bool,
+}
+
+/// `[network]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Address of the HTTP interface. Default: 127.0.0.1:7845, or the next free port.
+    pub http_listen_addr: Option<SocketAddr>,
+    /// Multiaddr (or `address:port`) for other nodes. Default: /ip4/127.0.0.1/tcp/7000, or the next free port.
+    pub p2p_listen_addr: Option<String>,
+    /// Nodes to start from, with or without `/p2p/<peer id>`. Default: none.
+    pub bootstrap_peers: Vec<String>,
+    /// Addresses that others are told to use, where they differ from the one listened on. Default: none.
+    pub announce_addrs: Vec<String>,
+    /// Connections with nodes that have no seat here. Default: 128.
+    pub max_peers: usize,
+    /// Find nodes on the local network by multicast. Default: false.
+    pub mdns: bool,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            http_listen_addr: None,
+            p2p_listen_addr: None,
+            bootstrap_peers: Vec::new(),
+            announce_addrs: Vec::new(),
+            max_peers: 128,
+            mdns: false,
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// What keeps state, blocks and events. Default: fjall.
+    pub backend: Backend,
+    /// Directory of the backend. Default: `store` in `data_dir`.
+    pub path: Option<PathBuf>,
+    /// Directory of keys, consensus journals and everything else that is no backend's. Default: ./icn_data.
+    pub data_dir: PathBuf,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { backend: Backend::Fjall, path: None, data_dir: PathBuf::from("./icn_data") }
+    }
+}
+
+impl Storage {
+    /// The backend's directory.
+    pub fn store_path(&self) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| self.data_dir.join("store"))
+    }
+}
+
+/// What can keep a node's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Nothing is kept over a restart.
+    Memory,
+    /// A log-structured store in the data directory.
+    Fjall,
+}
+
+/// `[identity]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    /// The node's key, PKCS#8 PEM; made at the first start. Default: `node.key` in `data_dir`.
+    pub key_path: Option<PathBuf>,
+    /// What the cooperative is called when it founds or joins a federation. Default: from its identity.
+    pub name: Option<icn_model::Name>,
+}
+
+impl Identity {
+    /// The key's file.
+    pub fn key_path(&self, data_dir: &Path) -> PathBuf {
+        self.key_path.clone().unwrap_or_else(|| data_dir.join("node.key"))
+    }
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// Key for the HTTP interface. Default: made at the first start, kept in `cli.toml` in `data_dir`.
+    pub api_key: Option<String>,
+}
+
+/// `[monitoring]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Monitoring {
+    /// Serve `/metrics`. Default: true.
+    pub metrics_enabled: bool,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self { metrics_enabled: true }
+    }
+}
+
+/// `[performance]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Performance {
+    /// Jobs that run here at once; 0 offers none. Default: 4.
+    pub max_concurrent_jobs: usize,
+    /// Memory for jobs in total, bytes. Default: 1 GiB.
+    pub job_memory_bytes: u64,
+}
+
+impl Default for Performance {
+    fn default() -> Self {
+        Self { max_concurrent_jobs: 4, job_memory_bytes: 1 << 30 }
+    }
+}
+
+/// `[logging]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// Least level, or directives like `info,icn_protocol=debug`. Default: info.
+    pub level: String,
+    /// Lines for people or for machines. Default: text.
+    pub format: LogFormat,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[mesh]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mesh {
+    /// Failures in a row after which this node awards an executor nothing. Default: 3.
+    pub blacklist_after_failures: u32,
+    /// For how long, seconds. Default: 300.
+    pub blacklist_cooldown_secs: u64,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self { blacklist_after_failures: 3, blacklist_cooldown_secs: 300 }
+    }
+}
+
+/// A configuration that cannot be used: which layer, which key, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key is unknown or has an impossible value.
+    #[error("{0}")]
+    Key(#[from] Box<figment::Error>),
+    /// A value is of the right type and cannot be used.
+    #[error("{key} = {value:?}: {reason}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads all layers. `command_line` holds what the flags say, and nothing else.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that cannot be.
+    pub fn load(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
+        let mut layers = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(path) = file {
+            std::fs::metadata(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+            layers = layers.merge(Toml::file_exact(path));
+        }
+        let without_runtime = layers.merge(environment()).merge(Serialized::defaults(command_line));
+        let config: Self = without_runtime.extract().map_err(Box::new)?;
+        let runtime = config.storage.data_dir.join(RUNTIME_FILE);
+        let config: Self = without_runtime.merge(Toml::file(runtime)).extract().map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let value = |key, value: &dyn ToString, reason: &str| {
+            Err(ConfigError::Value { key, value: value.to_string(), reason: reason.into() })
+        };
+        if self.performance.max_concurrent_jobs > 1_024 {
+            return value("performance.max_concurrent_jobs", &self.performance.max_concurrent_jobs, "at most 1024");
+        }
+        if self.api.api_key.as_ref().is_some_and(|key| key.len() < 8) {
+            return value("api.api_key", &"…", "a key has at least 8 characters");
+        }
+        let public = self.network.http_listen_addr.is_some_and(|address| !address.ip().is_loopback());
+        if self.runtime.test_mode && public {
+            let address = self.network.http_listen_addr.map(|address| address.to_string()).unwrap_or_default();
+            return value("network.http_listen_addr", &address, "test mode has a well-known key and stays on loopback");
+        }
+        self.p2p_address().map(drop)
+    }
+
+    /// Where to listen for other nodes, if it is set.
+    ///
+    /// # Errors
+    /// If it is no address.
+    pub fn p2p_address(&self) -> Result<Option<icn_net::Address>, ConfigError> {
+        self.network.p2p_listen_addr.as_deref().map(|text| address("network.p2p_listen_addr", text)).transpose()
+    }
+}
+
+/// An address as a multiaddr or as `ip:port`.
+///
+/// # Errors
+/// If it is neither.
+pub fn address(key: &'static str, text: &str) -> Result<icn_net::Address, ConfigError> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Ok(icn_net::Address::from(socket));
+    }
+    text.parse().map_err(|error: icn_net::AddressError| ConfigError::Value {
+        key,
+        value: text.into(),
+        reason: error.to_string(),
+    })
+}
+
+/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
+fn environment() -> Env {
+    Env::prefixed(ENV_PREFIX)
+        .ignore(&FOREIGN_VARIABLES)
+        .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
+        .lowercase(false)
+}
+
+/// Where the HTTP interface listens if nothing says.
+pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_845);
+/// Where the node listens for others if nothing says.
+pub const DEFAULT_P2P: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Default)]
+    struct Flags {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        performance: Option<Performance>,
+    }
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("icn.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path), &Flags::default())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(load("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_their_file() {
+        let error = load("[network]\nhttp_listen = \"127.0.0.1:1\"\n").unwrap_err().to_string();
+        assert!(error.contains("http_listen") && error.contains("icn.toml"), "{error}");
+    }
+
+    #[test]
+    fn impossible_values_are_named() {
+        for (text, key) in [
+            ("[network]\nmax_peers = -1", "network.max_peers"),
+            ("[network]\np2p_listen_addr = \"here\"", "network.p2p_listen_addr"),
+            ("[storage]\nbackend = \"paper\"", "storage.backend"),
+            ("[api]\napi_key = \"short\"", "api.api_key"),
+        ] {
+            let error = load(text).unwrap_err().to_string();
+            assert!(error.contains(key), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("icn.toml");
+        let text = format!("[storage]\ndata_dir = {:?}\n[performance]\nmax_concurrent_jobs = 2", dir.path());
+        std::fs::write(&path, text).unwrap();
+        let flags = Flags { performance: Some(Performance { max_concurrent_jobs: 3, ..Performance::default() }) };
+        assert_eq!(Config::load(Some(&path), &flags).unwrap().performance.max_concurrent_jobs, 3);
+        std::fs::write(dir.path().join(RUNTIME_FILE), "[performance]\nmax_concurrent_jobs = 5").unwrap();
+        assert_eq!(Config::load(Some(&path), &flags).unwrap().performance.max_concurrent_jobs, 5);
+    }
+}

@@ -1,0 +1,51 @@
+//! Jobs in the sandbox, each on a thread of its own: the runtime's threads never run a program.
+use bytes::Bytes;
+use icn_model::ExitStatus;
+use icn_protocol::environment::{Executor, Run, Task};
+use icn_sandbox::{CancelFlag, Outcome, Sandbox, job};
+
+/// Runs jobs with wasmtime.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    sandbox: Sandbox,
+}
+
+impl Jobs {
+    /// Over one engine.
+    pub(crate) const fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox }
+    }
+}
+
+impl Executor for Jobs {
+    fn engine(&self) -> String {
+        self.sandbox.engine_profile().to_owned()
+    }
+
+    async fn run(&self, task: Task) -> Run {
+        let sandbox = self.sandbox.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            let invocation = job::invocation(&task.spec, task.stdin, task.inputs);
+            sandbox.run(&task.module, &invocation, &CancelFlag::default())
+        });
+        match ran.await {
+            Ok(outcome) => result(outcome),
+            Err(error) => {
+                let exit = ExitStatus::HostFailure(error.to_string());
+                let (stdout, stderr) = (Bytes::new(), Bytes::new());
+                Run { exit, stdout, stderr, files: Default::default(), fuel: 0, peak_memory_bytes: 0 }
+            }
+        }
+    }
+}
+
+fn result(outcome: Outcome) -> Run {
+    Run {
+        exit: job::exit_status(&outcome.exit),
+        stdout: outcome.stdout.into(),
+        stderr: outcome.stderr.into(),
+        files: outcome.files.into_iter().map(|(path, content)| (path, content.into())).collect(),
+        fuel: outcome.fuel_used,
+        peak_memory_bytes: outcome.peak_memory_bytes,
+    }
+}

@@ -1,0 +1,121 @@
+//! Which federation a node belongs to: the one that it is in, was invited to, is told to found with others,
+//! or founds alone.
+use anyhow::{Context as _, bail};
+use icn_api::InvitationFile;
+use icn_model::{Action, Founder, Genesis, Parameters, Time};
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// File of the genesis in the data directory: what this node is bound to.
+const GENESIS_FILE: &str = "genesis.json";
+/// File of the invitation in the data directory.
+const INVITATION_FILE: &str = "invitation.json";
+
+/// What the command line says about it.
+#[derive(Clone, Debug, Default)]
+pub struct Founding {
+    /// Genesis of a federation that several found together.
+    pub genesis: Option<PathBuf>,
+    /// An invitation into one.
+    pub invitation: Option<PathBuf>,
+}
+
+/// A node's place in the world.
+pub(crate) struct Membership {
+    /// The federation.
+    pub genesis: Genesis,
+    /// What it applies with, if it was invited.
+    pub application: Option<Action>,
+    /// Addresses to start from, from the invitation.
+    pub addresses: Vec<String>,
+}
+
+/// Finds it out, and keeps it in `data_dir` for later starts.
+///
+/// # Errors
+/// If what is told contradicts what is kept, or does not hold.
+pub(crate) fn resolve(
+    data_dir: &Path,
+    founding: &Founding,
+    founder: &Founder,
+    parameters: Parameters,
+    may_found: bool,
+) -> anyhow::Result<Membership> {
+    let kept = read_json::<Genesis>(&data_dir.join(GENESIS_FILE))?;
+    let invited = match &founding.invitation {
+        Some(path) => Some(read_json::<InvitationFile>(path)?.with_context(|| format!("{} is not there", path.display()))?),
+        None => read_json::<InvitationFile>(&data_dir.join(INVITATION_FILE))?,
+    };
+    let told = match (&founding.genesis, &invited) {
+        (Some(path), _) => Some(read_json::<Genesis>(path)?.with_context(|| format!("{} is not there", path.display()))?),
+        (None, Some(invitation)) => Some(invitation.genesis.clone()),
+        (None, None) => None,
+    };
+    let genesis = match (kept, told) {
+        (Some(kept), Some(told)) if kept.id() != told.id() => bail!(
+            "this node belongs to the federation {} ({}), not to {} ({}). \
+             To join another one, start with another data directory",
+            kept.name, kept.id(), told.name, told.id()
+        ),
+        (Some(genesis), _) | (None, Some(genesis)) => genesis,
+        (None, None) if may_found => alone(founder, parameters)?,
+        (None, None) => bail!(
+            "bootstrap peers are set, but this node is in no federation. Ask a cooperative for an invitation \
+             (`icn-cli federation invite`) and start with `--invitation FILE`; \
+             or start without bootstrap peers to found a federation of one"
+        ),
+    };
+    genesis.check().context("the federation's genesis does not hold")?;
+    write_json(&data_dir.join(GENESIS_FILE), &genesis)?;
+    let (application, addresses) = match invited {
+        Some(file) => {
+            write_json(&data_dir.join(INVITATION_FILE), &file)?;
+            let addresses = file.invitation.content.addresses.clone();
+            (Some(application(file, founder)?), addresses)
+        }
+        None => (None, Vec::new()),
+    };
+    Ok(Membership { genesis, application, addresses })
+}
+
+fn application(file: InvitationFile, applicant: &Founder) -> anyhow::Result<Action> {
+    file.check().context("the invitation does not hold")?;
+    let (name, keys) = (applicant.name.clone(), applicant.keys.clone());
+    Ok(Action::Join { invitation: file.invitation, name, keys })
+}
+
+/// A federation of one.
+fn alone(founder: &Founder, parameters: Parameters) -> anyhow::Result<Genesis> {
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Genesis {
+        name: "federation of one".parse()?,
+        created: Time::new(u64::try_from(created.as_millis())?),
+        parameters,
+        founders: vec![founder.clone()],
+        predecessor: None,
+    })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let value = serde_json::from_slice(&text).with_context(|| format!("{} is not what it should be", path.display()))?;
+    Ok(Some(value))
+}
+
+/// Writes beside and renames, so that a crash leaves the old file or the new one.
+fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let file = std::fs::File::create(&beside)?;
+        serde_json::to_writer_pretty(&file, value)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,247 @@
+//! Events: a page of them, or a stream that goes on with those to come.
+use super::{app::App, extract::Query, failure::Failure};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use commonware_utils::channel::watch;
+use icn_api::{
+    ApiError, EVENT_STREAM,
+    events::{DEFAULT_EVENTS, EventPage, EventsQuery, MAX_EVENTS},
+    sse,
+};
+use icn_model::{EventKind, EventRecord};
+use icn_protocol::ledger::{Ledger, LedgerError, Progress};
+use std::{convert::Infallible, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Records that are read at once.
+const BATCH: usize = 1_000;
+/// Records that one page looks through for a kind; the cursor then says where it got to.
+const MAX_LOOKED_AT: u64 = 100_000;
+/// Between signs of life on a stream without events.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// `GET /events`
+pub(super) async fn events(
+    State(app): State<App>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let accepted = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if accepted.split(',').any(|media| {
+        media
+            .split(';')
+            .next()
+            .is_some_and(|media| media.trim() == EVENT_STREAM)
+    }) {
+        return stream(app, query, &headers).await;
+    }
+    let ledger = app.ledger().clone();
+    let page = tokio::task::spawn_blocking(move || page(&ledger, &query)).await??;
+    Ok(Json(page).into_response())
+}
+
+fn page(ledger: &Ledger, query: &EventsQuery) -> Result<EventPage, LedgerError> {
+    let limit = query.limit.unwrap_or(DEFAULT_EVENTS).clamp(1, MAX_EVENTS);
+    if let Some(count) = query.tail {
+        let items = tail(
+            ledger,
+            query,
+            count.min(query.limit.unwrap_or(MAX_EVENTS)).min(MAX_EVENTS),
+        )?;
+        return Ok(EventPage { items, next: None });
+    }
+    let last = ledger.progress().last_event;
+    let mut at = query.since.unwrap_or(0);
+    let end = at.saturating_add(MAX_LOOKED_AT).min(last);
+    let mut items = Vec::new();
+    while at < end && items.len() < limit {
+        let records = ledger.events(at, BATCH)?;
+        let Some(newest) = records.last().map(|record| record.number) else {
+            break;
+        };
+        for record in records {
+            if items.len() == limit {
+                break;
+            }
+            at = record.number;
+            if is_wanted(&record, query.kind) {
+                items.push(record);
+            }
+        }
+        if items.len() < limit {
+            at = newest;
+        }
+    }
+    Ok(EventPage {
+        items,
+        next: (at < last).then_some(at),
+    })
+}
+
+fn is_wanted(record: &EventRecord, kind: Option<EventKind>) -> bool {
+    kind.is_none_or(|kind| record.event.kind() == kind)
+}
+
+/// The last `count` events that `query` selects, oldest first, as far back as a page looks.
+fn tail(ledger: &Ledger, query: &EventsQuery, count: usize) -> Result<Vec<EventRecord>, LedgerError> {
+    let last = ledger.progress().last_event;
+    let first = query.since.unwrap_or(0).max(last.saturating_sub(MAX_LOOKED_AT));
+    let mut newest_first = Vec::new();
+    let mut end = last;
+    // Numbers have no gaps, so the batch before a number begins a batch before it.
+    while end > first && newest_first.len() < count {
+        let begin = end.saturating_sub(BATCH as u64).max(first);
+        let records = between(ledger, begin, end)?;
+        newest_first.extend(
+            records
+                .into_iter()
+                .rev()
+                .filter(|record| is_wanted(record, query.kind)),
+        );
+        end = begin;
+    }
+    newest_first.truncate(count);
+    newest_first.reverse();
+    Ok(newest_first)
+}
+
+/// The events after `begin` and up to `end`. The store may give them in several pages.
+fn between(ledger: &Ledger, begin: u64, end: u64) -> Result<Vec<EventRecord>, LedgerError> {
+    let mut records: Vec<EventRecord> = Vec::new();
+    loop {
+        let at = records.last().map_or(begin, |record| record.number);
+        let left = usize::try_from(end.saturating_sub(at))
+            .unwrap_or(BATCH)
+            .min(BATCH);
+        if left == 0 {
+            return Ok(records);
+        }
+        let more = ledger.events(at, left)?;
+        if more.is_empty() {
+            return Ok(records);
+        }
+        records.extend(more);
+    }
+}
+
+/// A stream of events on its way to the caller.
+struct Following {
+    ledger: Ledger,
+    kind: Option<EventKind>,
+    /// Number of the last event that was looked at.
+    at: u64,
+    ready: Vec<EventRecord>,
+    progress: watch::Receiver<Progress>,
+    closing: tokio::sync::watch::Receiver<bool>,
+    _slot: OwnedSemaphorePermit,
+}
+
+async fn stream(app: App, query: EventsQuery, headers: &HeaderMap) -> Result<Response, Failure> {
+    let slot = app
+        .streams
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| ApiError::Overloaded {})?;
+    let ledger = app.ledger().clone();
+    let mut following = Following {
+        progress: ledger.watch(),
+        closing: app.closing.subscribe(),
+        kind: query.kind,
+        at: query.since.unwrap_or(0),
+        ready: Vec::new(),
+        ledger: ledger.clone(),
+        _slot: slot,
+    };
+    if let Some(number) = headers.get(LAST_EVENT_ID) {
+        let number = number.to_str().ok().and_then(|text| text.trim().parse().ok());
+        following.at =
+            number.ok_or_else(|| Failure::bad(LAST_EVENT_ID, "expected the number of an event"))?;
+    } else if let Some(count) = query.tail {
+        following.at = following.ledger.progress().last_event;
+        let from_end = tokio::task::spawn_blocking(move || tail(&ledger, &query, count.min(MAX_EVENTS)));
+        following.ready = from_end.await??;
+        following.at = following
+            .ready
+            .last()
+            .map_or(following.at, |record| record.number.max(following.at));
+    }
+    let texts = futures::stream::unfold(following, |mut following| async move {
+        let text = following.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(text)), following))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    Ok((headers, Body::from_stream(texts)).into_response())
+}
+
+impl Following {
+    /// The next text of the stream: events, or a sign of life. None ends it.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if !self.ready.is_empty() {
+                return Some(encode(std::mem::take(&mut self.ready)));
+            }
+            if *self.closing.borrow() {
+                return None;
+            }
+            self.progress.borrow_and_update();
+            if self.at < self.ledger.progress().last_event {
+                self.read().await?;
+                continue;
+            }
+            tokio::select! {
+                alive = self.progress.changed() => alive.ok()?,
+                _ = self.closing.changed() => return None,
+                () = tokio::time::sleep(KEEP_ALIVE) => return Some(sse::KEEP_ALIVE.to_owned()),
+            }
+        }
+    }
+
+    /// Reads the next batch; none if the store fails, which the log tells, and the caller comes back.
+    async fn read(&mut self) -> Option<()> {
+        let (ledger, at) = (self.ledger.clone(), self.at);
+        let read = tokio::task::spawn_blocking(move || ledger.events(at, BATCH)).await;
+        match read {
+            Ok(Ok(records)) => {
+                self.at = records.last()?.number;
+                let kind = self.kind;
+                self.ready = records
+                    .into_iter()
+                    .filter(|record| is_wanted(record, kind))
+                    .collect();
+                Some(())
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a stream of events ends");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "a stream of events ends");
+                None
+            }
+        }
+    }
+}
+
+fn encode(records: Vec<EventRecord>) -> String {
+    let mut text = String::new();
+    for record in records {
+        match sse::encode(&record) {
+            Ok(event) => text.push_str(&event),
+            Err(error) => tracing::error!(%error, number = record.number, "an event cannot be written"),
+        }
+    }
+    text
+}

@@ -1,0 +1,167 @@
+//! What handlers read out of a request: parameters of path and query, and bodies, each within its bounds.
+use super::failure::Failure;
+use axum::{
+    body::{BodyDataStream, Bytes},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use futures::StreamExt as _;
+use icn_api::{ApiError, Endpoint};
+use serde::de::DeserializeOwned;
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+/// A body that stands still for this long is given up.
+const STALLED: Duration = Duration::from_secs(30);
+const JSON: &str = "application/json";
+
+/// The parameters of the query; one that the route does not know is refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                // Of the rejection's own words the last cause is the one that names the parameter.
+                let mut cause: &dyn std::error::Error = &rejection;
+                while let Some(next) = cause.source() {
+                    cause = next;
+                }
+                Err(Failure::bad("query", cause))
+            }
+        }
+    }
+}
+
+/// The one parameter of the path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let parameters = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Failure::bad("path", rejection.body_text()))?;
+        let Some((name, text)) = parameters.iter().next() else {
+            return Err(Failure::internal(
+                "a route without a parameter has a handler that reads one",
+            ));
+        };
+        text.parse().map(Self).map_err(|error| Failure::bad(name, error))
+    }
+}
+
+/// A body that is read piece by piece, up to what the route takes.
+pub(super) struct Incoming {
+    pieces: BodyDataStream,
+    left: usize,
+    max_bytes: usize,
+}
+
+impl Incoming {
+    fn new(request: Request) -> Result<Self, Failure> {
+        let endpoint = request.extensions().get::<&Endpoint>();
+        let max_bytes = endpoint.map(|endpoint| endpoint.max_request_bytes);
+        let max_bytes =
+            max_bytes.ok_or_else(|| Failure::internal("a body is read that the table does not know"))?;
+        Ok(Self {
+            pieces: request.into_body().into_data_stream(),
+            left: max_bytes,
+            max_bytes,
+        })
+    }
+
+    /// The next piece; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let Ok(piece) = tokio::time::timeout(STALLED, self.pieces.next()).await else {
+            return Err(Failure::bad(
+                "body",
+                format_args!("nothing came for {} s", STALLED.as_secs()),
+            ));
+        };
+        let Some(piece) = piece.transpose().map_err(|error| Failure::bad("body", error))? else {
+            return Ok(None);
+        };
+        match self.left.checked_sub(piece.len()) {
+            Some(left) => self.left = left,
+            None => {
+                return Err(ApiError::BodyTooLarge {
+                    max_bytes: self.max_bytes as u64,
+                }
+                .into());
+            }
+        }
+        Ok(Some(piece))
+    }
+
+    /// All of it.
+    async fn all(mut self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+}
+
+impl<S: Sync> FromRequest<S> for Incoming {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        Self::new(request)
+    }
+}
+
+/// A body of bytes, whatever they are said to be.
+pub(super) struct Octets(pub(super) Vec<u8>);
+
+impl<S: Sync> FromRequest<S> for Octets {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        Incoming::new(request)?.all().await.map(Self)
+    }
+}
+
+/// The text of a body of JSON.
+pub(super) struct JsonText(pub(super) Vec<u8>);
+
+impl<S: Sync> FromRequest<S> for JsonText {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType { expected: JSON }.into());
+        }
+        Incoming::new(request)?.all().await.map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(JSON)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn json_is_told_by_its_media_type() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            is_json(&headers)
+        };
+        assert!(with("application/json") && with("Application/JSON; charset=utf-8"));
+        assert!(!with("text/json") && !with("application/jsonl") && !is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,31 @@
+//! The HTTP interface: serves what `icn-api` says, from the running node.
+//!
+//! A request's way: [`server`] bounds connections, [`around`] names the request, counts it and turns errors
+//! into problem documents, [`gate`] decides who may call and how much may be sent, and one handler per route
+//! answers. [`routes`] says which; scopes and sizes come from `icn_api::ENDPOINTS`, so they cannot drift.
+//!
+//! Nothing is decided here: operations go to the log as they are signed, and reads copy what they need out of
+//! the state while its lock is held, and do everything else after.
+mod app;
+mod around;
+mod blocks;
+mod counts;
+mod events;
+mod extract;
+mod failure;
+mod federation;
+mod files;
+mod gate;
+mod mana;
+mod mesh;
+mod network;
+mod node;
+mod operations;
+mod page;
+mod routes;
+mod server;
+mod status;
+
+pub(crate) use app::{ApiKey, App, AppInner};
+pub(crate) use counts::HttpMetrics;
+pub(crate) use server::serve;

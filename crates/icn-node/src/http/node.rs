@@ -1,0 +1,79 @@
+//! The node itself: alive, ready, what it is, how it fares, what it measures.
+use super::{app::App, failure::Failure, status};
+use crate::metrics;
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use icn_api::{
+    ApiError, OPENAPI_JSON,
+    node::{Health, Identity, Info, Ready, Status},
+};
+
+/// Media type of the metrics.
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// `GET /health`
+pub(super) async fn health(State(app): State<App>) -> Json<Health> {
+    Json(Health {
+        alive: true,
+        uptime_secs: app.uptime_secs(),
+    })
+}
+
+/// `GET /ready`
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+    let ready = status::ready(&app);
+    let status = if ready.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(ready))
+}
+
+/// `GET /status`
+pub(super) async fn status(State(app): State<App>) -> Json<Status> {
+    Json(status::status(&app).await)
+}
+
+/// `GET /info`
+pub(super) async fn info(State(app): State<App>) -> Json<Info> {
+    Json(status::info(&app))
+}
+
+/// `GET /v1/identity`
+pub(super) async fn identity(State(app): State<App>) -> Json<Identity> {
+    let peer_id = app.inner.network.snapshot().peer_id;
+    Json(Identity {
+        did: app.inner.did,
+        key: app.inner.key,
+        peer_id,
+    })
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+    if !app.inner.config.monitoring.metrics_enabled {
+        return Err(ApiError::NotFound {
+            what: "route",
+            id: "/metrics: monitoring.metrics_enabled is false".into(),
+        }
+        .into());
+    }
+    let own = metrics::encode(&app.metrics, &status::sample(&app)).map_err(Failure::internal)?;
+    let text = metrics::join(own, &(app.inner.runtime_metrics)());
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// `GET /openapi.json`
+pub(super) async fn openapi() -> Response {
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        OPENAPI_JSON,
+    )
+        .into_response()
+}

@@ -1,0 +1,88 @@
+//! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
+use super::{
+    app::App, around, blocks, events, federation, files, gate, mana, mesh, network, node, operations,
+};
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get, post},
+};
+use icn_api::{ENDPOINTS, Method, paths};
+use tower_http::catch_panic::CatchPanicLayer;
+
+type Route = (Method, &'static str, MethodRouter<App>);
+
+/// Every route with its handler.
+fn routes() -> Vec<Route> {
+    let read = |path, handler| (Method::Get, path, handler);
+    let hand_in = |path, handler| (Method::Post, path, handler);
+    vec![
+        read(paths::HEALTH, get(node::health)),
+        read(paths::READY, get(node::ready)),
+        read(paths::STATUS, get(node::status)),
+        read(paths::INFO, get(node::info)),
+        read(paths::IDENTITY, get(node::identity)),
+        read(paths::METRICS, get(node::metrics)),
+        read(paths::OPENAPI, get(node::openapi)),
+        read(paths::EVENTS, get(events::events)),
+        hand_in(paths::OPERATIONS, post(operations::submit)),
+        read(paths::OPERATION_NEXT, get(operations::next)),
+        read(paths::OPERATION, get(operations::operation)),
+        read(paths::FEDERATION, get(federation::federation)),
+        read(paths::GENESIS, get(federation::genesis)),
+        read(paths::MEMBERS, get(federation::members)),
+        read(paths::LOG_BLOCK, get(federation::log_block)),
+        read(paths::DAG, get(blocks::list)),
+        hand_in(paths::DAG_BLOCKS, post(blocks::put)),
+        read(paths::DAG_BLOCK, get(blocks::get)),
+        hand_in(paths::DAG_FILES, post(files::put)),
+        read(paths::DAG_FILE, get(files::get)),
+        read(paths::JOBS, get(mesh::jobs)),
+        read(paths::JOB, get(mesh::job)),
+        read(paths::JOB_WHY, get(mesh::why)),
+        read(paths::EXECUTORS, get(mesh::executors)),
+        read(paths::BLACKLIST, get(mesh::blacklist)),
+        read(paths::MANA, get(mana::accounts)),
+        read(paths::ACCOUNT, get(mana::account)),
+        read(paths::NETWORK, get(network::network)),
+        read(paths::PEERS, get(network::peers)),
+    ]
+}
+
+/// The router over all routes.
+pub(super) fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for (method, path, handler) in routes() {
+        let endpoint = ENDPOINTS
+            .iter()
+            .find(|endpoint| (endpoint.method, endpoint.path) == (method, path));
+        let endpoint = endpoint.expect("every route is in the table of routes, as a test sees to");
+        let gate = middleware::from_fn_with_state((app.clone(), endpoint), gate::gate);
+        router = router.route(path, handler.route_layer(gate));
+    }
+    router
+        .fallback(around::no_route)
+        .method_not_allowed_fallback(around::no_method)
+        .layer(CatchPanicLayer::custom(around::panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), around::around))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_router_serves_the_table_and_nothing_else() {
+        let mut served: Vec<_> = routes()
+            .into_iter()
+            .map(|(method, path, _)| (path, method))
+            .collect();
+        let mut table: Vec<_> = ENDPOINTS
+            .iter()
+            .map(|endpoint| (endpoint.path, endpoint.method))
+            .collect();
+        served.sort_unstable();
+        table.sort_unstable();
+        assert_eq!(served, table);
+    }
+}

@@ -1,0 +1,335 @@
+//! How the node fares: put together from what it knows at this moment, without waiting for anything but the
+//! store.
+use super::{app::App, mesh::online};
+use crate::{config::Backend, metrics::Sample};
+use icn_api::node::{
+    FederationBrief, Info, JobsStatus, LogStatus, ManaStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
+    Status, StorageStatus,
+};
+use icn_model::{JobStatus, Millis, SeatEntry, SeatPhase, Time};
+use icn_state::State as LogState;
+use icn_store::{BlockUsage, Reader as _, Table};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Block times that lie this far behind the clock, and three heartbeats, while enough seats are connected,
+/// mean that this node has not caught up.
+const BEHIND: Millis = Millis::from_secs(15);
+/// How long a count of the blocks is good enough: it reads the whole list.
+const USAGE_KEPT: Duration = Duration::from_secs(10);
+/// Less than this on the disk is worth a warning.
+const LITTLE_ROOM_BYTES: u64 = 1 << 30;
+
+/// What the DAG's blocks amount to, counted now and then.
+#[derive(Default)]
+pub(super) struct Usage(Mutex<Option<(Instant, BlockUsage)>>);
+
+impl Usage {
+    /// The count, at most [`USAGE_KEPT`] old. Only one is made at a time.
+    pub(super) async fn get(&self, app: &App) -> Result<BlockUsage, super::failure::Failure> {
+        let mut kept = self.0.lock().await;
+        match *kept {
+            Some((at, usage)) if at.elapsed() < USAGE_KEPT => Ok(usage),
+            _ => {
+                let blocks = app.inner.node.exchange().blocks().clone();
+                let usage = tokio::task::spawn_blocking(move || blocks.usage()).await??;
+                *kept = Some((Instant::now(), usage));
+                Ok(usage)
+            }
+        }
+    }
+}
+
+/// What the node is.
+pub(super) fn info(app: &App) -> Info {
+    let inner = &app.inner;
+    let (name, role, federation) = app.ledger().read(|state| {
+        let name = state.seat_record(&inner.did).map(|seat| seat.name.clone());
+        let federation = state.federation_record();
+        (
+            name,
+            role(app, state),
+            FederationBrief {
+                name: federation.name.clone(),
+                id: federation.id,
+            },
+        )
+    });
+    Info {
+        version: env!("CARGO_PKG_VERSION").into(),
+        did: inner.did,
+        name,
+        key: inner.key,
+        peer_id: inner.network.snapshot().peer_id,
+        role,
+        federation: Some(federation),
+        engine: inner.engine.clone(),
+        storage: inner.storage.into(),
+        http_address: inner.http_address.to_string(),
+        p2p_addresses: inner.p2p_addresses.clone(),
+        test_mode: inner.config.runtime.test_mode,
+        started: inner.started,
+    }
+}
+
+fn role(app: &App, state: &LogState) -> NodeRole {
+    let seated = seats(state).iter().find(|seat| seat.did == app.inner.did);
+    if let Some(seat) = seated {
+        return NodeRole::Seat { kind: seat.kind };
+    }
+    let waits_for = match state.seat_record(&app.inner.did).map(|seat| seat.phase) {
+        Some(SeatPhase::Applied { .. }) => "approval by over half of the cooperatives",
+        Some(SeatPhase::Admitted { .. }) => "the log: it says that it is ready when it has caught up",
+        Some(SeatPhase::Ready {}) => "the next epoch",
+        _ => return NodeRole::Observer {},
+    };
+    NodeRole::Applicant {
+        waits_for: waits_for.into(),
+    }
+}
+
+/// Who orders the current epoch's blocks.
+fn seats(state: &LogState) -> &[SeatEntry] {
+    state.seats(state.epoch()).unwrap_or_default()
+}
+
+/// The network in numbers.
+pub(super) fn network(app: &App) -> NetworkStatus {
+    let online = online(app);
+    let (seats, seats_online) = app.ledger().read(|state| {
+        let seats = seats(state);
+        (
+            seats.len(),
+            seats.iter().filter(|seat| online.contains(&seat.key)).count(),
+        )
+    });
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    NetworkStatus {
+        // This node counts as online and is no peer.
+        peers: number(online.len().saturating_sub(1)),
+        seats: number(seats),
+        seats_online: number(seats_online),
+        quorum: NetworkStatus::quorum_of(number(seats)),
+    }
+}
+
+/// Whether the node can serve. Quorum is told and not required: without it the node still answers, and nodes
+/// that wait for each other to be ready would wait for ever.
+pub(super) fn ready(app: &App) -> Ready {
+    let progress = app.ledger().progress();
+    let network = network(app);
+    let has_quorum = network.seats_online >= network.quorum;
+    let check = |name: &str, passed, reason: String| ReadyCheck {
+        name: name.into(),
+        passed,
+        reason,
+    };
+    let ended = app.ended();
+    let log = check(
+        "log",
+        ended.is_none(),
+        ended.unwrap_or_else(|| format!("running, at height {}", progress.height)),
+    );
+    let read = app.ledger().store().get(Table::Meta, b"ready");
+    let storage = check(
+        "storage",
+        read.is_ok(),
+        read.map_or_else(
+            |error| error.to_string(),
+            |_| format!("{} answers", app.inner.storage),
+        ),
+    );
+    let NetworkStatus {
+        seats,
+        seats_online,
+        quorum,
+        ..
+    } = network;
+    let seen = format!("{seats_online} of {seats} seats are online, {quorum} are needed to order operations");
+    let heartbeat = app.ledger().read(|state| state.parameters().heartbeat_ms);
+    let age = app.now().since(progress.time);
+    let (caught_up, reason) = caught_up(age, heartbeat, has_quorum);
+    let checks = vec![
+        log,
+        storage,
+        check("network", true, seen),
+        check("caught-up", caught_up, reason),
+    ];
+    Ready {
+        ready: checks.iter().all(|check| check.passed),
+        checks,
+    }
+}
+
+fn caught_up(age: Millis, heartbeat: Millis, has_quorum: bool) -> (bool, String) {
+    let allowed = BEHIND.max(Millis::new(heartbeat.get().saturating_mul(3)));
+    if age <= allowed {
+        (true, format!("the last block is {age} old"))
+    } else if has_quorum {
+        (
+            false,
+            format!("the last block is {age} old, though enough seats are online for newer ones"),
+        )
+    } else {
+        (
+            true,
+            format!("the last block is {age} old, and there is no quorum for newer ones"),
+        )
+    }
+}
+
+fn log(app: &App) -> LogStatus {
+    let progress = app.ledger().progress();
+    let (applied, epoch) = app.ledger().read(|state| (state.height(), state.epoch()));
+    LogStatus {
+        height: progress.height,
+        root: progress.root,
+        time: progress.time,
+        age_ms: app.now().since(progress.time),
+        lag_blocks: applied.get().saturating_sub(progress.height.get()),
+        epoch,
+        waiting_operations: app.ledger().waiting() as u64,
+    }
+}
+
+fn mana(app: &App) -> Option<ManaStatus> {
+    let account = app
+        .ledger()
+        .read(|state| state.account(&app.inner.did, state.time()))?;
+    Some(ManaStatus {
+        available: account.available,
+        held: account.held,
+        maturing: account.maturing,
+    })
+}
+
+fn jobs(app: &App) -> JobsStatus {
+    app.ledger().read(|state| JobsStatus {
+        bidding: state.jobs_by_status(JobStatus::Bidding).count() as u64,
+        running: state.jobs_by_status(JobStatus::Running).count() as u64,
+        running_here: state.awarded_to(&app.inner.did).count() as u64,
+        slots: app.inner.market.max_concurrent_jobs as u64,
+    })
+}
+
+/// One screen about the node. What the store does not tell is shown as a warning, not as an error: whoever
+/// asks how the node fares wants the rest all the more.
+pub(super) async fn status(app: &App) -> Status {
+    let mut warnings = Vec::new();
+    let usage = app.usage.get(app).await.unwrap_or_else(|_| {
+        warnings.push("the blocks cannot be counted: see the node's log".to_owned());
+        BlockUsage::default()
+    });
+    let used_bytes = app.ledger().store().size_bytes().unwrap_or_else(|error| {
+        warnings.push(format!("the store does not tell its size: {error}"));
+        0
+    });
+    let storage = StorageStatus {
+        used_bytes,
+        free_bytes: free_bytes(app),
+        blocks: usage.blocks,
+        block_bytes: usage.size_bytes,
+    };
+    let (ready, network) = (ready(app), network(app));
+    warnings.extend(warn(app, &ready, &network, &storage));
+    Status {
+        info: info(app),
+        ready,
+        uptime_secs: app.uptime_secs(),
+        clock: app.now(),
+        log: Some(log(app)),
+        network,
+        mana: mana(app),
+        jobs: jobs(app),
+        storage,
+        warnings,
+    }
+}
+
+/// What is free where the store is.
+fn free_bytes(app: &App) -> Option<u64> {
+    let storage = &app.inner.config.storage;
+    if storage.backend == Backend::Memory {
+        return None;
+    }
+    let disk = rustix::fs::statvfs(storage.store_path()).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// What an operator should look at, most urgent first.
+fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStatus) -> Vec<String> {
+    let failed = ready.checks.iter().filter(|check| !check.passed);
+    let mut warnings: Vec<_> = failed
+        .map(|check| format!("{}: {}", check.name, check.reason))
+        .collect();
+    if network.seats_online < network.quorum {
+        warnings.push(format!(
+            "no quorum: {} of {} seats are online, {} are needed to order operations",
+            network.seats_online, network.seats, network.quorum
+        ));
+    }
+    if storage.free_bytes.is_some_and(|free| free < LITTLE_ROOM_BYTES) {
+        warnings.push(format!(
+            "the disk has {} bytes left",
+            storage.free_bytes.unwrap_or(0)
+        ));
+    }
+    let one_key = app.ledger().read(|state| {
+        let keys = state.seat_record(&app.inner.did).map(|seat| &seat.keys);
+        keys.is_some_and(|keys| keys.officers.keys.contains(&keys.seat))
+    });
+    if app.inner.config.runtime.test_mode {
+        warnings.push("test mode: nothing is kept, and the API key is known to everybody".into());
+    } else if one_key {
+        warnings.push("the seat key, which is on this machine, is also an officer's key".into());
+    }
+    warnings
+}
+
+/// What the metrics show, at this moment.
+pub(super) fn sample(app: &App) -> Sample {
+    let snapshot = app.inner.network.snapshot();
+    let log = log(app);
+    Sample {
+        uptime_secs: app.uptime_secs(),
+        mana: mana(app),
+        jobs: jobs(app),
+        executed: app.inner.node.market().executed(),
+        running_here: app.inner.node.market().running() as u64,
+        peers: snapshot.peers.len() as u64,
+        connections: snapshot
+            .peers
+            .iter()
+            .map(|peer| u64::from(peer.connections))
+            .sum(),
+        seats: network(app),
+        network: app.inner.network.counters(),
+        blacklisted: blacklisted(app, app.now()),
+        log,
+        log_running: app.ended().is_none(),
+        ready: ready(app).ready,
+    }
+}
+
+fn blacklisted(app: &App, now: Time) -> u64 {
+    let listed = app.inner.node.market().blacklist();
+    listed
+        .iter()
+        .filter(|entry| entry.until.is_some_and(|until| until > now))
+        .count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_quorum_is_not_behind() {
+        let (old, young) = (Millis::from_secs(60), Millis::from_secs(5));
+        let heartbeat = Millis::from_secs(1);
+        assert!(caught_up(young, heartbeat, true).0);
+        assert!(!caught_up(old, heartbeat, true).0);
+        assert!(caught_up(old, heartbeat, false).0);
+        assert!(caught_up(Millis::from_secs(30), Millis::from_secs(10), true).0);
+    }
+}

@@ -1,0 +1,172 @@
+//! `icn-node`: reads its configuration, starts the service, waits for a signal, drains.
+use anyhow::Context as _;
+use clap::Parser;
+use commonware_runtime::{Runner as _, tokio as runtime};
+use icn_runtime::{
+    config::{Backend, Config, LogFormat},
+    service::{self, Founding},
+};
+use serde::Serialize;
+use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// The node of a cooperative: keeps the federation's log with the others, runs jobs, stores blocks.
+///
+/// Without any option it founds a federation of one in ./icn_data and listens on loopback. Options win over
+/// environment variables (ICN_<SECTION>_<KEY>), those over the configuration file.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = false)]
+struct Cli {
+    /// Configuration file (TOML); unknown keys are refused
+    #[arg(long, value_name = "FILE", env = "ICN_CONFIG")]
+    config: Option<PathBuf>,
+    /// In memory, on loopback, with the API key dev-key-123: to try things out
+    #[arg(long)]
+    test_mode: bool,
+    /// What keeps state, blocks and events
+    #[arg(long, value_enum, value_name = "BACKEND")]
+    storage_backend: Option<Backend>,
+    /// Directory of the storage backend
+    #[arg(long, value_name = "DIR")]
+    storage_path: Option<PathBuf>,
+    /// Directory of keys, journals and everything else that is no backend's
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where to serve HTTP [default: 127.0.0.1:7845 or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    http_listen_addr: Option<SocketAddr>,
+    /// Where to listen for other nodes [default: /ip4/127.0.0.1/tcp/7000 or the next free port]
+    #[arg(long, value_name = "MULTIADDR")]
+    p2p_listen_addr: Option<String>,
+    /// Nodes to start from, separated by commas
+    #[arg(long, value_name = "MULTIADDR", value_delimiter = ',')]
+    bootstrap_peers: Option<Vec<String>>,
+    /// Key for the HTTP interface [default: made at the first start, kept in cli.toml in the data directory]
+    #[arg(long, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Serve Prometheus metrics at /metrics
+    #[arg(long, value_name = "BOOL")]
+    metrics_enabled: Option<bool>,
+    /// Genesis of a federation that this node founds with others (`icn-cli federation create`)
+    #[arg(long, value_name = "FILE", conflicts_with = "invitation")]
+    genesis: Option<PathBuf>,
+    /// Invitation to join a federation (`icn-cli federation invite`)
+    #[arg(long, value_name = "FILE")]
+    invitation: Option<PathBuf>,
+}
+
+/// The command line as a layer of the configuration: only what was said.
+#[derive(Serialize)]
+struct Layer {
+    runtime: RuntimeLayer,
+    network: NetworkLayer,
+    storage: StorageLayer,
+    api: ApiLayer,
+    monitoring: MonitoringLayer,
+}
+
+#[derive(Serialize)]
+struct RuntimeLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_mode: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct NetworkLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_listen_addr: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p2p_listen_addr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bootstrap_peers: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct StorageLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<Backend>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct ApiLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MonitoringLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_enabled: Option<bool>,
+}
+
+impl Cli {
+    fn split(self) -> (Option<PathBuf>, Layer, Founding) {
+        let layer = Layer {
+            runtime: RuntimeLayer { test_mode: self.test_mode.then_some(true) },
+            network: NetworkLayer {
+                http_listen_addr: self.http_listen_addr,
+                p2p_listen_addr: self.p2p_listen_addr,
+                bootstrap_peers: self.bootstrap_peers,
+            },
+            storage: StorageLayer {
+                backend: self.storage_backend,
+                path: self.storage_path,
+                data_dir: self.data_dir,
+            },
+            api: ApiLayer { api_key: self.api_key },
+            monitoring: MonitoringLayer { metrics_enabled: self.metrics_enabled },
+        };
+        (self.config, layer, Founding { genesis: self.genesis, invitation: self.invitation })
+    }
+}
+
+fn main() -> ExitCode {
+    let (file, layer, founding) = Cli::parse().split();
+    match run(file, &layer, founding) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
+    let config = Config::load(file.as_deref(), layer)?;
+    log_to_stderr(&config)?;
+    let prepared = service::prepare(config, founding)?;
+    let settings = runtime::Config::default()
+        .with_worker_threads(2)
+        .with_storage_directory(prepared.journal_dir());
+    runtime::Runner::new(settings).start(|context| service::run(context, prepared))
+}
+
+/// A plain level is for our own crates; the libraries beneath speak up from warnings on.
+fn directives(level: &str) -> String {
+    if level.contains(['=', ',']) {
+        return level.to_owned();
+    }
+    let own = ["icn_node", "icn_runtime", "icn_protocol", "icn_net", "icn_sandbox", "icn_store"];
+    let own: Vec<_> = own.iter().map(|name| format!("{name}={level}")).collect();
+    format!("warn,{}", own.join(","))
+}
+
+/// Log lines go to stderr: stdout says where the node listens, and nothing else.
+fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
+    let level = &config.logging.level;
+    let filter = EnvFilter::try_new(directives(level))
+        .with_context(|| format!("logging.level = {level:?} is neither a level nor a list of directives"))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match config.logging.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}

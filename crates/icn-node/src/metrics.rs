@@ -1,0 +1,346 @@
+//! Metrics in the text format of OpenMetrics.
+//!
+//! Requests are counted as they are answered ([`HttpMetrics`]); everything else is read when somebody
+//! scrapes, from a [`Sample`] of what the node knows anyway. Every label has few values: routes are the
+//! templates of the table of routes, peers and jobs are counted and not named. What the consensus runtime
+//! counts for itself follows as it is.
+use crate::http::HttpMetrics;
+use icn_api::node::{JobsStatus, LogStatus, ManaStatus, NetworkStatus};
+use icn_model::Mana;
+use icn_net::CounterValues;
+use prometheus_client::{
+    encoding::text,
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+    },
+    registry::Registry,
+};
+use std::{collections::BTreeMap, fmt};
+
+const END: &str = "# EOF\n";
+
+/// What the node knows at one moment.
+pub(crate) struct Sample {
+    /// Since the process started, in seconds.
+    pub(crate) uptime_secs: u64,
+    /// The node's account, if it has one.
+    pub(crate) mana: Option<ManaStatus>,
+    /// Jobs of the federation and of this node.
+    pub(crate) jobs: JobsStatus,
+    /// Jobs that ran here, by how they ended.
+    pub(crate) executed: BTreeMap<&'static str, u64>,
+    /// Jobs that run here now.
+    pub(crate) running_here: u64,
+    /// Connected peers.
+    pub(crate) peers: u64,
+    /// Connections with them.
+    pub(crate) connections: u64,
+    /// Seats, and how many are online.
+    pub(crate) seats: NetworkStatus,
+    /// What the network counts.
+    pub(crate) network: CounterValues,
+    /// Executors that this node gives no jobs.
+    pub(crate) blacklisted: u64,
+    /// Where the log stands.
+    pub(crate) log: LogStatus,
+    /// Whether the log runs.
+    pub(crate) log_running: bool,
+    /// Whether the node can serve.
+    pub(crate) ready: bool,
+}
+
+/// The text of all metrics of the node itself.
+///
+/// # Errors
+/// The encoder's, which has none when it writes to memory.
+pub(crate) fn encode(http: &HttpMetrics, sample: &Sample) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    node(&mut registry, sample);
+    log(&mut registry, sample);
+    jobs(&mut registry, sample);
+    network(&mut registry, sample);
+    http.register(&mut registry);
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// One text of two, with one end.
+pub(crate) fn join(mut own: String, others: &str) -> String {
+    own.truncate(own.strip_suffix(END).unwrap_or(&own).len());
+    let others = others.strip_suffix(END).unwrap_or(others);
+    own.push_str(others);
+    if !others.is_empty() && !others.ends_with('\n') {
+        own.push('\n');
+    }
+    own.push_str(END);
+    own
+}
+
+/// A gauge: its name, what it tells, its value.
+type Value = (&'static str, &'static str, u64);
+
+fn gauges<const N: usize>(registry: &mut Registry, values: [Value; N]) {
+    for (name, help, value) in values {
+        registry.register(name, help, ConstGauge::new(value));
+    }
+}
+
+/// Counters that differ in one label.
+fn counters(
+    registry: &mut Registry,
+    (name, help): (&'static str, &'static str),
+    label: &'static str,
+    values: impl IntoIterator<Item = (&'static str, u64)>,
+) {
+    let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
+    for (value, count) in values {
+        family.get_or_create(&[(label, value)]).inc_by(count);
+    }
+    registry.register(name, help, family);
+}
+
+/// Whole mana. Past 2^53 thousandths the last digits round, which a dashboard bears.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers by their format"
+)]
+fn whole(amount: Mana) -> f64 {
+    amount.milli() as f64 / 1_000.0
+}
+
+fn node(registry: &mut Registry, sample: &Sample) {
+    gauges(
+        registry,
+        [
+            (
+                "icn_node_uptime_seconds",
+                "Since the process started",
+                sample.uptime_secs,
+            ),
+            (
+                "icn_node_ready",
+                "Whether every check of /ready passes",
+                sample.ready.into(),
+            ),
+        ],
+    );
+    let Some(mana) = sample.mana else { return };
+    let amounts = [
+        // The name is the one that operators' dashboards have; it is a balance, and falls as well.
+        (
+            "icn_mana_balance_total",
+            "Mana that this node's cooperative can spend",
+            mana.available,
+        ),
+        (
+            "icn_mana_held",
+            "Mana of this node's cooperative held for open jobs",
+            mana.held,
+        ),
+        (
+            "icn_mana_maturing",
+            "Pay of this node's cooperative that can be challenged",
+            mana.maturing,
+        ),
+    ];
+    for (name, help, amount) in amounts {
+        registry.register(name, help, ConstGauge::new(whole(amount)));
+    }
+}
+
+fn log(registry: &mut Registry, sample: &Sample) {
+    let (log, seats) = (&sample.log, &sample.seats);
+    gauges(
+        registry,
+        [
+            (
+                "icn_log_running",
+                "Whether the log of this node runs",
+                sample.log_running.into(),
+            ),
+            (
+                "icn_log_height",
+                "Last block that is final, executed and durable here",
+                log.height.get(),
+            ),
+            ("icn_log_epoch", "Current epoch", log.epoch.get()),
+            (
+                "icn_log_lag_blocks",
+                "Final blocks that are not durable here yet",
+                log.lag_blocks,
+            ),
+            (
+                "icn_log_age_seconds",
+                "How old the last block is",
+                log.age_ms.get() / 1_000,
+            ),
+            (
+                "icn_log_waiting_operations",
+                "Operations that wait to be ordered",
+                log.waiting_operations,
+            ),
+            ("icn_log_seats", "Seats of the current epoch", seats.seats.into()),
+            (
+                "icn_log_seats_online",
+                "Seats that are this node or connected to it",
+                seats.seats_online.into(),
+            ),
+            (
+                "icn_log_quorum",
+                "Seats that must be online to order operations",
+                seats.quorum.into(),
+            ),
+        ],
+    );
+}
+
+fn jobs(registry: &mut Registry, sample: &Sample) {
+    let executed = sample.executed.iter().map(|(result, count)| (*result, *count));
+    let name = (
+        "icn_jobs_executed",
+        "Jobs that ran on this node, by how they ended",
+    );
+    counters(registry, name, "result", executed);
+    let jobs = &sample.jobs;
+    gauges(
+        registry,
+        [
+            (
+                "icn_jobs_executing",
+                "Jobs that run on this node now",
+                sample.running_here,
+            ),
+            ("icn_jobs_slots", "Jobs that this node runs at once", jobs.slots),
+            (
+                "icn_jobs_bidding",
+                "Jobs of the federation that wait for an award",
+                jobs.bidding,
+            ),
+            (
+                "icn_jobs_running",
+                "Jobs of the federation that have executors",
+                jobs.running,
+            ),
+            (
+                "icn_mesh_blacklisted",
+                "Executors that this node gives no jobs",
+                sample.blacklisted,
+            ),
+        ],
+    );
+}
+
+fn network(registry: &mut Registry, sample: &Sample) {
+    let counts = &sample.network;
+    gauges(
+        registry,
+        [
+            ("icn_p2p_peers_connected", "Connected peers", sample.peers),
+            (
+                "network_connections_active",
+                "Connections with peers",
+                sample.connections,
+            ),
+            (
+                "icn_network_gossip_queued",
+                "Gossip messages that wait for a subscriber",
+                counts.gossip_queued,
+            ),
+        ],
+    );
+    let single = [
+        (
+            "icn_network_dials_failed",
+            "Dials that reached nobody",
+            counts.dials_failed,
+        ),
+        (
+            "icn_network_wrong_keys",
+            "Addresses that answered with another key",
+            counts.wrong_keys,
+        ),
+        (
+            "icn_network_streams_refused",
+            "Streams of peers that have no seat",
+            counts.streams_refused,
+        ),
+    ];
+    for (name, help, value) in single {
+        registry.register(name, help, ConstCounter::new(value));
+    }
+    let gossip = [
+        ("published", counts.gossip_published),
+        ("received", counts.gossip_received),
+        ("rejected", counts.gossip_rejected),
+        ("ignored", counts.gossip_ignored),
+        ("dropped", counts.gossip_dropped),
+    ];
+    counters(
+        registry,
+        ("gossip_entries", "Gossip messages, by what became of them"),
+        "result",
+        gossip,
+    );
+    let messages = [
+        ("urgent-out", counts.urgent_out_messages),
+        ("urgent-in", counts.urgent_in_messages),
+        ("bulk-out", counts.bulk_out_messages),
+        ("bulk-in", counts.bulk_in_messages),
+    ];
+    counters(
+        registry,
+        ("icn_network_messages", "Messages on the seats' channels"),
+        "channel",
+        messages,
+    );
+    let bytes = [
+        ("urgent-out", counts.urgent_out_bytes),
+        ("urgent-in", counts.urgent_in_bytes),
+        ("bulk-out", counts.bulk_out_bytes),
+        ("bulk-in", counts.bulk_in_bytes),
+    ];
+    counters(
+        registry,
+        ("icn_network_bytes", "Bytes on the seats' channels"),
+        "channel",
+        bytes,
+    );
+    let dropped = [
+        ("out", counts.frames_dropped_out),
+        ("in", counts.frames_dropped_in),
+        ("invalid", counts.frames_invalid),
+        ("oversized", counts.messages_oversized),
+    ];
+    let name = (
+        "icn_network_messages_dropped",
+        "Messages that went nowhere, and why",
+    );
+    counters(registry, name, "reason", dropped);
+    let connections = [
+        ("opened", counts.connections_opened),
+        ("closed", counts.connections_closed),
+        ("refused", counts.connections_refused),
+    ];
+    let name = ("icn_network_connections", "Connections, by what became of them");
+    counters(registry, name, "event", connections);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_texts_have_one_end() {
+        for (own, others) in [
+            ("a 1\n# EOF\n", "b 2\n# EOF\n"),
+            ("a 1\n", "b 2\n"),
+            ("a 1\n# EOF\n", "b 2"),
+        ] {
+            assert_eq!(join(own.into(), others), "a 1\nb 2\n# EOF\n");
+        }
+        assert_eq!(join("a 1\n# EOF\n".into(), ""), "a 1\n# EOF\n");
+    }
+}

@@ -1,0 +1,90 @@
+//! The protocol's connections over the node's one swarm.
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::{Manager as _, TrackedPeers};
+use commonware_runtime::{Clock, Metrics, Quota, Spawner};
+use commonware_utils::{NZU32, NZUsize, ordered::Set};
+use icn_net::{Class, Config, Network, NetworkStatus, Oracle, StartError, Validator, Verdict};
+use icn_protocol::{
+    environment::{self, Connections},
+    gossip, market,
+};
+use std::{marker::PhantomData, num::NonZeroUsize, sync::Arc};
+
+/// Messages a second from one peer on one channel.
+const QUOTA: Quota = Quota::per_second(NZU32!(4_096));
+/// Arrivals that wait on a channel of small messages.
+const URGENT_BACKLOG: NonZeroUsize = NZUsize!(4_096);
+/// Arrivals that wait on a channel of blocks.
+const BULK_BACKLOG: NonZeroUsize = NZUsize!(64);
+
+/// The protocol's network over icn-net.
+pub(crate) struct Mesh<E>(PhantomData<fn() -> E>);
+
+impl<E: Clock + Send + Sync + 'static> environment::Network for Mesh<E> {
+    type Sender = icn_net::Sender<E>;
+    type Receiver = icn_net::Receiver;
+    type TopicSender = icn_net::TopicSender<E>;
+    type TopicReceiver = icn_net::TopicReceiver;
+    type Peers = Oracle;
+    type Blocker = Oracle;
+}
+
+/// A started network.
+pub(crate) struct Started<E: Clock + Spawner + Metrics> {
+    /// For the protocol.
+    pub(crate) connections: Connections<Mesh<E>>,
+    /// What can be seen of it.
+    pub(crate) status: NetworkStatus,
+    /// Where it listens, without the peer id.
+    pub(crate) listen: Vec<icn_net::Address>,
+}
+
+/// Starts the swarm with every channel of the protocol.
+///
+/// # Errors
+/// If it cannot listen where it is told to.
+pub(crate) async fn start<E>(context: E, config: Config) -> Result<Started<E>, StartError>
+where
+    E: Clock + Spawner + Metrics,
+{
+    let (mut network, oracle) = Network::new(context, config);
+    let status = network.status();
+    let mut channel = |number, class| {
+        let backlog = if class == Class::Urgent { URGENT_BACKLOG } else { BULK_BACKLOG };
+        network.register(number, class, QUOTA, backlog)
+    };
+    let votes = channel(0, Class::Urgent);
+    let certificates = channel(1, Class::Urgent);
+    let resolver = channel(2, Class::Urgent);
+    let backfill = channel(3, Class::Bulk);
+    let broadcast = channel(4, Class::Bulk);
+    let blocks = channel(5, Class::Bulk);
+    let operations = network.register_topic("operations", QUOTA, URGENT_BACKLOG, plausible(gossip::is_plausible));
+    let bids = network.register_topic("bids", QUOTA, URGENT_BACKLOG, plausible(market::is_plausible));
+    let running = network.start().await?;
+
+    let mut manager = oracle.clone();
+    let mut set = 0;
+    let admit = move |seats: Set<PublicKey>, followers: Set<PublicKey>| {
+        set += 1;
+        manager.track(set, TrackedPeers::new(seats, followers));
+    };
+    let connections = Connections {
+        votes,
+        certificates,
+        resolver,
+        backfill,
+        broadcast,
+        blocks,
+        operations,
+        bids,
+        peers: oracle.clone(),
+        blocker: oracle,
+        admit: Box::new(admit),
+    };
+    Ok(Started { connections, status, listen: running.listen })
+}
+
+fn plausible(check: fn(&[u8]) -> bool) -> Validator {
+    Arc::new(move |message| if check(message) { Verdict::Accept } else { Verdict::Reject })
+}

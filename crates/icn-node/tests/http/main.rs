@@ -1,0 +1,12 @@
+//! The HTTP interface of the real program: started as an operator starts it, talked to as clients talk to it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that does not hold"
+)]
+mod basics;
+mod dag;
+mod events;
+mod harness;
+mod jobs;
+mod operations;
+mod reads;

@@ -1,0 +1,134 @@
+//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | bench`.
+//!
+//! A chore is a few commands that people would otherwise have to remember. What can go wrong is said by
+//! those commands; this only stops at the first one that fails.
+use anyhow::{Context as _, bail, ensure};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE [OPTION ...]
+
+  demo            build the node and the command line, and show a federation of four at work
+  test            all tests, 50 simulated federations and the end-to-end tests included
+  lint            formatting, clippy with warnings denied, and the dependency rules
+  sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
+  soak            the crash tests with their full counts
+  bench           the figures of docs/benchmarks.md
+  modules         check that the built job modules match their sources
+";
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let chore = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let started = Instant::now();
+    let done = match chore.as_str() {
+        "demo" => demo(&rest),
+        "test" => test(&rest),
+        "lint" => lint(),
+        "sim" => simulate(&rest),
+        "soak" => soak(),
+        "bench" => bench(&rest),
+        "modules" => run("sh", &["jobs/build.sh", "--check"]),
+        "-h" | "--help" | "help" => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => {
+            eprintln!("xtask {chore}: done in {:.0} s", started.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask {chore}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(rest: &[String]) -> anyhow::Result<()> {
+    cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    let cli = target_dir().join("debug/icn-cli");
+    let mut command = Command::new(&cli);
+    command.args(["devnet", "demo"]).args(rest);
+    status(&mut command)
+}
+
+fn test(rest: &[String]) -> anyhow::Result<()> {
+    // The end-to-end tests drive the built binaries.
+    cargo(&["build", "--package", "icn-node", "--package", "icn-cli", "--package", "icn-sim"])?;
+    run("sh", &["jobs/build.sh", "--check"])?;
+    let mut command = Command::new(cargo_path());
+    command.args(["test", "--workspace"]).args(rest);
+    status(&mut command)?;
+    seeds("debug", "1..50")
+}
+
+fn lint() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn simulate(rest: &[String]) -> anyhow::Result<()> {
+    cargo(&["build", "--release", "--package", "icn-sim"])?;
+    if rest.is_empty() {
+        return seeds("release", "1..500");
+    }
+    let mut command = Command::new(target_dir().join("release/icn-sim"));
+    status(command.args(rest))
+}
+
+/// Runs simulated federations with all faults, each of ten minutes.
+fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(target_dir().join(profile).join("icn-sim"));
+    status(command.args(["--seeds", seeds, "--minutes", "10", "--faults", "all"]))
+}
+
+fn soak() -> anyhow::Result<()> {
+    let mut command = Command::new(cargo_path());
+    command.args(["test", "--release", "--package", "icn-store", "--test", "crash"]).env("ICN_CRASH_ROUNDS", "200");
+    status(&mut command)
+}
+
+fn bench(rest: &[String]) -> anyhow::Result<()> {
+    cargo(&["build", "--release", "--package", "icn-node", "--package", "icn-cli"])?;
+    let mut command = Command::new(cargo_path());
+    status(command.args(["bench", "--workspace"]).args(rest))
+}
+
+fn cargo_path() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+fn cargo(args: &[&str]) -> anyhow::Result<()> {
+    run(&cargo_path(), args)
+}
+
+fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
+    status(Command::new(program).args(args))
+}
+
+fn status(command: &mut Command) -> anyhow::Result<()> {
+    let shown = format!("{command:?}").replace('"', "");
+    eprintln!("+ {shown}");
+    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    ensure!(status.code().is_some(), "{shown} was ended by a signal");
+    if !status.success() {
+        bail!("{shown} failed with {status}");
+    }
+    Ok(())
+}
