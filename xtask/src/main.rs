@@ -66,7 +66,15 @@ fn demo(rest: &[String]) -> anyhow::Result<()> {
 
 fn test(rest: &[String]) -> anyhow::Result<()> {
     // The end-to-end tests drive the built binaries.
-    cargo(&["build", "--package", "icn-node", "--package", "icn-cli", "--package", "icn-sim"])?;
+    cargo(&[
+        "build",
+        "--package",
+        "icn-node",
+        "--package",
+        "icn-cli",
+        "--package",
+        "icn-sim",
+    ])?;
     run("sh", &["jobs/build.sh", "--check"])?;
     let mut command = Command::new(cargo_path());
     command.args(["test", "--workspace"]).args(rest);
@@ -96,12 +104,21 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 
 fn soak() -> anyhow::Result<()> {
     let mut command = Command::new(cargo_path());
-    command.args(["test", "--release", "--package", "icn-store", "--test", "crash"]).env("ICN_CRASH_ROUNDS", "200");
+    command
+        .args(["test", "--release", "--package", "icn-store", "--test", "crash"])
+        .env("ICN_CRASH_ROUNDS", "200");
     status(&mut command)
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {
-    cargo(&["build", "--release", "--package", "icn-node", "--package", "icn-cli"])?;
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "icn-node",
+        "--package",
+        "icn-cli",
+    ])?;
     let mut command = Command::new(cargo_path());
     status(command.args(["bench", "--workspace"]).args(rest))
 }
@@ -125,7 +142,9 @@ fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
 fn status(command: &mut Command) -> anyhow::Result<()> {
     let shown = format!("{command:?}").replace('"', "");
     eprintln!("+ {shown}");
-    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {shown}"))?;
     ensure!(status.code().is_some(), "{shown} was ended by a signal");
     if !status.success() {
         bail!("{shown} failed with {status}");

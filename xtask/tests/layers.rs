@@ -1,4 +1,5 @@
 //! ARCHITECTURE.md's arrows, held against what cargo knows of the crates.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,14 @@ const CONFINED: [(&str, &str); 5] = [
 ];
 /// Crates without a clock, randomness or IO: nothing of these libraries.
 const PURE: [&str; 2] = ["icn-model", "icn-state"];
-const IMPURE: [&str; 6] = ["tokio", "futures", "tracing", "rand", "getrandom", "commonware-runtime"];
+const IMPURE: [&str; 6] = [
+    "tokio",
+    "futures",
+    "tracing",
+    "rand",
+    "getrandom",
+    "commonware-runtime",
+];
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
@@ -36,16 +44,30 @@ fn manifests() -> Edges {
     let normal = |package: &Value| {
         let all = package["dependencies"].as_array().unwrap().clone();
         let normal = all.into_iter().filter(|dependency| dependency["kind"] != "dev");
-        normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
+        normal
+            .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+            .collect()
     };
-    packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), normal(package))).collect()
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap().to_owned(), normal(package)))
+        .collect()
 }
 
 /// The table between the markers in ARCHITECTURE.md: crate, and what it may use.
 fn drawn() -> Edges {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let table = text.split("<!-- arrows -->").nth(1).expect("ARCHITECTURE.md has its table of arrows");
-    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let table = text
+        .split("<!-- arrows -->")
+        .nth(1)
+        .expect("ARCHITECTURE.md has its table of arrows");
+    let names = |cell: &str| {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<_> = row.split('|').collect();
@@ -69,7 +91,10 @@ fn crates_use_exactly_what_is_drawn() {
 fn heavy_libraries_stay_where_they_are_confined() {
     for (name, dependencies) in manifests() {
         for (library, home) in CONFINED {
-            assert!(!dependencies.contains(library) || name == home, "{name} names {library}, which belongs to {home}");
+            assert!(
+                !dependencies.contains(library) || name == home,
+                "{name} names {library}, which belongs to {home}"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use icn_api::{
 };
 use icn_model::{
     Action, Cid, Codec, Did, Digest, EpochNumber, Event, EventKind, EventRecord, Height, JobStatus,
-    Operation, Refusal, SecretKey, Sequence, SignedOperation, Time,
+    Operation, Refusal, SecretKey, Sequence, SignedOperation, Time, limits::MAX_DAG_BLOCK_BYTES,
 };
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -88,7 +88,8 @@ fn serve(replies: Vec<Reply>) -> (String, JoinHandle<Vec<Seen>>) {
                 .find_map(|header| header.strip_prefix("content-length: "));
             let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
             reader.read_exact(&mut body).expect("the whole body");
-            stream.write_all(&reply.0).expect("the client reads");
+            // A client that has read enough hangs up.
+            let _ = stream.write_all(&reply.0);
             Seen { line, headers, body }
         };
         replies.into_iter().map(answer).collect()
@@ -281,6 +282,21 @@ fn blocks_are_checked_against_their_names() {
         format!("GET {}?local=true HTTP/1.1", paths::with(paths::DAG_BLOCK, cid))
     );
     assert_eq!(seen[2].body, b"block");
+}
+
+#[test]
+fn the_largest_block_is_taken_and_a_larger_one_is_not() {
+    let largest = vec![7; MAX_DAG_BLOCK_BYTES];
+    let larger = vec![7; MAX_DAG_BLOCK_BYTES + 1];
+    let (url, server) = serve(vec![
+        Reply::new(200, icn_api::OCTETS, &largest),
+        Reply::new(200, icn_api::OCTETS, &larger),
+    ]);
+    let client = client(&url);
+    assert_eq!(client.get_block(&Cid::of_raw(&largest), false).unwrap(), largest);
+    let error = client.get_block(&Cid::of_raw(&larger), false).unwrap_err();
+    assert!(matches!(error, ClientError::TooLarge { .. }), "{error}");
+    server.join().unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A federation of four under the deterministic runtime: operations, a job, a newcomer. Faults are the
 //! simulator's business.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
@@ -9,8 +10,8 @@ use commonware_p2p::{
 use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Supervisor as _, deterministic};
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Set, probability};
 use icn_model::{
-    Action, Did, ExitStatus, Founder, Genesis, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis, Parameters, Requirements,
-    RoleKeys, SecretKey, Time,
+    Action, Did, ExitStatus, Founder, Genesis, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis,
+    Parameters, Requirements, RoleKeys, SecretKey, Time,
 };
 use icn_protocol::{
     environment::{Connections, Executor, Network, Run, Task},
@@ -68,13 +69,23 @@ fn secret(number: u8) -> SecretKey {
 
 fn founder(number: u8) -> Founder {
     let key = secret(number).public();
-    Founder { did: Did::new(key), name: format!("coop {number}").parse().unwrap(), keys: RoleKeys::single(key) }
+    Founder {
+        did: Did::new(key),
+        name: format!("coop {number}").parse().unwrap(),
+        keys: RoleKeys::single(key),
+    }
 }
 
 fn genesis(seats: u8, created: Time) -> Genesis {
     let mut founders: Vec<_> = (0..seats).map(founder).collect();
     founders.sort_by_key(|founder| founder.did);
-    Genesis { name: "valley".parse().unwrap(), created, parameters: Parameters::devnet(), founders, predecessor: None }
+    Genesis {
+        name: "valley".parse().unwrap(),
+        created,
+        parameters: Parameters::devnet(),
+        founders,
+        predecessor: None,
+    }
 }
 
 async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connections<Simulated> {
@@ -111,8 +122,9 @@ impl Federation {
         };
         let (network, oracle) = simulated::Network::new(context.child("network"), config);
         network.start();
-        let keys: Vec<PublicKey> =
-            (0..seats).map(|number| icn_protocol::keys::public(&secret(number).public()).unwrap()).collect();
+        let keys: Vec<PublicKey> = (0..seats)
+            .map(|number| icn_protocol::keys::public(&secret(number).public()).unwrap())
+            .collect();
         let all: Set<PublicKey> = keys.iter().cloned().try_collect().unwrap();
         oracle.manager().track(0, all);
         let link = Link {
@@ -122,11 +134,18 @@ impl Federation {
         };
         for from in &keys {
             for to in keys.iter().filter(|to| *to != from) {
-                oracle.add_link(from.clone(), to.clone(), link.clone()).await.unwrap();
+                oracle
+                    .add_link(from.clone(), to.clone(), link.clone())
+                    .await
+                    .unwrap();
             }
         }
         let genesis = genesis(seats, now(&context));
-        let mut federation = Self { context, nodes: Vec::new(), logs: Vec::new() };
+        let mut federation = Self {
+            context,
+            nodes: Vec::new(),
+            logs: Vec::new(),
+        };
         for number in 0..seats {
             let config = NodeConfig {
                 did: founder(number).did,
@@ -139,7 +158,9 @@ impl Federation {
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
             let connections = connect(&oracle, &secret(number)).await;
             let context = federation.context.child("node").with_attribute("number", number);
-            let (node, log) = node::start(context, config, store, connections, Echo).await.unwrap();
+            let (node, log) = node::start(context, config, store, connections, Echo)
+                .await
+                .unwrap();
             federation.nodes.push(node);
             federation.logs.push(log);
         }
@@ -163,7 +184,9 @@ impl Federation {
 
     fn same_root(&self) -> bool {
         let first = self.nodes[0].ledger().progress();
-        self.nodes.iter().all(|node| node.ledger().root_at(first.height) == Some(first.root))
+        self.nodes
+            .iter()
+            .all(|node| node.ledger().root_at(first.height) == Some(first.root))
     }
 }
 
@@ -203,30 +226,54 @@ fn four_nodes_agree_on_an_operation() {
 fn one_runs_a_job_for_another_and_is_paid() {
     deterministic::Runner::seeded(2).start(|context| async move {
         let federation = Federation::start(context, 4).await;
-        federation.until("first blocks", |f| f.nodes.iter().all(|n| n.ledger().progress().height.get() > 1)).await;
+        federation
+            .until("first blocks", |f| {
+                f.nodes.iter().all(|n| n.ledger().progress().height.get() > 1)
+            })
+            .await;
         let submitter = &federation.nodes[1];
         let input = b"flour, water, salt".to_vec();
         let cid = icn_model::Cid::of_raw(&input);
-        submitter.exchange().blocks().put(&cid.generic(), input, icn_store::Durability::Sync).unwrap().await.unwrap();
+        submitter
+            .exchange()
+            .blocks()
+            .put(&cid.generic(), input, icn_store::Durability::Sync)
+            .unwrap()
+            .await
+            .unwrap();
         let deadline = federation.now().after(Millis::from_secs(600));
-        let action = Action::SubmitJob { spec: Box::new(spec(cid, deadline)) };
+        let action = Action::SubmitJob {
+            spec: Box::new(spec(cid, deadline)),
+        };
         let submitted = federation.now();
         let job = JobId::from(submitter.author().act(action, submitted).unwrap());
-        let status = |n: &Node| n.ledger().read(|state| state.job(&job).map(|job| job.phase.status()));
+        let status = |n: &Node| {
+            n.ledger()
+                .read(|state| state.job(&job).map(|job| job.phase.status()))
+        };
         federation
-            .until("the job is settled", |f| f.nodes.iter().all(|n| status(n) >= Some(JobStatus::Settled)))
+            .until("the job is settled", |f| {
+                f.nodes.iter().all(|n| status(n) >= Some(JobStatus::Settled))
+            })
             .await;
         let took = federation.now().since(submitted);
         assert!(took < Millis::from_secs(2), "took {took}");
         let executor = submitter.ledger().read(|state| {
-            let paid: Vec<_> = state.job(&job).unwrap().paid().map(|paid| paid.executor).collect();
+            let paid: Vec<_> = state
+                .job(&job)
+                .unwrap()
+                .paid()
+                .map(|paid| paid.executor)
+                .collect();
             assert_eq!(paid.len(), 1);
             state.audit().unwrap();
             paid[0]
         });
         assert_ne!(executor, submitter.author().did());
         federation
-            .until("pay has matured", |f| f.nodes.iter().all(|n| status(n) == Some(JobStatus::Completed)))
+            .until("pay has matured", |f| {
+                f.nodes.iter().all(|n| status(n) == Some(JobStatus::Completed))
+            })
             .await;
         federation.until("one root", Federation::same_root).await;
     });

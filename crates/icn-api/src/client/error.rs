@@ -41,6 +41,14 @@ pub enum ClientError {
         /// What is wrong with the answer.
         source: serde_json::Error,
     },
+    /// The answer is larger than it can be.
+    #[error("the answer of {url} has more than the {max_bytes} bytes that it can have: is that a node?")]
+    TooLarge {
+        /// What was asked.
+        url: String,
+        /// The most bytes that it can have.
+        max_bytes: u64,
+    },
     /// The request is larger than any node takes.
     #[error("{count} operations in one request, at most {max} are allowed")]
     TooMany {

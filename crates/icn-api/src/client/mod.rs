@@ -179,12 +179,7 @@ impl Client {
         request: &Request<'_>,
         response: &mut Response<Body>,
     ) -> Result<T, ClientError> {
-        let bytes = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_JSON_BYTES)
-            .read_to_vec()
-            .map_err(|source| self.no_answer(source))?;
+        let bytes = self.read(request, response, MAX_JSON_BYTES)?;
         serde_json::from_slice(&bytes).map_err(|source| ClientError::Decode {
             url: self.url(&request.path),
             source,
@@ -193,8 +188,28 @@ impl Client {
 
     fn bytes(&self, request: &Request<'_>, max_bytes: u64) -> Result<Vec<u8>, ClientError> {
         let mut response = self.send(request)?;
-        let body = response.body_mut().with_config().limit(max_bytes).read_to_vec();
-        body.map_err(|source| self.no_answer(source))
+        self.read(request, &mut response, max_bytes)
+    }
+
+    fn read(
+        &self,
+        request: &Request<'_>,
+        response: &mut Response<Body>,
+        max_bytes: u64,
+    ) -> Result<Vec<u8>, ClientError> {
+        // The library's limit is the first size that it refuses.
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(max_bytes + 1)
+            .read_to_vec();
+        body.map_err(|source| match source {
+            ureq::Error::BodyExceedsLimit(_) => ClientError::TooLarge {
+                url: self.url(&request.path),
+                max_bytes,
+            },
+            source => self.no_answer(source),
+        })
     }
 
     /// Sends a request until it is answered, and turns answers that are no success into errors.

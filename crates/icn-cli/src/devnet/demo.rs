@@ -43,8 +43,9 @@ const JOB_TIMEOUT: Duration = Duration::from_secs(60);
 const CROWD_SIZE: usize = 24;
 /// How long the crowd has to be over: a lost executor costs its jobs their whole time to deliver.
 const CROWD_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long an executor may take for a job of the crowd.
-const CROWD_WALL: Millis = Millis::from_secs(8);
+/// How long an executor may take for a job of the crowd: a hundred times what it takes, for machines that are
+/// busy with other things, too.
+const CROWD_WALL: Millis = Millis::from_secs(15);
 /// How long the log may take to take the crowd in.
 const HAND_IN_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long the killed node has to catch up.
@@ -127,7 +128,7 @@ fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result
     fleet.wait_until_agreed(teller.output, START_TIMEOUT)?;
     teller.show(&table(&fleet.views()).to_string());
     teller.done("federation", format!("{SEATS} nodes agree"));
-    let names = Names::new(&gather::seats(&fleet.client(0)?)?);
+    let names = Names::new(&gather::seats(fleet.client(0))?);
     for scene in &SCENES {
         play(teller, &fleet, &names, scene).with_context(|| scene.title)?;
     }
@@ -152,11 +153,11 @@ fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result
 /// One job from submission to a replayed receipt.
 fn play(teller: &Teller<'_>, fleet: &Fleet, names: &Names, scene: &Scene) -> anyhow::Result<()> {
     let submitter = &fleet.nodes()[scene.submitter];
-    let (session, client) = (fleet.session(scene.submitter), fleet.client(scene.submitter)?);
-    let spec = put_scene(&client, scene, JobLimits::default())?;
-    let id = hand_in(&session, &client, spec)?;
+    let (session, client) = (fleet.session(scene.submitter), fleet.client(scene.submitter));
+    let spec = put_scene(client, scene, JobLimits::default())?;
+    let id = hand_in(&session, client, spec)?;
     teller.say(format!("{} submits {}: job {id}", submitter.name, scene.title));
-    let view = job::wait_until_over(&client, &id, JOB_TIMEOUT, |_| fleet.check_interrupt())?;
+    let view = job::wait_until_over(client, &id, JOB_TIMEOUT, |_| fleet.check_interrupt())?;
     let executors: Vec<_> = view.record.paid().map(|paid| paid.executor).collect();
     ensure!(is_done(&view), "job {id} is {}", view.state);
     ensure!(
@@ -164,17 +165,17 @@ fn play(teller: &Teller<'_>, fleet: &Fleet, names: &Names, scene: &Scene) -> any
         "{} ran its own job",
         submitter.name
     );
-    let outcome = job_result::outcome(&client, &view)?;
+    let outcome = job_result::outcome(client, &view)?;
     ensure!(
         outcome.exit.is_success(),
         "the program ended with {}",
         format::exit(&outcome.exit)
     );
-    show_results(teller, fleet, &client, scene, &outcome)?;
+    show_results(teller, fleet, client, scene, &outcome)?;
     let (_, receipt_cid) = view.receipts().next().context("there is no receipt")?;
-    let receipt = gather::receipt(&client, &receipt_cid)?;
+    let receipt = gather::receipt(client, &receipt_cid)?;
     let replayer = replay::replayer()?;
-    receipt::replay(&client, replayer.as_ref(), &receipt.content, &view)
+    receipt::replay(client, replayer.as_ref(), &receipt.content, &view)
         .context("the receipt does not hold")?;
     let result = format!(
         "run by {}, receipt replayed with the same outcome",
@@ -275,7 +276,7 @@ fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Resul
             state: Some(JobStatus::Running),
             ..JobsQuery::default()
         };
-        busy = fleet.client(0)?.jobs(&query)?.items.len();
+        busy = fleet.client(0).jobs(&query)?.items.len();
         Ok(busy > 0)
     })?;
     fleet.kill(story::VICTIM)?;
@@ -292,7 +293,7 @@ fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Resul
         "jobs over a crash",
         format!("{0} of {0} settled, {retried} by a second executor", crowd.len()),
     );
-    let height = fleet.client(0)?.federation()?.height;
+    let height = fleet.client(0).federation()?.height;
     fleet.start(story::VICTIM)?;
     fleet.wait_for("the killed node catches up", CATCH_UP_TIMEOUT, |fleet| {
         Ok(fleet.agreed_height()? > Some(height))
@@ -309,12 +310,12 @@ fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Resul
 
 /// Hands in `count` jobs of the crowd in one request, as the cooperative of a node.
 fn hand_in_crowd(fleet: &Fleet, at: usize, count: usize) -> anyhow::Result<Vec<JobId>> {
-    let (client, signer) = (fleet.client(at)?, fleet.session(at).signer()?);
+    let (client, signer) = (fleet.client(at), fleet.session(at).signer()?);
     let limits = JobLimits {
         wall_ms: CROWD_WALL.get(),
         ..JobLimits::default()
     };
-    let spec = put_scene(&client, &CROWD, limits)?;
+    let spec = put_scene(client, &CROWD, limits)?;
     let mut next = client.next_operation(signer.key.public())?;
     let mut operations = Vec::new();
     for number in 0..count {
@@ -346,7 +347,7 @@ fn await_crowd(fleet: &mut Fleet, jobs: &[(usize, JobId)]) -> anyhow::Result<Vec
     let mut over = Vec::new();
     fleet.wait_for("the jobs are done", CROWD_TIMEOUT, |fleet| {
         while let Some((at, id)) = open.last() {
-            let view = fleet.client(*at)?.job(id)?;
+            let view = fleet.client(*at).job(id)?;
             if view.state.is_open() {
                 break;
             }
@@ -377,10 +378,7 @@ fn crowd_table(crowd: &[JobView], names: &Names) -> Table {
 /// The mana of all nodes adds up, and is the same.
 fn reckon(teller: &Teller<'_>, fleet: &Fleet) -> anyhow::Result<()> {
     fleet.check_interrupt()?;
-    let clients = (0..SEATS)
-        .map(|at| fleet.client(at))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let comparison = mana::compare(&clients)?;
+    let comparison = mana::compare(fleet.clients())?;
     let accounts = &comparison.accounts[0];
     let mut table = Table::new(["ACCOUNT", ">AVAILABLE", ">HELD", ">MATURING", ">STAKED"]);
     for account in &accounts.items {

@@ -36,6 +36,8 @@ const LOG_LINES: usize = 8;
 pub(super) struct Fleet {
     directory: PathBuf,
     state: State,
+    /// One for each node; making one costs more than using it.
+    clients: Vec<Client>,
     /// The processes that this run started, by node; others may run that an earlier run started.
     children: Vec<Option<Child>>,
     interrupted: Arc<AtomicBool>,
@@ -83,13 +85,16 @@ impl Fleet {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, interrupted.clone()).context("cannot listen for Ctrl-C")?;
         }
+        let clients = state.nodes.iter().map(client).collect::<anyhow::Result<_>>()?;
         let children = state.nodes.iter().map(|_| None).collect();
+        let stop_at_end = AtomicBool::new(true);
         Ok(Self {
             directory,
             state,
+            clients,
             children,
             interrupted,
-            stop_at_end: AtomicBool::new(true),
+            stop_at_end,
         })
     }
 
@@ -156,14 +161,17 @@ impl Fleet {
 
     fn stop(&mut self, which: Vec<usize>) -> anyhow::Result<Vec<(String, End)>> {
         let started = Instant::now();
-        for process in which
-            .iter()
-            .filter_map(|at| self.state.nodes[*at].process.as_ref())
-        {
-            process.terminate()?;
+        let mut ran = Vec::new();
+        for at in &which {
+            let process = self.state.nodes[*at]
+                .process
+                .as_ref()
+                .filter(|process| process.runs());
+            process.map_or(Ok(()), process::Process::terminate)?;
+            ran.push(process.is_some());
         }
         let mut ends = Vec::new();
-        for at in which {
+        for (at, ran) in which.into_iter().zip(ran) {
             let name = self.state.nodes[at].name.clone();
             ends.push((
                 name,
@@ -203,18 +211,13 @@ impl Fleet {
     }
 
     /// A client of a node that gives up soon.
-    pub(super) fn client(&self, at: usize) -> anyhow::Result<Client> {
-        let node = &self.state.nodes[at];
-        let config = ClientConfig {
-            api_key: Some(node.api_key.clone()),
-            ..ClientConfig::new(&node.api_url)
-        };
-        Ok(Client::new(ClientConfig {
-            connect_timeout_ms: 1_000,
-            timeout_ms: 10_000,
-            retries: 0,
-            ..config
-        })?)
+    pub(super) fn client(&self, at: usize) -> &Client {
+        &self.clients[at]
+    }
+
+    /// Clients of all nodes, in their order.
+    pub(super) fn clients(&self) -> &[Client] {
+        &self.clients
     }
 
     /// A session as the cooperative of a node.
@@ -282,10 +285,11 @@ impl Fleet {
     /// Waits until all nodes are ready, have one block at one height, and go on from there.
     pub(super) fn wait_until_agreed(&mut self, output: &Output, timeout: Duration) -> anyhow::Result<()> {
         let progress = Progress::spinner(output, "starting the nodes");
-        let all = 0..self.state.nodes.len();
         self.wait_for("the nodes start", timeout, |fleet| {
-            all.clone()
-                .try_fold(true, |ready, at| Ok(ready && fleet.client(at)?.ready()?.ready))
+            fleet
+                .clients
+                .iter()
+                .try_fold(true, |ready, client| Ok(ready && client.ready()?.ready))
         })?;
         progress.tell("waiting until they agree");
         let first = self.heights()?.into_iter().max().unwrap_or_default();
@@ -295,17 +299,16 @@ impl Fleet {
     }
 
     fn heights(&self) -> anyhow::Result<Vec<Height>> {
-        (0..self.state.nodes.len())
-            .map(|at| Ok(self.client(at)?.federation()?.height))
+        self.clients
+            .iter()
+            .map(|client| Ok(client.federation()?.height))
             .collect()
     }
 
     /// The highest height that all running nodes have, if all have the same block there.
     pub(super) fn agreed_height(&self) -> anyhow::Result<Option<Height>> {
         let running = (0..self.state.nodes.len()).filter(|at| self.state.nodes[*at].process.is_some());
-        let clients = running
-            .map(|at| self.client(at))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let clients: Vec<_> = running.map(|at| self.client(at)).collect();
         let heights = clients
             .iter()
             .map(|client| Ok(client.federation()?.height))
@@ -330,7 +333,7 @@ impl Fleet {
     fn view(&self, at: usize) -> View {
         let node = &self.state.nodes[at];
         let running = node.process.as_ref().is_some_and(process::Process::runs);
-        let client = self.client(at).ok().filter(|_| running);
+        let client = Some(self.client(at)).filter(|_| running);
         let federation = client.as_ref().and_then(|client| client.federation().ok());
         let peers = client.as_ref().and_then(|client| client.peers().ok());
         View {
@@ -346,15 +349,28 @@ impl Fleet {
     }
 }
 
+fn client(node: &Node) -> anyhow::Result<Client> {
+    let config = ClientConfig {
+        api_key: Some(node.api_key.clone()),
+        ..ClientConfig::new(&node.api_url)
+    };
+    Ok(Client::new(ClientConfig {
+        connect_timeout_ms: 1_000,
+        timeout_ms: 10_000,
+        retries: 0,
+        ..config
+    })?)
+}
+
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if !self.stop_at_end.load(Ordering::Relaxed) {
-            return;
-        }
         // Only what this run has started: an error must not take down nodes that ran before.
-        let started = (0..self.children.len())
+        let started: Vec<_> = (0..self.children.len())
             .filter(|at| self.children[*at].is_some())
             .collect();
+        if started.is_empty() || !self.stop_at_end.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = self.stop(started) {
             Output::silent().insist(format!("warning: cannot stop the nodes: {error:#}"));
         }

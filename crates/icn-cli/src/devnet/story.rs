@@ -69,7 +69,7 @@ pub(super) const CROWD: Scene = Scene {
     title: "one of a crowd",
     submitter: 0,
     module: MANDELBROT,
-    args: &["320", "200", "8000"],
+    args: &["160", "100", "4000"],
     stdin: None,
     inputs: &[],
 };

@@ -1,0 +1,365 @@
+//! Federations of real processes, driven by the command line alone: kills, a cut, joining and leaving, a lying
+//! disk. `cargo xtask test` builds the node's binary beside this one first.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const CLI: &str = env!("CARGO_BIN_EXE_icn-cli");
+const SEATS: [&str; 4] = ["bakery", "dairy", "mill", "orchard"];
+const NOOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../jobs/noop/module.wasm");
+/// One federation at a time: they measure how long healing takes, and share two cores.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn node_binary() -> PathBuf {
+    let path = Path::new(CLI).with_file_name("icn-node");
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build -p icn-node (cargo xtask test does)",
+        path.display()
+    );
+    path
+}
+
+/// A devnet that is stopped when the test ends, however it ends.
+struct Devnet {
+    dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Devnet {
+    fn up(base_port: u16) -> Self {
+        node_binary();
+        let turn = ONE_AT_A_TIME
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let devnet = Self {
+            dir: TempDir::new().unwrap(),
+            _turn: turn,
+        };
+        devnet.devnet(&["up", "--base-port", &base_port.to_string()]);
+        devnet
+    }
+
+    fn devnet(&self, args: &[&str]) -> Output {
+        let mut all = vec!["devnet"];
+        all.extend_from_slice(args);
+        let dir = self.dir.path().to_str().unwrap();
+        all.extend_from_slice(&["--dir", dir]);
+        run(&all)
+    }
+
+    fn profile(&self, name: &str) -> String {
+        self.dir
+            .path()
+            .join(name)
+            .join("data/cli.toml")
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Runs a command as a cooperative, and reads what it prints.
+    fn ask(&self, name: &str, args: &[&str]) -> Value {
+        let mut all = vec!["--profile"];
+        let profile = self.profile(name);
+        all.extend_from_slice(&[&profile, "--json", "--quiet"]);
+        all.extend_from_slice(args);
+        let output = run(&all);
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    fn try_ask(&self, name: &str, args: &[&str]) -> Output {
+        let mut all = vec!["--profile".to_owned(), self.profile(name), "--json".into()];
+        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        Command::new(CLI).args(&all).output().unwrap()
+    }
+
+    fn height(&self, name: &str) -> u64 {
+        self.ask(name, &["status"])["log"]["height"].as_u64().unwrap()
+    }
+
+    fn state(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.dir.path().join("devnet.json")).unwrap()).unwrap()
+    }
+
+    fn pid(&self, name: &str) -> u32 {
+        let state = self.state();
+        let nodes = state["nodes"].as_array().unwrap();
+        let node = nodes.iter().find(|node| node["name"] == name).unwrap();
+        u32::try_from(node["process"]["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    fn signal(&self, name: &str, signal: &str) {
+        let pid = self.pid(name).to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Every named node at one height with one root, and mana that reconciles between them.
+    fn agree(&self, names: &[&str]) {
+        let mut args = vec!["mana".to_owned(), "verify".into()];
+        let state = self.state();
+        for node in state["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|node| names.contains(&node["name"].as_str().unwrap()))
+        {
+            let (key, url) = (
+                node["api_key"].as_str().unwrap(),
+                node["api_url"].as_str().unwrap(),
+            );
+            args.extend(["--node".into(), format!("{key}@{url}")]);
+        }
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        until(
+            Duration::from_secs(30),
+            "the nodes have the same accounts",
+            || self.try_ask(names[0], &args).status.success(),
+        );
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in SEATS {
+                let log =
+                    std::fs::read_to_string(self.dir.path().join(name).join("node.log")).unwrap_or_default();
+                let tail: Vec<_> = log.lines().rev().take(15).collect();
+                eprintln!(
+                    "--- {name}\n{}",
+                    tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+                );
+            }
+        }
+        let dir = self.dir.path().to_str().unwrap();
+        let _ = Command::new(CLI).args(["devnet", "down", "--dir", dir]).output();
+    }
+}
+
+fn run(args: &[&str]) -> Output {
+    let output = Command::new(CLI)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "icn-cli {args:?}: {}\n{out}\n{err}",
+        output.status
+    );
+    output
+}
+
+fn until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
+        sleep(Duration::from_millis(200));
+    }
+}
+
+fn jobs(devnet: &Devnet, name: &str) -> Vec<(String, String)> {
+    let listed = devnet.ask(name, &["job", "ls", "--limit", "1000"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let items = listed["items"].as_array().unwrap().clone();
+    items
+        .iter()
+        .map(|job| (text(&job["id"]), text(&job["state"])))
+        .collect()
+}
+
+#[test]
+fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
+    let devnet = Devnet::up(18_000);
+    std::thread::scope(|scope| {
+        for name in ["bakery", "dairy", "mill"] {
+            let devnet = &devnet;
+            scope.spawn(move || {
+                for number in 0..67 {
+                    devnet.ask(
+                        name,
+                        &[
+                            "job",
+                            "submit",
+                            NOOP,
+                            "--arg",
+                            &number.to_string(),
+                            "--max-mana",
+                            "1",
+                        ],
+                    );
+                }
+            });
+        }
+        sleep(Duration::from_secs(3));
+        devnet.signal("orchard", "-KILL");
+    });
+    let ended = |state: &str| matches!(state, "settled" | "completed" | "rolled-back");
+    until(Duration::from_secs(120), "all jobs settle or roll back", || {
+        let jobs = jobs(&devnet, "bakery");
+        assert_eq!(jobs.len(), 201);
+        jobs.iter().all(|(_, state)| ended(state))
+    });
+    devnet.agree(&["bakery", "dairy", "mill"]);
+    devnet.devnet(&["up"]);
+    until(Duration::from_secs(60), "the killed node catches up", || {
+        devnet.height("orchard") + 2 >= devnet.height("bakery")
+    });
+    devnet.agree(&SEATS);
+    let (mut here, mut there) = (jobs(&devnet, "bakery"), jobs(&devnet, "orchard"));
+    here.sort();
+    there.sort();
+    assert_eq!(here, there);
+}
+
+#[test]
+fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
+    let devnet = Devnet::up(18_300);
+    let dir = devnet.dir.path();
+    let invitation = dir.join("invitation.json");
+    devnet.ask(
+        "bakery",
+        &["federation", "invite", "-o", invitation.to_str().unwrap()],
+    );
+
+    // Somebody who is invited and admitted and never appears stops nobody.
+    let absent = dir.join("absent.json");
+    devnet.ask("dairy", &["federation", "invite", "-o", absent.to_str().unwrap()]);
+    let key = dir.join("absent.key");
+    run(&["key", "new", key.to_str().unwrap()]);
+    devnet.ask(
+        "dairy",
+        &[
+            "--key",
+            key.to_str().unwrap(),
+            "federation",
+            "join",
+            "--name",
+            "absent",
+            absent.to_str().unwrap(),
+        ],
+    );
+
+    let mut newcomer = Newcomer::start(dir, &invitation, 18_350);
+    for applicant in ["smithy", "absent"] {
+        until(Duration::from_secs(30), "the application is in the log", || {
+            devnet
+                .ask("bakery", &["federation", "members"])
+                .to_string()
+                .contains(applicant)
+        });
+        for officer in ["bakery", "dairy", "mill"] {
+            devnet.ask(officer, &["federation", "approve", applicant]);
+        }
+    }
+    let profile = dir.join("smithy/cli.toml");
+    let status = |field: &str| {
+        let output = Command::new(CLI)
+            .args(["--profile", profile.to_str().unwrap(), "--json", "status"])
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout)
+            .ok()
+            .map(|status| status["info"]["role"][field].clone())
+    };
+    until(Duration::from_secs(180), "the newcomer has a seat", || {
+        status("seat").is_some_and(|seat| !seat.is_null())
+    });
+
+    let did = newcomer.did();
+    let job = devnet.ask(
+        "bakery",
+        &[
+            "job",
+            "submit",
+            NOOP,
+            "--cooperative",
+            "smithy",
+            "--max-mana",
+            "1",
+            "--wait",
+        ],
+    );
+    assert!(job.to_string().contains(&did), "{job}");
+
+    devnet.ask("orchard", &["federation", "leave", "--yes"]);
+    until(Duration::from_secs(180), "the seat is given up", || {
+        let members = devnet.ask("bakery", &["federation", "members"]);
+        let seats = members["seats"].as_array().unwrap();
+        let orchard = seats
+            .iter()
+            .find(|seat| seat["record"]["name"] == "orchard")
+            .unwrap();
+        orchard["record"]["phase"].get("left").is_some()
+    });
+    devnet.signal("orchard", "-TERM");
+    let before = devnet.height("bakery");
+    until(Duration::from_secs(30), "the others go on", || {
+        devnet.height("bakery") > before + 2
+    });
+    newcomer.stop();
+}
+
+/// A node that is no founder.
+struct Newcomer {
+    process: Child,
+    data: PathBuf,
+}
+
+impl Newcomer {
+    fn start(dir: &Path, invitation: &Path, port: u16) -> Self {
+        let data = dir.join("smithy");
+        std::fs::create_dir_all(&data).unwrap();
+        let log = std::fs::File::create(dir.join("smithy.log")).unwrap();
+        let process = Command::new(node_binary())
+            .env("ICN_IDENTITY_NAME", "smithy")
+            .args([
+                "--data-dir",
+                data.to_str().unwrap(),
+                "--invitation",
+                invitation.to_str().unwrap(),
+            ])
+            .args(["--http-listen-addr", &format!("127.0.0.1:{port}")])
+            .args(["--p2p-listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", port + 1)])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { process, data }
+    }
+
+    fn did(&self) -> String {
+        let profile = std::fs::read_to_string(self.data.join("cli.toml")).unwrap();
+        let line = profile.lines().find(|line| line.starts_with("did")).unwrap();
+        line.split('"').nth(1).unwrap().to_owned()
+    }
+
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
