@@ -1,5 +1,9 @@
 //! ARCHITECTURE.md's arrows, held against what cargo knows of the crates.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,6 +1,10 @@
 //! Federations of real processes, driven by the command line alone: kills, a cut, joining and leaving, a lying
 //! disk. `cargo xtask test` builds the node's binary beside this one first.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},

@@ -94,7 +94,11 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { backend: Backend::Fjall, path: None, data_dir: PathBuf::from("./icn_data") }
+        Self {
+            backend: Backend::Fjall,
+            path: None,
+            data_dir: PathBuf::from("./icn_data"),
+        }
     }
 }
 
@@ -150,7 +154,9 @@ pub struct Monitoring {
 
 impl Default for Monitoring {
     fn default() -> Self {
-        Self { metrics_enabled: true }
+        Self {
+            metrics_enabled: true,
+        }
     }
 }
 
@@ -166,7 +172,10 @@ pub struct Performance {
 
 impl Default for Performance {
     fn default() -> Self {
-        Self { max_concurrent_jobs: 4, job_memory_bytes: 1 << 30 }
+        Self {
+            max_concurrent_jobs: 4,
+            job_memory_bytes: 1 << 30,
+        }
     }
 }
 
@@ -182,7 +191,10 @@ pub struct Logging {
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -208,7 +220,10 @@ pub struct Mesh {
 
 impl Default for Mesh {
     fn default() -> Self {
-        Self { blacklist_after_failures: 3, blacklist_cooldown_secs: 300 }
+        Self {
+            blacklist_after_failures: 3,
+            blacklist_cooldown_secs: 300,
+        }
     }
 }
 
@@ -246,31 +261,58 @@ impl Config {
     pub fn load(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
         let mut layers = Figment::from(Serialized::defaults(Self::default()));
         if let Some(path) = file {
-            std::fs::metadata(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+            std::fs::metadata(path).map_err(|source| ConfigError::File {
+                path: path.to_owned(),
+                source,
+            })?;
             layers = layers.merge(Toml::file_exact(path));
         }
-        let without_runtime = layers.merge(environment()).merge(Serialized::defaults(command_line));
+        let without_runtime = layers
+            .merge(environment())
+            .merge(Serialized::defaults(command_line));
         let config: Self = without_runtime.extract().map_err(Box::new)?;
         let runtime = config.storage.data_dir.join(RUNTIME_FILE);
-        let config: Self = without_runtime.merge(Toml::file(runtime)).extract().map_err(Box::new)?;
+        let config: Self = without_runtime
+            .merge(Toml::file(runtime))
+            .extract()
+            .map_err(Box::new)?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let value = |key, value: &dyn ToString, reason: &str| {
-            Err(ConfigError::Value { key, value: value.to_string(), reason: reason.into() })
+            Err(ConfigError::Value {
+                key,
+                value: value.to_string(),
+                reason: reason.into(),
+            })
         };
         if self.performance.max_concurrent_jobs > 1_024 {
-            return value("performance.max_concurrent_jobs", &self.performance.max_concurrent_jobs, "at most 1024");
+            return value(
+                "performance.max_concurrent_jobs",
+                &self.performance.max_concurrent_jobs,
+                "at most 1024",
+            );
         }
         if self.api.api_key.as_ref().is_some_and(|key| key.len() < 8) {
             return value("api.api_key", &"…", "a key has at least 8 characters");
         }
-        let public = self.network.http_listen_addr.is_some_and(|address| !address.ip().is_loopback());
+        let public = self
+            .network
+            .http_listen_addr
+            .is_some_and(|address| !address.ip().is_loopback());
         if self.runtime.test_mode && public {
-            let address = self.network.http_listen_addr.map(|address| address.to_string()).unwrap_or_default();
-            return value("network.http_listen_addr", &address, "test mode has a well-known key and stays on loopback");
+            let address = self
+                .network
+                .http_listen_addr
+                .map(|address| address.to_string())
+                .unwrap_or_default();
+            return value(
+                "network.http_listen_addr",
+                &address,
+                "test mode has a well-known key and stays on loopback",
+            );
         }
         self.p2p_address().map(drop)
     }
@@ -280,7 +322,11 @@ impl Config {
     /// # Errors
     /// If it is no address.
     pub fn p2p_address(&self) -> Result<Option<icn_net::Address>, ConfigError> {
-        self.network.p2p_listen_addr.as_deref().map(|text| address("network.p2p_listen_addr", text)).transpose()
+        self.network
+            .p2p_listen_addr
+            .as_deref()
+            .map(|text| address("network.p2p_listen_addr", text))
+            .transpose()
     }
 }
 
@@ -292,11 +338,12 @@ pub fn address(key: &'static str, text: &str) -> Result<icn_net::Address, Config
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return Ok(icn_net::Address::from(socket));
     }
-    text.parse().map_err(|error: icn_net::AddressError| ConfigError::Value {
-        key,
-        value: text.into(),
-        reason: error.to_string(),
-    })
+    text.parse()
+        .map_err(|error: icn_net::AddressError| ConfigError::Value {
+            key,
+            value: text.into(),
+            reason: error.to_string(),
+        })
 }
 
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
@@ -336,8 +383,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_named_with_their_file() {
-        let error = load("[network]\nhttp_listen = \"127.0.0.1:1\"\n").unwrap_err().to_string();
-        assert!(error.contains("http_listen") && error.contains("icn.toml"), "{error}");
+        let error = load("[network]\nhttp_listen = \"127.0.0.1:1\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("http_listen") && error.contains("icn.toml"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -357,11 +409,35 @@ mod tests {
     fn later_layers_win() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("icn.toml");
-        let text = format!("[storage]\ndata_dir = {:?}\n[performance]\nmax_concurrent_jobs = 2", dir.path());
+        let text = format!(
+            "[storage]\ndata_dir = {:?}\n[performance]\nmax_concurrent_jobs = 2",
+            dir.path()
+        );
         std::fs::write(&path, text).unwrap();
-        let flags = Flags { performance: Some(Performance { max_concurrent_jobs: 3, ..Performance::default() }) };
-        assert_eq!(Config::load(Some(&path), &flags).unwrap().performance.max_concurrent_jobs, 3);
-        std::fs::write(dir.path().join(RUNTIME_FILE), "[performance]\nmax_concurrent_jobs = 5").unwrap();
-        assert_eq!(Config::load(Some(&path), &flags).unwrap().performance.max_concurrent_jobs, 5);
+        let flags = Flags {
+            performance: Some(Performance {
+                max_concurrent_jobs: 3,
+                ..Performance::default()
+            }),
+        };
+        assert_eq!(
+            Config::load(Some(&path), &flags)
+                .unwrap()
+                .performance
+                .max_concurrent_jobs,
+            3
+        );
+        std::fs::write(
+            dir.path().join(RUNTIME_FILE),
+            "[performance]\nmax_concurrent_jobs = 5",
+        )
+        .unwrap();
+        assert_eq!(
+            Config::load(Some(&path), &flags)
+                .unwrap()
+                .performance
+                .max_concurrent_jobs,
+            5
+        );
     }
 }

@@ -33,7 +33,14 @@ impl Executor for Jobs {
             Err(error) => {
                 let exit = ExitStatus::HostFailure(error.to_string());
                 let (stdout, stderr) = (Bytes::new(), Bytes::new());
-                Run { exit, stdout, stderr, files: Default::default(), fuel: 0, peak_memory_bytes: 0 }
+                Run {
+                    exit,
+                    stdout,
+                    stderr,
+                    files: Default::default(),
+                    fuel: 0,
+                    peak_memory_bytes: 0,
+                }
             }
         }
     }
@@ -44,7 +51,11 @@ fn result(outcome: Outcome) -> Run {
         exit: job::exit_status(&outcome.exit),
         stdout: outcome.stdout.into(),
         stderr: outcome.stderr.into(),
-        files: outcome.files.into_iter().map(|(path, content)| (path, content.into())).collect(),
+        files: outcome
+            .files
+            .into_iter()
+            .map(|(path, content)| (path, content.into()))
+            .collect(),
         fuel: outcome.fuel_used,
         peak_memory_bytes: outcome.peak_memory_bytes,
     }

@@ -45,11 +45,15 @@ pub(crate) fn resolve(
 ) -> anyhow::Result<Membership> {
     let kept = read_json::<Genesis>(&data_dir.join(GENESIS_FILE))?;
     let invited = match &founding.invitation {
-        Some(path) => Some(read_json::<InvitationFile>(path)?.with_context(|| format!("{} is not there", path.display()))?),
+        Some(path) => Some(
+            read_json::<InvitationFile>(path)?.with_context(|| format!("{} is not there", path.display()))?,
+        ),
         None => read_json::<InvitationFile>(&data_dir.join(INVITATION_FILE))?,
     };
     let told = match (&founding.genesis, &invited) {
-        (Some(path), _) => Some(read_json::<Genesis>(path)?.with_context(|| format!("{} is not there", path.display()))?),
+        (Some(path), _) => {
+            Some(read_json::<Genesis>(path)?.with_context(|| format!("{} is not there", path.display()))?)
+        }
         (None, Some(invitation)) => Some(invitation.genesis.clone()),
         (None, None) => None,
     };
@@ -57,7 +61,10 @@ pub(crate) fn resolve(
         (Some(kept), Some(told)) if kept.id() != told.id() => bail!(
             "this node belongs to the federation {} ({}), not to {} ({}). \
              To join another one, start with another data directory",
-            kept.name, kept.id(), told.name, told.id()
+            kept.name,
+            kept.id(),
+            told.name,
+            told.id()
         ),
         (Some(genesis), _) | (None, Some(genesis)) => genesis,
         (None, None) if may_found => alone(founder, parameters)?,
@@ -67,7 +74,9 @@ pub(crate) fn resolve(
              or start without bootstrap peers to found a federation of one"
         ),
     };
-    genesis.check().context("the federation's genesis does not hold")?;
+    genesis
+        .check()
+        .context("the federation's genesis does not hold")?;
     write_json(&data_dir.join(GENESIS_FILE), &genesis)?;
     let (application, addresses) = match invited {
         Some(file) => {
@@ -77,18 +86,28 @@ pub(crate) fn resolve(
         }
         None => (None, Vec::new()),
     };
-    Ok(Membership { genesis, application, addresses })
+    Ok(Membership {
+        genesis,
+        application,
+        addresses,
+    })
 }
 
 fn application(file: InvitationFile, applicant: &Founder) -> anyhow::Result<Action> {
     file.check().context("the invitation does not hold")?;
     let (name, keys) = (applicant.name.clone(), applicant.keys.clone());
-    Ok(Action::Join { invitation: file.invitation, name, keys })
+    Ok(Action::Join {
+        invitation: file.invitation,
+        name,
+        keys,
+    })
 }
 
 /// A federation of one.
 fn alone(founder: &Founder, parameters: Parameters) -> anyhow::Result<Genesis> {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock is before 1970")?;
     Ok(Genesis {
         name: "federation of one".parse()?,
         created: Time::new(u64::try_from(created.as_millis())?),
@@ -104,7 +123,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Opti
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let value = serde_json::from_slice(&text).with_context(|| format!("{} is not what it should be", path.display()))?;
+    let value = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not what it should be", path.display()))?;
     Ok(Some(value))
 }
 

@@ -106,7 +106,9 @@ struct MonitoringLayer {
 impl Cli {
     fn split(self) -> (Option<PathBuf>, Layer, Founding) {
         let layer = Layer {
-            runtime: RuntimeLayer { test_mode: self.test_mode.then_some(true) },
+            runtime: RuntimeLayer {
+                test_mode: self.test_mode.then_some(true),
+            },
             network: NetworkLayer {
                 http_listen_addr: self.http_listen_addr,
                 p2p_listen_addr: self.p2p_listen_addr,
@@ -117,10 +119,21 @@ impl Cli {
                 path: self.storage_path,
                 data_dir: self.data_dir,
             },
-            api: ApiLayer { api_key: self.api_key },
-            monitoring: MonitoringLayer { metrics_enabled: self.metrics_enabled },
+            api: ApiLayer {
+                api_key: self.api_key,
+            },
+            monitoring: MonitoringLayer {
+                metrics_enabled: self.metrics_enabled,
+            },
         };
-        (self.config, layer, Founding { genesis: self.genesis, invitation: self.invitation })
+        (
+            self.config,
+            layer,
+            Founding {
+                genesis: self.genesis,
+                invitation: self.invitation,
+            },
+        )
     }
 }
 
@@ -150,7 +163,14 @@ fn directives(level: &str) -> String {
     if level.contains(['=', ',']) {
         return level.to_owned();
     }
-    let own = ["icn_node", "icn_runtime", "icn_protocol", "icn_net", "icn_sandbox", "icn_store"];
+    let own = [
+        "icn_node",
+        "icn_runtime",
+        "icn_protocol",
+        "icn_net",
+        "icn_sandbox",
+        "icn_store",
+    ];
     let own: Vec<_> = own.iter().map(|name| format!("{name}={level}")).collect();
     format!("warn,{}", own.join(","))
 }

@@ -50,7 +50,11 @@ where
     let (mut network, oracle) = Network::new(context, config);
     let status = network.status();
     let mut channel = |number, class| {
-        let backlog = if class == Class::Urgent { URGENT_BACKLOG } else { BULK_BACKLOG };
+        let backlog = if class == Class::Urgent {
+            URGENT_BACKLOG
+        } else {
+            BULK_BACKLOG
+        };
         network.register(number, class, QUOTA, backlog)
     };
     let votes = channel(0, Class::Urgent);
@@ -59,7 +63,12 @@ where
     let backfill = channel(3, Class::Bulk);
     let broadcast = channel(4, Class::Bulk);
     let blocks = channel(5, Class::Bulk);
-    let operations = network.register_topic("operations", QUOTA, URGENT_BACKLOG, plausible(gossip::is_plausible));
+    let operations = network.register_topic(
+        "operations",
+        QUOTA,
+        URGENT_BACKLOG,
+        plausible(gossip::is_plausible),
+    );
     let bids = network.register_topic("bids", QUOTA, URGENT_BACKLOG, plausible(market::is_plausible));
     let running = network.start().await?;
 
@@ -82,9 +91,19 @@ where
         blocker: oracle,
         admit: Box::new(admit),
     };
-    Ok(Started { connections, status, listen: running.listen })
+    Ok(Started {
+        connections,
+        status,
+        listen: running.listen,
+    })
 }
 
 fn plausible(check: fn(&[u8]) -> bool) -> Validator {
-    Arc::new(move |message| if check(message) { Verdict::Accept } else { Verdict::Reject })
+    Arc::new(move |message| {
+        if check(message) {
+            Verdict::Accept
+        } else {
+            Verdict::Reject
+        }
+    })
 }

@@ -61,7 +61,9 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
     } else {
         None
     };
-    let data_dir = scratch.as_ref().map_or_else(|| config.storage.data_dir.clone(), |dir| dir.path().to_owned());
+    let data_dir = scratch
+        .as_ref()
+        .map_or_else(|| config.storage.data_dir.clone(), |dir| dir.path().to_owned());
     std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
     let key = identity::load_or_create(&config.identity.key_path(&data_dir))?;
     let did = Did::new(key.public());
@@ -69,12 +71,28 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
         Some(name) => name.clone(),
         None => format!("cooperative {}", did.short()).parse::<Name>()?,
     };
-    let founder = Founder { did, name, keys: RoleKeys::single(key.public()) };
-    let parameters = if config.runtime.test_mode { Parameters::devnet() } else { Parameters::production() };
+    let founder = Founder {
+        did,
+        name,
+        keys: RoleKeys::single(key.public()),
+    };
+    let parameters = if config.runtime.test_mode {
+        Parameters::devnet()
+    } else {
+        Parameters::production()
+    };
     let may_found = config.network.bootstrap_peers.is_empty();
     let membership = federation::resolve(&data_dir, &founding, &founder, parameters, may_found)?;
     let api_key = api_key(&config, &data_dir)?;
-    Ok(Prepared { config, data_dir, key, did, membership, api_key, _scratch: scratch })
+    Ok(Prepared {
+        config,
+        data_dir,
+        key,
+        did,
+        membership,
+        api_key,
+        _scratch: scratch,
+    })
 }
 
 impl Prepared {
@@ -94,7 +112,8 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
     }
     let path = data_dir.join("cli.toml");
     if let Ok(text) = std::fs::read_to_string(&path) {
-        let profile: Profile = toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let profile: Profile =
+            toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         if let Some(key) = profile.api_key {
             return Ok(key);
         }
@@ -108,7 +127,15 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
 /// # Errors
 /// Why it did not start, or stopped.
 pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
-    let Prepared { config, data_dir, key, did, membership, api_key, _scratch } = prepared;
+    let Prepared {
+        config,
+        data_dir,
+        key,
+        did,
+        membership,
+        api_key,
+        _scratch,
+    } = prepared;
     let genesis = membership.genesis.clone();
     let store = open_store(&config)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
@@ -134,7 +161,9 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     .await?;
 
     let listener = listen_http(&config).await?;
-    let http_address = listener.local_addr().context("the HTTP listener has no address")?;
+    let http_address = listener
+        .local_addr()
+        .context("the HTTP listener has no address")?;
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
     let app = App::new(AppInner {
@@ -196,7 +225,10 @@ async fn drain(node: &Node, store: &Store) {
         }
     };
     if tokio::time::timeout(DRAIN, idle).await.is_err() {
-        tracing::warn!(jobs = node.market().running(), "jobs are still running; they start again with the node");
+        tracing::warn!(
+            jobs = node.market().running(),
+            "jobs are still running; they start again with the node"
+        );
     }
     if let Err(error) = store.persist().await {
         tracing::error!(%error, "the store did not take everything");
@@ -208,7 +240,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         Backend::Memory => Ok(Store::threaded(MemoryBackend::new(), StoreConfig::default())?),
         Backend::Fjall => {
             let path = config.storage.store_path();
-            let backend = FjallBackend::open(&path).with_context(|| format!("cannot open the store in {}", path.display()))?;
+            let backend = FjallBackend::open(&path)
+                .with_context(|| format!("cannot open the store in {}", path.display()))?;
             Ok(Store::threaded(backend, StoreConfig::default())?)
         }
     }
@@ -225,12 +258,25 @@ fn market_config(config: &Config) -> MarketConfig {
     }
 }
 
-fn network_config(config: &Config, membership: &Membership, key: &SecretKey) -> anyhow::Result<icn_net::Config> {
-    let tag: String = membership.genesis.id().digest().to_string().chars().take(FEDERATION_TAG).collect();
+fn network_config(
+    config: &Config,
+    membership: &Membership,
+    key: &SecretKey,
+) -> anyhow::Result<icn_net::Config> {
+    let tag: String = membership
+        .genesis
+        .id()
+        .digest()
+        .to_string()
+        .chars()
+        .take(FEDERATION_TAG)
+        .collect();
     let mut network = icn_net::Config::new(key.seed(), tag);
     let listen = match config.p2p_address()? {
         Some(address) => address,
-        None if config.runtime.test_mode => icn_net::Address::from(SocketAddr::new(config::DEFAULT_P2P.ip(), 0)),
+        None if config.runtime.test_mode => {
+            icn_net::Address::from(SocketAddr::new(config::DEFAULT_P2P.ip(), 0))
+        }
         None => icn_net::Address::from(free_port(config::DEFAULT_P2P)?),
     };
     let addresses = |key, list: &[String]| -> anyhow::Result<Vec<icn_net::Address>> {
@@ -239,7 +285,9 @@ fn network_config(config: &Config, membership: &Membership, key: &SecretKey) -> 
     network.listen = vec![listen];
     network.announce = addresses("network.announce_addrs", &config.network.announce_addrs)?;
     network.bootstrap = addresses("network.bootstrap_peers", &config.network.bootstrap_peers)?;
-    network.bootstrap.extend(addresses("the invitation's addresses", &membership.addresses)?);
+    network
+        .bootstrap
+        .extend(addresses("the invitation's addresses", &membership.addresses)?);
     network.max_peers = config.network.max_peers;
     network.mdns = config.network.mdns;
     network.agent = concat!("icn-node/", env!("CARGO_PKG_VERSION")).into();
@@ -248,10 +296,14 @@ fn network_config(config: &Config, membership: &Membership, key: &SecretKey) -> 
 
 /// The default address, or the next one whose port is free.
 fn free_port(default: SocketAddr) -> anyhow::Result<SocketAddr> {
-    let mut ports = (default.port()..).take(usize::from(NEXT_PORTS)).map(|port| SocketAddr::new(default.ip(), port));
+    let mut ports = (default.port()..)
+        .take(usize::from(NEXT_PORTS))
+        .map(|port| SocketAddr::new(default.ip(), port));
     ports
         .find(|address| StdListener::bind(address).is_ok())
-        .with_context(|| format!("no port from {default} on is free for the {NEXT_PORTS} next: set the address"))
+        .with_context(|| {
+            format!("no port from {default} on is free for the {NEXT_PORTS} next: set the address")
+        })
 }
 
 async fn listen_http(config: &Config) -> anyhow::Result<TcpListener> {
@@ -270,7 +322,11 @@ fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
     let beside = path.with_extension("new");
     let write = || -> anyhow::Result<()> {
         let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(toml::to_string(profile)?.as_bytes())?;
         file.sync_all()?;
         Ok(std::fs::rename(&beside, path)?)
@@ -298,9 +354,11 @@ fn announce(
     let profile = data_dir.join("cli.toml");
     writeln!(out, "try         icn-cli --config {} status", profile.display())?;
     if config.runtime.test_mode {
-        writeln!(out, "            curl -H 'x-api-key: {TEST_KEY}' http://{http}/status")?;
+        writeln!(
+            out,
+            "            curl -H 'x-api-key: {TEST_KEY}' http://{http}/status"
+        )?;
     }
     out.flush()?;
     Ok(())
 }
-

@@ -1,7 +1,9 @@
 //! The node as an author of operations: bids won, receipts, awards, readiness.
 use crate::ledger::Ledger;
 use commonware_utils::sync::Mutex;
-use icn_model::{Action, Did, Millis, Operation, OperationId, Refusal, SecretKey, Sequence, SignedOperation, Time};
+use icn_model::{
+    Action, Did, Millis, Operation, OperationId, Refusal, SecretKey, Sequence, SignedOperation, Time,
+};
 use std::sync::Arc;
 
 /// The node's own operations are of no use later than this.
@@ -20,7 +22,12 @@ pub struct Author {
 impl Author {
     /// For the cooperative or witness `did`, whose seat key is `key`.
     pub fn new(did: Did, key: SecretKey, ledger: Ledger) -> Self {
-        Self { did, key, ledger, last: Arc::default() }
+        Self {
+            did,
+            key,
+            ledger,
+            last: Arc::default(),
+        }
     }
 
     /// Who it is.

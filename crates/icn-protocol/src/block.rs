@@ -45,7 +45,12 @@ impl LogBlock {
             parent: (View::new(header.parent_view), keys::digest(&header.parent)),
         };
         let digest = Digest::of(&bytes);
-        Some(Self { inner: Arc::new(block), context, bytes, digest })
+        Some(Self {
+            inner: Arc::new(block),
+            context,
+            bytes,
+            digest,
+        })
     }
 
     /// The first block of a federation's log: nothing but a place to stand on.
@@ -60,7 +65,10 @@ impl LogBlock {
                 parent: Digest::ZERO,
                 parent_view: 0,
                 time: created,
-                executed: NamedRoot { height: icn_model::Height::ZERO, root },
+                executed: NamedRoot {
+                    height: icn_model::Height::ZERO,
+                    root,
+                },
                 state: None,
             },
             operations: Vec::new(),

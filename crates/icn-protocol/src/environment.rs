@@ -32,27 +32,33 @@ pub trait Network: Sized + Send + 'static {
     type Blocker: Blocker<PublicKey = PublicKey>;
 }
 
+/// Both ends of a channel between seats.
+pub type Channel<N> = (<N as Network>::Sender, <N as Network>::Receiver);
+
+/// Both ends of a topic.
+pub type Topic<N> = (<N as Network>::TopicSender, <N as Network>::TopicReceiver);
+
 /// Tells the network whom to admit to the seats' channels: seats, and who follows the log without one.
 pub type Admit = Box<dyn FnMut(Set<PublicKey>, Set<PublicKey>) + Send>;
 
 /// A node's connections.
 pub struct Connections<N: Network> {
     /// Votes of consensus.
-    pub votes: (N::Sender, N::Receiver),
+    pub votes: Channel<N>,
     /// Certificates of consensus.
-    pub certificates: (N::Sender, N::Receiver),
+    pub certificates: Channel<N>,
     /// Missing certificates.
-    pub resolver: (N::Sender, N::Receiver),
+    pub resolver: Channel<N>,
     /// Missing blocks of the log.
-    pub backfill: (N::Sender, N::Receiver),
+    pub backfill: Channel<N>,
     /// New blocks of the log.
-    pub broadcast: (N::Sender, N::Receiver),
+    pub broadcast: Channel<N>,
     /// Blocks of the DAG.
-    pub blocks: (N::Sender, N::Receiver),
+    pub blocks: Channel<N>,
     /// Operations that wait.
-    pub operations: (N::TopicSender, N::TopicReceiver),
+    pub operations: Topic<N>,
     /// Bids for jobs.
-    pub bids: (N::TopicSender, N::TopicReceiver),
+    pub bids: Topic<N>,
     /// Who may be talked to.
     pub peers: N::Peers,
     /// Shuts out who breaks the rules.

@@ -5,7 +5,7 @@
 use crate::{
     application::Application,
     block::LogBlock,
-    environment::{Admit, Network, Runtime},
+    environment::{Admit, Channel, Network, Runtime},
     keys,
     ledger::{Ledger, LedgerError},
 };
@@ -28,7 +28,7 @@ use commonware_consensus::{
     types::{Epoch, Epocher as _, FixedEpocher, Height, ViewDelta},
 };
 use commonware_cryptography::{
-    Digestible as _, Digested, Sha256, Signer as _,
+    Digested, Digestible as _, Sha256, Signer as _,
     certificate::{Provider, Scheme as _, Scoped},
     ed25519::{PrivateKey, PublicKey},
     sha256,
@@ -39,8 +39,8 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::TwoCap};
 use commonware_utils::{
-    Acknowledgement as _, NZDuration, NZU16, NZU64, NZUsize, TryCollect as _, acknowledgement::Exact, channel::mpsc,
-    ordered::Set, sync::Mutex, vec::NonEmptyVec,
+    Acknowledgement as _, NZDuration, NZU16, NZU64, NZUsize, TryCollect as _, acknowledgement::Exact,
+    channel::mpsc, ordered::Set, sync::Mutex, vec::NonEmptyVec,
 };
 use icn_model::{EpochNumber, Event, Genesis, Parameters, SeatEntry, SeatPhase, limits::MAX_SEATS};
 use std::{
@@ -66,15 +66,24 @@ const BUFFER_BYTES: usize = 1 << 16;
 type Automaton<E> = Deferred<E, Scheme, Application, LogBlock, FixedEpocher>;
 type MarshalMailbox = Mailbox<Scheme, Standard<LogBlock>>;
 
-/// Reads final blocks out of the journal. Cheap to clone.
+/// Reads final blocks out of the journal, and asks others for what is missing. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct LogReader(Arc<OnceLock<MarshalMailbox>>);
+pub struct LogReader(Arc<OnceLock<(MarshalMailbox, PublicKey)>>);
 
 impl LogReader {
     /// The final block at `height`, if it is here and the log is running.
     pub async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
-        let block = self.0.get()?.get_block(Height::new(height.get())).await?;
+        let block = self.0.get()?.0.get_block(Height::new(height.get())).await?;
         Some(block.inner().clone())
+    }
+
+    /// Asks `from` for the certificate that makes `height` final, in case that it got lost on its way here.
+    pub(crate) fn ask_for(&self, height: icn_model::Height, from: &PublicKey) {
+        if let Some((marshal, me)) = self.0.get()
+            && me != from
+        {
+            marshal.hint_finalized(Height::new(height.get()), NonEmptyVec::new(from.clone()));
+        }
     }
 }
 
@@ -147,14 +156,25 @@ impl Reporter for Witness {
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         let (signer, round, offence) = match &activity {
-            Activity::ConflictingNotarize(proof) => (proof.signer(), proof.round(), "voted for two blocks in one view"),
-            Activity::ConflictingFinalize(proof) => (proof.signer(), proof.round(), "finalised two blocks in one view"),
-            Activity::NullifyFinalize(proof) => (proof.signer(), proof.round(), "skipped and finalised one view"),
+            Activity::ConflictingNotarize(proof) => {
+                (proof.signer(), proof.round(), "voted for two blocks in one view")
+            }
+            Activity::ConflictingFinalize(proof) => {
+                (proof.signer(), proof.round(), "finalised two blocks in one view")
+            }
+            Activity::NullifyFinalize(proof) => {
+                (proof.signer(), proof.round(), "skipped and finalised one view")
+            }
             _ => return Feedback::Ok,
         };
         if let Some(seat) = self.seats.get(signer.into()) {
             let (epoch, view) = (EpochNumber::new(round.epoch().get()), round.view().get());
-            let event = Event::Misbehaved { seat: keys::model_public(seat), epoch, view, offence: offence.into() };
+            let event = Event::Misbehaved {
+                seat: keys::model_public(seat),
+                epoch,
+                view,
+                offence: offence.into(),
+            };
             // When the queue is full the first proofs are there, and they suffice.
             let _ = self.evidence.try_send(event);
         }
@@ -221,15 +241,15 @@ pub struct Log<E: Runtime, N: Network> {
 /// The consensus channels of a [`Log`], one subchannel per epoch.
 pub struct Lanes<N: Network> {
     /// Votes.
-    pub votes: (N::Sender, N::Receiver),
+    pub votes: Channel<N>,
     /// Certificates.
-    pub certificates: (N::Sender, N::Receiver),
+    pub certificates: Channel<N>,
     /// Missing certificates.
-    pub resolver: (N::Sender, N::Receiver),
+    pub resolver: Channel<N>,
     /// Missing blocks.
-    pub backfill: (N::Sender, N::Receiver),
+    pub backfill: Channel<N>,
     /// New blocks.
-    pub broadcast: (N::Sender, N::Receiver),
+    pub broadcast: Channel<N>,
     /// Who may be talked to.
     pub peers: N::Peers,
     /// Shuts out who breaks the rules.
@@ -260,10 +280,23 @@ pub async fn run<E: Runtime, N: Network>(
     let epocher = FixedEpocher::new(epoch_blocks);
     let mut namespace = NAMESPACE.to_vec();
     namespace.extend_from_slice(config.genesis.id().digest().as_bytes());
-    let schemes = Schemes { known: Arc::default(), namespace: namespace.into(), key: config.key.clone() };
+    let schemes = Schemes {
+        known: Arc::default(),
+        namespace: namespace.into(),
+        key: config.key.clone(),
+    };
     let cache = CacheRef::new(NZU16!(16_368), NZUsize!(256));
 
-    let Lanes { votes, certificates, resolver, backfill, broadcast, peers, blocker, mut admit } = lanes;
+    let Lanes {
+        votes,
+        certificates,
+        resolver,
+        backfill,
+        broadcast,
+        peers,
+        blocker,
+        mut admit,
+    } = lanes;
     // Marshal talks to seats from its start on, so the first ones are admitted before it.
     let first = seat_keys(&ledger, Epoch::zero()).unwrap_or_default();
     admit(first.clone(), Set::default());
@@ -281,25 +314,41 @@ pub async fn run<E: Runtime, N: Network>(
         &runtime,
         &config,
         &ledger,
-        MarshalParts { schemes: schemes.clone(), epocher: epocher.clone(), cache: cache.clone() },
+        MarshalParts {
+            schemes: schemes.clone(),
+            epocher: epocher.clone(),
+            cache: cache.clone(),
+        },
         (backfill, broadcast),
         (peers, blocker.clone()),
         Deliveries(deliver),
     )
     .await;
     // Set once: a log runs once.
-    let _ = config.reader.0.set(marshal.clone());
-    let automaton = Deferred::new(runtime.child("application"), application, marshal.clone(), epocher.clone());
+    let _ = config.reader.0.set((marshal.clone(), config.key.public_key()));
+    let automaton = Deferred::new(
+        runtime.child("application"),
+        application,
+        marshal.clone(),
+        epocher.clone(),
+    );
 
-    let (muxer, votes, mut later_votes) =
-        Muxer::builder(runtime.child("votes"), votes.0, votes.1).with_backup().build();
+    let (muxer, votes, mut later_votes) = Muxer::builder(runtime.child("votes"), votes.0, votes.1)
+        .with_backup()
+        .build();
     muxer.start();
     let (muxer, certificates, mut later_certificates) =
-        Muxer::builder(runtime.child("certificates"), certificates.0, certificates.1).with_backup().build();
+        Muxer::builder(runtime.child("certificates"), certificates.0, certificates.1)
+            .with_backup()
+            .build();
     muxer.start();
     let (muxer, resolver) = Muxer::new(runtime.child("resolver"), resolver.0, resolver.1);
     muxer.start();
-    let mut subchannels = Subchannels::<N> { votes, certificates, resolver };
+    let mut subchannels = Subchannels::<N> {
+        votes,
+        certificates,
+        resolver,
+    };
 
     let mut log = Log::<E, N> {
         runtime,
@@ -348,10 +397,14 @@ pub async fn run<E: Runtime, N: Network>(
 impl<E: Runtime, N: Network> Log<E, N> {
     /// Applies what marshal had delivered but the store does not have, as after the loss of the store.
     async fn catch_up(&mut self) -> Result<(), LedgerError> {
-        let Some(processed) = self.marshal.get_processed().await else { return Ok(()) };
+        let Some(processed) = self.marshal.get_processed().await else {
+            return Ok(());
+        };
         let processed = processed.height().get();
         for height in self.ledger.progress().height.get() + 1..=processed {
-            let Some(block) = self.marshal.get_block(Height::new(height)).await else { break };
+            let Some(block) = self.marshal.get_block(Height::new(height)).await else {
+                break;
+            };
             let pending = self.ledger.apply(block.inner())?;
             self.ledger.persist(pending.into_iter().collect()).await?;
         }
@@ -369,11 +422,16 @@ impl<E: Runtime, N: Network> Log<E, N> {
             }
         }
         // The block that an epoch stands on: genesis, or the last one of the epoch before.
-        let stands_on = epoch.previous().map_or(icn_model::Height::ZERO, |previous| model_height(self.last(previous)));
-        let place = self.ledger.place(stands_on)?.ok_or_else(|| LedgerError::Damaged {
-            what: "the log",
-            detail: format!("no block at {stands_on}"),
-        })?;
+        let stands_on = epoch.previous().map_or(icn_model::Height::ZERO, |previous| {
+            model_height(self.last(previous))
+        });
+        let place = self
+            .ledger
+            .place(stands_on)?
+            .ok_or_else(|| LedgerError::Damaged {
+                what: "the log",
+                detail: format!("no block at {stands_on}"),
+            })?;
         Ok((epoch, keys::digest(&place.hash)))
     }
 
@@ -404,7 +462,9 @@ impl<E: Runtime, N: Network> Log<E, N> {
         }
         self.ledger.persist(pending).await?;
         // Only what is durable is acknowledged: marshal delivers the rest again after a crash.
-        acknowledgements.into_iter().for_each(|acknowledgement| acknowledgement.acknowledge());
+        acknowledgements
+            .into_iter()
+            .for_each(|acknowledgement| acknowledgement.acknowledge());
         self.admit_applicants(epoch);
         Ok(ends.map(|floor| (epoch.next(), floor)))
     }
@@ -414,7 +474,8 @@ impl<E: Runtime, N: Network> Log<E, N> {
         if let Some((seen, (from, _))) = ahead
             && seen > epoch.get()
         {
-            self.marshal.hint_finalized(self.last(epoch), NonEmptyVec::new(from));
+            self.marshal
+                .hint_finalized(self.last(epoch), NonEmptyVec::new(from));
         }
     }
 
@@ -424,10 +485,12 @@ impl<E: Runtime, N: Network> Log<E, N> {
         let seats = recent.filter_map(|epoch| seat_keys(&self.ledger, Epoch::new(epoch)));
         let seats = Set::from_iter_dedup(seats.flat_map(|set| set.iter().cloned().collect::<Vec<_>>()));
         let following = self.ledger.read(|state| {
-            let admitted = state.applicants().filter(|(_, seat)| {
-                matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {})
-            });
-            admitted.filter_map(|(_, seat)| keys::public(&seat.keys.seat)).collect::<Vec<_>>()
+            let admitted = state
+                .applicants()
+                .filter(|(_, seat)| matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {}));
+            admitted
+                .filter_map(|(_, seat)| keys::public(&seat.keys.seat))
+                .collect::<Vec<_>>()
         });
         let following =
             Set::from_iter_dedup(following.into_iter().filter(|key| seats.position(key).is_none()));
@@ -439,12 +502,25 @@ impl<E: Runtime, N: Network> Log<E, N> {
     }
 
     /// Starts the engine of an epoch that stands on the block `floor`.
-    async fn enter(&mut self, epoch: Epoch, floor: sha256::Digest, subchannels: &mut Subchannels<N>) -> Handle<()> {
+    async fn enter(
+        &mut self,
+        epoch: Epoch,
+        floor: sha256::Digest,
+        subchannels: &mut Subchannels<N>,
+    ) -> Handle<()> {
         self.admit_applicants(epoch);
         let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
         let scheme = self.schemes.add(epoch, &seats, epoch >= self.votes_from);
-        tracing::info!(epoch = epoch.get(), seats = seats.len(), votes = scheme.me().is_some(), "entering epoch");
-        let witness = Witness { seats, evidence: self.evidence.0.clone() };
+        tracing::info!(
+            epoch = epoch.get(),
+            seats = seats.len(),
+            votes = scheme.me().is_some(),
+            "entering epoch"
+        );
+        let witness = Witness {
+            seats,
+            evidence: self.evidence.0.clone(),
+        };
         let config = simplex::Config {
             scheme,
             elector: RoundRobin::<Sha256>::default(),
@@ -464,7 +540,10 @@ impl<E: Runtime, N: Network> Log<E, N> {
             certification_timeout: self.timeouts.certification,
             timeout_retry: self.timeouts.retry,
             view_retention: VIEWS_KEPT,
-            skip: SkipPolicy::Enabled { timeout: self.timeouts.skip, budget: SkipBudget::Participants },
+            skip: SkipPolicy::Enabled {
+                timeout: self.timeouts.skip,
+                budget: SkipBudget::Participants,
+            },
             fetch_timeout: NZDuration!(Duration::from_secs(2)),
             fetch_retry_delay: Duration::from_secs(1),
             forward: ForwardPolicy::SilentVoters,
@@ -505,7 +584,7 @@ async fn start_marshal<E: Runtime, N: Network>(
     config: &LogConfig,
     ledger: &Ledger,
     parts: MarshalParts,
-    (backfill, broadcast): ((N::Sender, N::Receiver), (N::Sender, N::Receiver)),
+    (backfill, broadcast): (Channel<N>, Channel<N>),
     (peers, blocker): (N::Peers, N::Blocker),
     deliveries: Deliveries,
 ) -> MarshalMailbox {
@@ -538,14 +617,21 @@ async fn start_marshal<E: Runtime, N: Network>(
     );
     engine.start(broadcast);
 
-    let MarshalParts { schemes, epocher, cache } = parts;
+    let MarshalParts {
+        schemes,
+        epocher,
+        cache,
+    } = parts;
     let partition = &config.partition;
     let broken = "the consensus journal in the data directory cannot be opened; restore the node without it";
     let finalizations = archive(partition, "finalizations", cache.clone(), MAX_SEATS);
-    let finalizations =
-        prunable::Archive::init(runtime.child("finalizations"), finalizations).await.expect(broken);
+    let finalizations = prunable::Archive::init(runtime.child("finalizations"), finalizations)
+        .await
+        .expect(broken);
     let blocks = archive(partition, "blocks", cache.clone(), ());
-    let blocks = prunable::Archive::init(runtime.child("blocks"), blocks).await.expect(broken);
+    let blocks = prunable::Archive::init(runtime.child("blocks"), blocks)
+        .await
+        .expect(broken);
     let genesis = ledger.genesis_block();
     let digest = genesis.digest();
     let (actor, mailbox, _) = Marshal::<_, Standard<LogBlock>, _, _, _, _, _>::init(

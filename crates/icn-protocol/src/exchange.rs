@@ -12,11 +12,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{
-    Cid, canonical,
-    file::FileIndex,
-    limits::MAX_DAG_BLOCK_BYTES,
-};
+use icn_model::{Cid, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
 use icn_store::{BlockError, Blocks};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -64,9 +60,18 @@ pub enum FetchError {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Message {
-    Want { number: u64, cid: Cid },
-    Have { number: u64, #[serde(with = "serde_bytes")] bytes: Vec<u8> },
-    Missing { number: u64 },
+    Want {
+        number: u64,
+        cid: Cid,
+    },
+    Have {
+        number: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Missing {
+        number: u64,
+    },
 }
 
 struct Request {
@@ -97,12 +102,21 @@ impl Exchange {
         match self.blocks.get(&cid.generic()) {
             Ok(Some(bytes)) => return Ok(bytes.into()),
             Ok(None) => {}
-            Err(BlockError::Corrupt { .. }) => tracing::warn!(%cid, "block is corrupt on disk, fetching it anew"),
+            Err(BlockError::Corrupt { .. }) => {
+                tracing::warn!(%cid, "block is corrupt on disk, fetching it anew")
+            }
             Err(error) => return Err(error.into()),
         }
         let (answer, answered) = oneshot::channel();
-        let request = Request { cid: *cid, first: first.to_vec(), answer };
-        self.requests.send(request).await.map_err(|_| FetchError::Closed)?;
+        let request = Request {
+            cid: *cid,
+            first: first.to_vec(),
+            answer,
+        };
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| FetchError::Closed)?;
         answered.await.map_err(|_| FetchError::Closed)?
     }
 
@@ -118,14 +132,25 @@ impl Exchange {
     ///
     /// # Errors
     /// [`FetchError`] if a block of it is not to be had, or it is larger.
-    pub async fn file(&self, cid: &Cid, max: u64, first: &[icn_model::PublicKey]) -> Result<Bytes, FetchError> {
+    pub async fn file(
+        &self,
+        cid: &Cid,
+        max: u64,
+        first: &[icn_model::PublicKey],
+    ) -> Result<Bytes, FetchError> {
         let head = self.get(cid, first).await?;
         let too_large = |size| FetchError::TooLarge { cid: *cid, size, max };
         if cid.codec() == icn_model::Codec::Raw {
-            return if head.len() as u64 <= max { Ok(head) } else { Err(too_large(head.len() as u64)) };
+            return if head.len() as u64 <= max {
+                Ok(head)
+            } else {
+                Err(too_large(head.len() as u64))
+            };
         }
-        let index = FileIndex::from_bytes(&head)
-            .map_err(|error| FetchError::NotAFile { cid: *cid, detail: error.to_string() })?;
+        let index = FileIndex::from_bytes(&head).map_err(|error| FetchError::NotAFile {
+            cid: *cid,
+            detail: error.to_string(),
+        })?;
         if index.size > max {
             return Err(too_large(index.size));
         }
@@ -134,7 +159,10 @@ impl Exchange {
             content.extend_from_slice(&self.get(chunk, first).await?);
         }
         if content.len() as u64 != index.size {
-            return Err(FetchError::NotAFile { cid: *cid, detail: "its blocks have another size than it says".into() });
+            return Err(FetchError::NotAFile {
+                cid: *cid,
+                detail: "its blocks have another size than it says".into(),
+            });
         }
         Ok(content.into())
     }
@@ -147,10 +175,16 @@ pub fn start<E: Runtime>(
     runtime: &E,
     ledger: Ledger,
     me: PublicKey,
-    channel: (impl Sender<PublicKey = PublicKey>, impl Receiver<PublicKey = PublicKey>),
+    channel: (
+        impl Sender<PublicKey = PublicKey>,
+        impl Receiver<PublicKey = PublicKey>,
+    ),
 ) -> Exchange {
     let (requests, incoming) = mpsc::channel(MAX_FETCHES);
-    let exchange = Exchange { blocks: Blocks::new(ledger.store().clone()), requests };
+    let exchange = Exchange {
+        blocks: Blocks::new(ledger.store().clone()),
+        requests,
+    };
     let waiting = Waiting::default();
     let (sender, receiver) = channel;
     let serving = Serving {
@@ -159,9 +193,19 @@ pub fn start<E: Runtime>(
         sender: sender.clone(),
         exchange: exchange.clone(),
     };
-    runtime.child("exchange_server").spawn(move |runtime| serving.run(runtime, receiver));
-    let asking = Asking { blocks: exchange.blocks.clone(), waiting, sender, ledger, me };
-    runtime.child("exchange_client").spawn(move |runtime| asking.run(runtime, incoming));
+    runtime
+        .child("exchange_server")
+        .spawn(move |runtime| serving.run(runtime, receiver));
+    let asking = Asking {
+        blocks: exchange.blocks.clone(),
+        waiting,
+        sender,
+        ledger,
+        me,
+    };
+    runtime
+        .child("exchange_client")
+        .spawn(move |runtime| asking.run(runtime, incoming));
     exchange
 }
 
@@ -178,7 +222,8 @@ impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
             match canonical::from_own_bytes(message.as_ref(), MAX_MESSAGE_BYTES) {
                 Ok(Message::Want { number, cid }) => {
                     let answer = self.look_up(&runtime, number, &cid);
-                    self.sender.send(Recipients::One(from), canonical::to_bytes(&answer), false);
+                    self.sender
+                        .send(Recipients::One(from), canonical::to_bytes(&answer), false);
                 }
                 Ok(Message::Have { number, bytes }) => self.answer(number, Some(bytes.into())),
                 Ok(Message::Missing { number }) => self.answer(number, None),
@@ -233,11 +278,18 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
         }
     }
 
-    async fn fetch<E: Runtime>(&self, runtime: &E, number: u64, request: &Request) -> Result<Bytes, FetchError> {
+    async fn fetch<E: Runtime>(
+        &self,
+        runtime: &E,
+        number: u64,
+        request: &Request,
+    ) -> Result<Bytes, FetchError> {
         let peers = self.peers(&request.first);
         let questions = (0..ROUNDS).flat_map(|_| peers.iter());
         for (number, peer) in (number..).zip(questions) {
-            let Some(bytes) = self.ask(runtime, number, &request.cid, peer).await else { continue };
+            let Some(bytes) = self.ask(runtime, number, &request.cid, peer).await else {
+                continue;
+            };
             if !request.cid.names(&bytes) {
                 tracing::warn!(cid = %request.cid, ?peer, "a node sent other bytes than were asked for");
                 continue;
@@ -254,7 +306,9 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().insert(number, answer);
         let message = canonical::to_bytes(&Message::Want { number, cid: *cid });
-        self.sender.clone().send(Recipients::One(peer.clone()), message, true);
+        self.sender
+            .clone()
+            .send(Recipients::One(peer.clone()), message, true);
         let timeout = runtime.sleep(ANSWER_TIMEOUT);
         pin_mut!(timeout);
         let answer = match select(answered, timeout).await {

@@ -17,7 +17,10 @@ struct Inner<T> {
 impl<T: Copy> Fan<T> {
     /// Begins with a value.
     pub(crate) fn new(value: T) -> Self {
-        Self(Arc::new(Mutex::new(Inner { value, readers: Vec::new() })))
+        Self(Arc::new(Mutex::new(Inner {
+            value,
+            readers: Vec::new(),
+        })))
     }
 
     /// The value now.
@@ -53,7 +56,10 @@ mod tests {
     fn every_reader_sees_every_change_and_the_end() {
         let fan = Fan::new(1);
         let (mut first, mut second) = (fan.subscribe(), fan.clone().subscribe());
-        assert!(first.changed().now_or_never().is_none(), "the first value is known already");
+        assert!(
+            first.changed().now_or_never().is_none(),
+            "the first value is known already"
+        );
         fan.update(|value| value + 1);
         assert_eq!(fan.get(), 2);
         first.changed().now_or_never().unwrap().unwrap();
@@ -61,7 +67,14 @@ mod tests {
         drop(second);
         fan.update(|value| value + 1);
         assert_eq!(fan.0.lock().readers.len(), 1, "who has gone is forgotten");
-        assert_eq!(*first.wait_for(|value| *value == 3).now_or_never().unwrap().unwrap(), 3);
+        assert_eq!(
+            *first
+                .wait_for(|value| *value == 3)
+                .now_or_never()
+                .unwrap()
+                .unwrap(),
+            3
+        );
         drop(fan);
         assert!(first.changed().now_or_never().unwrap().is_err());
     }

@@ -82,7 +82,11 @@ pub async fn hear<E: Runtime>(
         let count = operations.len();
         let valid = verifier.valid(&mut runtime, operations);
         if valid.len() < count {
-            tracing::warn!(?from, dropped = count - valid.len(), "operations with bad signatures");
+            tracing::warn!(
+                ?from,
+                dropped = count - valid.len(),
+                "operations with bad signatures"
+            );
         }
         ledger.hear(valid, now(&runtime));
     }

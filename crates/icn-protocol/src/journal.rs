@@ -35,7 +35,13 @@ pub async fn may_vote<E: Runtime>(
 ) -> Result<bool, JournalError> {
     let (blob, len) = runtime.open(&format!("{partition}-mark"), MARK).await?;
     let in_journal = if len >= MARK_BYTES as u64 {
-        Some(blob.read_at(0, MARK_BYTES, ReadOptions::default()).await?.coalesce().as_ref().to_vec())
+        Some(
+            blob.read_at(0, MARK_BYTES, ReadOptions::default())
+                .await?
+                .coalesce()
+                .as_ref()
+                .to_vec(),
+        )
     } else {
         None
     };

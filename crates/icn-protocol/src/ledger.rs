@@ -9,8 +9,8 @@ use crate::{
 };
 use commonware_utils::{channel::watch, sync::Mutex};
 use icn_model::{
-    Digest, Event, EventRecord, Height, Millis, NamedRoot, OperationId, PublicKey, Refusal, Sequence, SignedOperation,
-    Time, canonical,
+    Digest, Event, EventRecord, Height, Millis, NamedRoot, OperationId, PublicKey, Refusal, Sequence,
+    SignedOperation, Time, canonical,
     limits::{MAX_BLOCK_OPERATIONS, SEQUENCE_WINDOW},
 };
 use icn_state::{BlockContext, State};
@@ -92,7 +92,9 @@ pub enum LedgerError {
         found: Height,
     },
     /// What is in the store is not what this program wrote.
-    #[error("the store's record of {what} cannot be read: {detail}. Restore the node from a backup or its peers")]
+    #[error(
+        "the store's record of {what} cannot be read: {detail}. Restore the node from a backup or its peers"
+    )]
     Damaged {
         /// Which record.
         what: &'static str,
@@ -162,12 +164,23 @@ impl Ledger {
     pub async fn open(store: Store, genesis: &icn_model::Genesis) -> Result<Self, LedgerError> {
         let applied = store.get(Table::Meta, APPLIED.as_bytes())?;
         let (state, applied) = match applied {
-            Some(bytes) => (load_state(&store)?, decode::<Applied>("the last applied block", &bytes)?),
+            Some(bytes) => (
+                load_state(&store)?,
+                decode::<Applied>("the last applied block", &bytes)?,
+            ),
             None => found(&store, genesis).await?,
         };
         if state.federation() != genesis.id() || state.height() != applied.height {
-            let detail = format!("state of {} at {}, expected {}", state.federation(), state.height(), genesis.id());
-            return Err(LedgerError::Damaged { what: "the state", detail });
+            let detail = format!(
+                "state of {} at {}, expected {}",
+                state.federation(),
+                state.height(),
+                genesis.id()
+            );
+            return Err(LedgerError::Damaged {
+                what: "the state",
+                detail,
+            });
         }
         let progress = Progress {
             height: state.height(),
@@ -185,7 +198,12 @@ impl Ledger {
         };
         let first = match store.get(Table::Log, &Height::ZERO.get().to_be_bytes())? {
             Some(bytes) => decode::<BlockPlace>("the first block's place", &bytes)?,
-            None => return Err(LedgerError::Damaged { what: "the log", detail: "no first block".into() }),
+            None => {
+                return Err(LedgerError::Damaged {
+                    what: "the log",
+                    detail: "no first block".into(),
+                });
+            }
         };
         Ok(Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -278,7 +296,8 @@ impl Ledger {
             let inner = &mut *inner;
             for operation in operations {
                 let (key, sequence) = (operation.operation().key, operation.operation().sequence);
-                let used = sequence < inner.state.next_sequence(&key) && inner.state.is_sequence_used(&key, sequence);
+                let used = sequence < inner.state.next_sequence(&key)
+                    && inner.state.is_sequence_used(&key, sequence);
                 if !used && operation.operation().federation == inner.state.federation() {
                     let payer = payer(&inner.state, &operation);
                     // A full share or a used number: the sender's node keeps it and tells of it again.
@@ -355,7 +374,13 @@ impl Ledger {
     /// The newest outcome root, and the state's Merkle root where one is fixed.
     pub fn executed_root(&self) -> (NamedRoot, Option<(Height, Digest)>) {
         let inner = self.inner.lock();
-        (NamedRoot { height: inner.state.height(), root: inner.state.root() }, inner.state.checkpoint())
+        (
+            NamedRoot {
+                height: inner.state.height(),
+                root: inner.state.root(),
+            },
+            inner.state.checkpoint(),
+        )
     }
 
     // --- applying ------------------------------------------------------------------------------
@@ -373,11 +398,23 @@ impl Ledger {
             return Ok(None);
         }
         if header.height != applied.next() {
-            return Err(LedgerError::OutOfOrder { applied, found: header.height });
+            return Err(LedgerError::OutOfOrder {
+                applied,
+                found: header.height,
+            });
         }
-        if let Some(&ours) = inner.roots.get(&header.executed.height).filter(|ours| **ours != header.executed.root) {
+        if let Some(&ours) = inner
+            .roots
+            .get(&header.executed.height)
+            .filter(|ours| **ours != header.executed.root)
+        {
             let (height, theirs) = (header.executed.height, header.executed.root);
-            return Err(LedgerError::Diverged { block: header.height, height, theirs, ours });
+            return Err(LedgerError::Diverged {
+                block: header.height,
+                height,
+                theirs,
+                ours,
+            });
         }
         let context = BlockContext {
             height: header.height,
@@ -402,8 +439,16 @@ impl Ledger {
         }
         for (index, (operation, result)) in operations.iter().zip(outcome.results).enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let place = FinalOperation { height: header.height, index, refusal: result.err() };
-            batch.put(Table::Operations, operation.id().digest().as_bytes(), canonical::to_bytes(&place))?;
+            let place = FinalOperation {
+                height: header.height,
+                index,
+                refusal: result.err(),
+            };
+            batch.put(
+                Table::Operations,
+                operation.id().digest().as_bytes(),
+                canonical::to_bytes(&place),
+            )?;
             inner.pool.remove(&operation.id());
             inner.dropped.remove(&operation.id());
         }
@@ -411,11 +456,22 @@ impl Ledger {
             inner.record(&mut batch, header.height, header.time, event)?;
         }
         for operation in inner.pool.expire(header.time) {
-            let refusal = Refusal::Expired { expires: operation.operation().expires, now: header.time };
+            let refusal = Refusal::Expired {
+                expires: operation.operation().expires,
+                now: header.time,
+            };
             inner.dropped.insert(operation.id(), refusal);
         }
-        let place = BlockPlace { hash: block.hash(), time: header.time, root: outcome.root };
-        batch.put(Table::Log, header.height.get().to_be_bytes(), canonical::to_bytes(&place))?;
+        let place = BlockPlace {
+            hash: block.hash(),
+            time: header.time,
+            root: outcome.root,
+        };
+        batch.put(
+            Table::Log,
+            header.height.get().to_be_bytes(),
+            canonical::to_bytes(&place),
+        )?;
         let progress = inner.finish(&mut batch)?;
         Ok(Some(Pending { batch, progress }))
     }
@@ -425,11 +481,17 @@ impl Ledger {
     /// # Errors
     /// If the store fails.
     pub async fn persist(&self, pending: Vec<Pending>) -> Result<(), LedgerError> {
-        let Some(progress) = pending.last().map(|last| last.progress) else { return Ok(()) };
+        let Some(progress) = pending.last().map(|last| last.progress) else {
+            return Ok(());
+        };
         let count = pending.len();
         for (at, block) in pending.into_iter().enumerate() {
             // Batches are committed in order, so syncing the last one makes all of them durable.
-            let durability = if at + 1 == count { Durability::Sync } else { Durability::Buffered };
+            let durability = if at + 1 == count {
+                Durability::Sync
+            } else {
+                Durability::Buffered
+            };
             let commit = self.store.commit(block.batch, durability);
             if at + 1 == count {
                 commit.await?;
@@ -467,8 +529,13 @@ impl Ledger {
         let first = after.saturating_add(1).to_be_bytes().to_vec();
         let range = ScanRange::new(Bound::Included(first), Bound::Unbounded);
         let page = self.store.scan(Table::Events, &range, limit)?;
-        let records = page.entries.iter().map(|(_, bytes)| decode::<EventRecord>("an event", bytes));
-        records.filter(|record| record.as_ref().map_or(true, |record| record.number <= last)).collect()
+        let records = page
+            .entries
+            .iter()
+            .map(|(_, bytes)| decode::<EventRecord>("an event", bytes));
+        records
+            .filter(|record| record.as_ref().map_or(true, |record| record.number <= last))
+            .collect()
     }
 
     /// Where the final block at `height` stands.
@@ -496,9 +563,21 @@ impl Inner {
         self.dropped.insert(*id, refusal);
     }
 
-    fn record(&mut self, batch: &mut Batch, height: Height, time: Time, event: Event) -> Result<(), StoreError> {
+    fn record(
+        &mut self,
+        batch: &mut Batch,
+        height: Height,
+        time: Time,
+        event: Event,
+    ) -> Result<(), StoreError> {
         let (last, previous) = self.last_event;
-        let record = EventRecord { number: last + 1, height, time, event, previous };
+        let record = EventRecord {
+            number: last + 1,
+            height,
+            time,
+            event,
+            previous,
+        };
         let bytes = canonical::to_bytes(&record);
         self.last_event = (record.number, Digest::of(&bytes));
         batch.put(Table::Events, record.number.to_be_bytes(), bytes)?;
@@ -508,9 +587,19 @@ impl Inner {
     fn finish(&self, batch: &mut Batch) -> Result<Progress, StoreError> {
         let (last_event, event_hash) = self.last_event;
         let height = self.state.height();
-        let applied = Applied { height, hash: self.last_hash, last_event, event_hash };
+        let applied = Applied {
+            height,
+            hash: self.last_hash,
+            last_event,
+            event_hash,
+        };
         batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
-        Ok(Progress { height, root: self.state.root(), time: self.state.time(), last_event })
+        Ok(Progress {
+            height,
+            root: self.state.root(),
+            time: self.state.time(),
+            last_event,
+        })
     }
 }
 
@@ -539,12 +628,16 @@ impl Numbers for OnTheWay<'_> {
 }
 
 fn payer(state: &State, operation: &SignedOperation) -> Payer {
-    state.cooperative_of(&operation.operation().author).map_or(Payer::Stranger, Payer::Cooperative)
+    state
+        .cooperative_of(&operation.operation().author)
+        .map_or(Payer::Stranger, Payer::Cooperative)
 }
 
 fn decode<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, LedgerError> {
-    canonical::from_own_bytes(bytes, MAX_RECORD_BYTES)
-        .map_err(|error| LedgerError::Damaged { what, detail: error.to_string() })
+    canonical::from_own_bytes(bytes, MAX_RECORD_BYTES).map_err(|error| LedgerError::Damaged {
+        what,
+        detail: error.to_string(),
+    })
 }
 
 fn load_state(store: &Store) -> Result<State, LedgerError> {
@@ -560,23 +653,40 @@ fn load_state(store: &Store) -> Result<State, LedgerError> {
             None => break,
         }
     }
-    State::load(records.into_iter())
-        .map_err(|error| LedgerError::Damaged { what: "the state", detail: error.to_string() })
+    State::load(records.into_iter()).map_err(|error| LedgerError::Damaged {
+        what: "the state",
+        detail: error.to_string(),
+    })
 }
 
 async fn found(store: &Store, genesis: &icn_model::Genesis) -> Result<(State, Applied), LedgerError> {
-    let (state, changes) = State::genesis(genesis)
-        .map_err(|error| LedgerError::Damaged { what: "the genesis", detail: error.to_string() })?;
+    let (state, changes) = State::genesis(genesis).map_err(|error| LedgerError::Damaged {
+        what: "the genesis",
+        detail: error.to_string(),
+    })?;
     let hash = genesis_block(genesis, state.root()).hash();
-    let applied = Applied { height: Height::ZERO, hash, last_event: 0, event_hash: Digest::ZERO };
+    let applied = Applied {
+        height: Height::ZERO,
+        hash,
+        last_event: 0,
+        event_hash: Digest::ZERO,
+    };
     let mut batch = Batch::new();
     for change in changes.0 {
         if let Some(value) = change.value {
             batch.put(Table::State, change.key, value)?;
         }
     }
-    let place = BlockPlace { hash, time: genesis.created, root: state.root() };
-    batch.put(Table::Log, Height::ZERO.get().to_be_bytes(), canonical::to_bytes(&place))?;
+    let place = BlockPlace {
+        hash,
+        time: genesis.created,
+        root: state.root(),
+    };
+    batch.put(
+        Table::Log,
+        Height::ZERO.get().to_be_bytes(),
+        canonical::to_bytes(&place),
+    )?;
     batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
     store.commit(batch, Durability::Sync).await?;
     Ok((state, applied))

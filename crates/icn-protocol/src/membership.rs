@@ -20,7 +20,9 @@ pub async fn run<E: Runtime>(runtime: E, ledger: Ledger, author: Author, applica
     let mut said: Option<(OperationId, Said)> = None;
     loop {
         if let Some((what, action)) = due(&ledger, &author, application.as_ref(), now(&runtime)) {
-            let waits = said.as_ref().is_some_and(|(id, last)| *last == what && is_waiting(&ledger, id));
+            let waits = said
+                .as_ref()
+                .is_some_and(|(id, last)| *last == what && is_waiting(&ledger, id));
             if !waits {
                 match author.act(action, now(&runtime)) {
                     Ok(id) => {
@@ -45,7 +47,12 @@ enum Said {
     Ready,
 }
 
-fn due(ledger: &Ledger, author: &Author, application: Option<&Action>, now: icn_model::Time) -> Option<(Said, Action)> {
+fn due(
+    ledger: &Ledger,
+    author: &Author,
+    application: Option<&Action>,
+    now: icn_model::Time,
+) -> Option<(Said, Action)> {
     let progress = ledger.progress();
     let phase = ledger.read(|state| state.seat_record(&author.did()).map(|seat| seat.phase));
     match phase {
@@ -59,5 +66,8 @@ fn due(ledger: &Ledger, author: &Author, application: Option<&Action>, now: icn_
 }
 
 fn is_waiting(ledger: &Ledger, id: &OperationId) -> bool {
-    matches!(ledger.status(id), Ok(Some(crate::ledger::OperationStatus::Waiting)))
+    matches!(
+        ledger.status(id),
+        Ok(Some(crate::ledger::OperationStatus::Waiting))
+    )
 }

@@ -90,7 +90,10 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     // Alone, a seat has nobody to whom it could contradict itself.
     let alone = ledger.read(|state| state.seats(state.epoch()).is_some_and(|seats| seats.len() == 1));
     if !may_vote {
-        tracing::warn!(alone, "the consensus journal is not the one that this node voted with: following until the next epoch");
+        tracing::warn!(
+            alone,
+            "the consensus journal is not the one that this node voted with: following until the next epoch"
+        );
     }
     let verifier = Arc::new(Verifier::default());
     let author = Author::new(config.did, config.key.clone(), ledger.clone());
@@ -98,8 +101,19 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     let key = keys::private(&config.key);
     let me = key.public_key();
 
-    let Connections { votes, certificates, resolver, backfill, broadcast, blocks, operations, bids, peers, blocker, admit } =
-        connections;
+    let Connections {
+        votes,
+        certificates,
+        resolver,
+        backfill,
+        broadcast,
+        blocks,
+        operations,
+        bids,
+        peers,
+        blocker,
+        admit,
+    } = connections;
     let exchange = exchange::start(&runtime, ledger.clone(), me, blocks);
     let (sender, receiver) = operations;
     runtime.child("tell").spawn({
@@ -119,7 +133,12 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         let (ledger, author) = (ledger.clone(), author.clone());
         move |runtime| membership::run(runtime, ledger, author, config.application)
     });
-    let application = Application::new(ledger.clone(), verifier.clone(), &config.genesis.parameters);
+    let application = Application::new(
+        ledger.clone(),
+        verifier.clone(),
+        reader.clone(),
+        &config.genesis.parameters,
+    );
     let log = LogConfig {
         key,
         genesis: config.genesis,
@@ -127,7 +146,16 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         may_vote: may_vote || alone,
         reader: reader.clone(),
     };
-    let lanes = Lanes::<N> { votes, certificates, resolver, backfill, broadcast, peers, blocker, admit };
+    let lanes = Lanes::<N> {
+        votes,
+        certificates,
+        resolver,
+        backfill,
+        broadcast,
+        peers,
+        blocker,
+        admit,
+    };
     let handle = runtime.child("log").spawn({
         let ledger = ledger.clone();
         move |runtime| async move {
@@ -138,7 +166,17 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
             ended
         }
     });
-    Ok((Node { ledger, exchange, market: market_view, verifier, author, reader }, handle))
+    Ok((
+        Node {
+            ledger,
+            exchange,
+            market: market_view,
+            verifier,
+            author,
+            reader,
+        },
+        handle,
+    ))
 }
 
 impl Node {
@@ -169,12 +207,21 @@ impl Node {
 
     /// Hands in operations of this node's users. Each is checked now, by signature and by what the state
     /// would say; those that pass wait for a block.
-    pub fn submit(&self, rng: &mut impl CryptoRng, now: Time, operations: Vec<SignedOperation>) -> Vec<Submitted> {
+    pub fn submit(
+        &self,
+        rng: &mut impl CryptoRng,
+        now: Time,
+        operations: Vec<SignedOperation>,
+    ) -> Vec<Submitted> {
         let all_valid = self.verifier.all_valid(rng, &operations);
         let mut submit = |operation: SignedOperation| {
             let id = operation.id();
             let valid = all_valid || self.verifier.all_valid(rng, std::slice::from_ref(&operation));
-            let refusal = if valid { self.ledger.submit(operation, now).err() } else { Some(Refusal::BadSignature {}) };
+            let refusal = if valid {
+                self.ledger.submit(operation, now).err()
+            } else {
+                Some(Refusal::BadSignature {})
+            };
             Submitted { id, refusal }
         };
         operations.into_iter().map(&mut submit).collect()

@@ -95,7 +95,12 @@ impl Pool {
 
     /// The highest number of `key` that waits.
     pub fn highest(&self, key: &PublicKey) -> Option<Sequence> {
-        let numbers = |queue: &Queue| queue.by_key.get(key).and_then(|own| own.keys().next_back().copied());
+        let numbers = |queue: &Queue| {
+            queue
+                .by_key
+                .get(key)
+                .and_then(|own| own.keys().next_back().copied())
+        };
         self.queues.values().filter_map(numbers).max()
     }
 
@@ -104,10 +109,19 @@ impl Pool {
     /// # Errors
     /// [`Refusal::SequenceUsed`] if another operation of the key waits with its number, and
     /// [`Refusal::TooLarge`] if the payer's share is full.
-    pub fn add(&mut self, operation: SignedOperation, payer: Payer, now: Time, own: bool) -> Result<Added, Refusal> {
+    pub fn add(
+        &mut self,
+        operation: SignedOperation,
+        payer: Payer,
+        now: Time,
+        own: bool,
+    ) -> Result<Added, Refusal> {
         let id = operation.id();
         if let Some((payer, key, sequence)) = self.places.get(&id) {
-            let queue = self.queues.get_mut(payer).and_then(|queue| queue.by_key.get_mut(key));
+            let queue = self
+                .queues
+                .get_mut(payer)
+                .and_then(|queue| queue.by_key.get_mut(key));
             if let Some(entry) = queue.and_then(|own| own.get_mut(sequence)) {
                 entry.own |= own;
             }
@@ -117,7 +131,11 @@ impl Pool {
         let queue = self.queues.entry(payer).or_default();
         if queue.len >= payer.share() {
             let (value, max) = (queue.len as u64 + 1, payer.share() as u64);
-            return Err(Refusal::TooLarge { what: "number of the cooperative's waiting operations".into(), value, max });
+            return Err(Refusal::TooLarge {
+                what: "number of the cooperative's waiting operations".into(),
+                value,
+                max,
+            });
         }
         let numbers = queue.by_key.entry(key).or_default();
         if numbers.contains_key(&sequence) {
@@ -126,7 +144,15 @@ impl Pool {
         if numbers.is_empty() {
             queue.turns.push_back(key);
         }
-        numbers.insert(sequence, Entry { operation, arrived: now, own, told: now });
+        numbers.insert(
+            sequence,
+            Entry {
+                operation,
+                arrived: now,
+                own,
+                told: now,
+            },
+        );
         queue.len += 1;
         if own {
             self.untold.push(id);
@@ -154,7 +180,10 @@ impl Pool {
 
     /// Drops what has expired by block time, and says what that was.
     pub fn expire(&mut self, now: Time) -> Vec<SignedOperation> {
-        let entries = self.queues.values().flat_map(|queue| queue.by_key.values().flat_map(BTreeMap::values));
+        let entries = self
+            .queues
+            .values()
+            .flat_map(|queue| queue.by_key.values().flat_map(BTreeMap::values));
         let expired: Vec<_> = entries
             .filter(|entry| entry.operation.operation().expires <= now)
             .map(|entry| entry.operation.id())
@@ -170,8 +199,10 @@ impl Pool {
 
     /// Own operations that the others were told of last longer ago than `every`; they count as told now.
     pub fn to_retell(&mut self, now: Time, every: Millis) -> Vec<SignedOperation> {
-        let entries =
-            self.queues.values_mut().flat_map(|queue| queue.by_key.values_mut().flat_map(BTreeMap::values_mut));
+        let entries = self
+            .queues
+            .values_mut()
+            .flat_map(|queue| queue.by_key.values_mut().flat_map(BTreeMap::values_mut));
         entries
             .filter(|entry| entry.own && now.since(entry.told) >= every)
             .map(|entry| {
@@ -194,7 +225,12 @@ impl Pool {
 
     /// Chooses operations for a block: cooperatives take turns, so do the keys of each, and each key's go in
     /// the order of their numbers. What is in `used` is on its way already.
-    pub fn choose(&self, used: &HashSet<OperationId>, numbers: &impl Numbers, now: Time) -> Vec<SignedOperation> {
+    pub fn choose(
+        &self,
+        used: &HashSet<OperationId>,
+        numbers: &impl Numbers,
+        now: Time,
+    ) -> Vec<SignedOperation> {
         let mut lines: VecDeque<VecDeque<Line<'_>>> = self
             .queues
             .values()
@@ -205,7 +241,9 @@ impl Pool {
             .collect();
         let (mut chosen, mut bytes) = (Vec::new(), 0);
         while let Some(mut keys) = lines.pop_front() {
-            let Some(mut line) = keys.pop_front() else { continue };
+            let Some(mut line) = keys.pop_front() else {
+                continue;
+            };
             match line.next(used, now) {
                 Some(operation) => {
                     bytes += operation.encoded_len();
@@ -232,7 +270,10 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(entries: &'a BTreeMap<Sequence, Entry>, highest: Sequence) -> Self {
-        Self { entries: entries.values(), highest }
+        Self {
+            entries: entries.values(),
+            highest,
+        }
     }
 
     /// The next one that fits into the key's window. One that would push a missing number out of the

@@ -3,8 +3,8 @@
 //! The rule is ZIP 215, as commonware implements it: a batch accepts exactly what single checks accept, so
 //! no signature can be crafted that some seats take and others refuse.
 use crate::keys;
-use commonware_cryptography::{BatchEntry, BatchVerifier as _, Verifier as _, ed25519};
 use commonware_codec::{Copying, DecodeExt as _};
+use commonware_cryptography::{BatchEntry, BatchVerifier as _, Verifier as _, ed25519};
 use commonware_parallel::Sequential;
 use commonware_utils::sync::Mutex;
 use icn_model::{Digest, Domain, SignedOperation};
@@ -41,7 +41,10 @@ impl Generations {
 
 /// The id leaves the signature out, so it alone does not say that *this* signature was checked.
 fn fingerprint(operation: &SignedOperation) -> Digest {
-    Digest::of_parts(&[operation.id().digest().as_bytes(), operation.signature().as_bytes()])
+    Digest::of_parts(&[
+        operation.id().digest().as_bytes(),
+        operation.signature().as_bytes(),
+    ])
 }
 
 struct Entry<'a> {
@@ -55,12 +58,14 @@ impl<'a> Entry<'a> {
         Some(Self {
             message: operation.bytes(),
             key: keys::public(&operation.operation().key)?,
-            signature: ed25519::Signature::decode(Copying(operation.signature().as_bytes().as_slice())).ok()?,
+            signature: ed25519::Signature::decode(Copying(operation.signature().as_bytes().as_slice()))
+                .ok()?,
         })
     }
 
     fn is_valid(&self) -> bool {
-        self.key.verify(Domain::Operation.prefix(), self.message, &self.signature)
+        self.key
+            .verify(Domain::Operation.prefix(), self.message, &self.signature)
     }
 }
 
@@ -68,7 +73,11 @@ impl Verifier {
     /// Whether every operation is signed by the key that it names.
     pub fn all_valid(&self, rng: &mut impl CryptoRng, operations: &[SignedOperation]) -> bool {
         let (unseen, fingerprints) = self.unseen(operations);
-        let Some(entries) = unseen.iter().map(|operation| Entry::new(operation)).collect::<Option<Vec<_>>>() else {
+        let Some(entries) = unseen
+            .iter()
+            .map(|operation| Entry::new(operation))
+            .collect::<Option<Vec<_>>>()
+        else {
             return false;
         };
         let valid = batch(rng, &entries);
@@ -104,7 +113,9 @@ impl Verifier {
 
     fn remember(&self, fingerprints: Vec<Digest>) {
         let mut seen = self.seen.lock();
-        fingerprints.into_iter().for_each(|fingerprint| seen.insert(fingerprint));
+        fingerprints
+            .into_iter()
+            .for_each(|fingerprint| seen.insert(fingerprint));
     }
 }
 

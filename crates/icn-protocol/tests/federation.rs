@@ -1,6 +1,10 @@
 //! A federation of four under the deterministic runtime: operations, a job, a newcomer. Faults are the
 //! simulator's business.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{

@@ -38,7 +38,9 @@ pub fn exit_status(exit: &Exit) -> ExitStatus {
         Exit::MemoryLimit => ExitStatus::OutOfMemory,
         Exit::Invalid(invalid) => ExitStatus::InvalidModule(short(invalid.to_string())),
         Exit::WallClock => ExitStatus::WallClock,
-        Exit::StackOverflow | Exit::Cancelled | Exit::HostFailure(_) => ExitStatus::HostFailure(short(exit.to_string())),
+        Exit::StackOverflow | Exit::Cancelled | Exit::HostFailure(_) => {
+            ExitStatus::HostFailure(short(exit.to_string()))
+        }
     }
 }
 
@@ -49,7 +51,11 @@ pub fn outcome(ran: &Outcome) -> icn_model::Outcome {
         exit: exit_status(&ran.exit),
         stdout: name(&ran.stdout),
         stderr: name(&ran.stderr),
-        files: ran.files.iter().map(|(path, content)| (path.clone(), name(content))).collect(),
+        files: ran
+            .files
+            .iter()
+            .map(|(path, content)| (path.clone(), name(content)))
+            .collect(),
         fuel: ran.fuel_used,
     }
 }
@@ -57,7 +63,9 @@ pub fn outcome(ran: &Outcome) -> icn_model::Outcome {
 /// The CID that content has as a file. What is too large for a file has none, and no job writes as much.
 fn name(content: &[u8]) -> Cid {
     let blocks = file::split(content).unwrap_or_default();
-    blocks.last().map_or_else(|| Cid::of_raw(content), |FileBlock { cid, .. }| *cid)
+    blocks
+        .last()
+        .map_or_else(|| Cid::of_raw(content), |FileBlock { cid, .. }| *cid)
 }
 
 fn short(mut text: String) -> String {
@@ -90,7 +98,11 @@ mod tests {
     fn garbage_ends_as_the_log_says() {
         let sandbox = Sandbox::new(SandboxConfig::default()).unwrap();
         let outcome = outcome(&sandbox.run(b"garbage", &Invocation::default(), &CancelFlag::default()));
-        assert!(matches!(outcome.exit, ExitStatus::InvalidModule(_)), "{:?}", outcome.exit);
+        assert!(
+            matches!(outcome.exit, ExitStatus::InvalidModule(_)),
+            "{:?}",
+            outcome.exit
+        );
         assert!(outcome.is_bounded());
         assert!(short("é".repeat(500)).len() <= MAX_TEXT_BYTES);
     }

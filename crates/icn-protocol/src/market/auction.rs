@@ -50,7 +50,15 @@ pub(super) struct Auction {
 impl Auction {
     pub(super) fn new(config: MarketConfig, ledger: Ledger, author: Author, view: MarketView) -> Self {
         let (lots, watched, failures) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { config, ledger, author, view, lots, watched, failures }
+        Self {
+            config,
+            ledger,
+            author,
+            view,
+            lots,
+            watched,
+            failures,
+        }
     }
 
     /// Whether a job waits for bids.
@@ -64,7 +72,12 @@ impl Auction {
         if self.lots.len() >= MAX_OPEN && !self.lots.contains_key(&lot) {
             return;
         }
-        let new = || Lot { first_heard: now, bids: BTreeMap::new(), open_since: None, awarded: None };
+        let new = || Lot {
+            first_heard: now,
+            bids: BTreeMap::new(),
+            open_since: None,
+            awarded: None,
+        };
         let lot = self.lots.entry(lot).or_insert_with(new);
         if lot.bids.len() < 4 * MAX_BIDS || lot.bids.contains_key(&bid.content.executor) {
             lot.bids.insert(bid.content.executor, bid);
@@ -76,23 +89,41 @@ impl Auction {
         let ledger = self.ledger.clone();
         ledger.read(|state| {
             self.follow_up(state, now);
-            let open: Vec<_> = state.jobs_awaiting_award().map(|(id, job)| (id, job.attempt)).collect();
+            let open: Vec<_> = state
+                .jobs_awaiting_award()
+                .map(|(id, job)| (id, job.attempt))
+                .collect();
             let known: BTreeSet<_> = open.iter().copied().collect();
-            self.lots.retain(|key, lot| known.contains(key) || now.since(lot.first_heard) < STRANGE);
-            open.into_iter().filter_map(|(id, attempt)| self.award(state, id, attempt, now)).collect()
+            self.lots
+                .retain(|key, lot| known.contains(key) || now.since(lot.first_heard) < STRANGE);
+            open.into_iter()
+                .filter_map(|(id, attempt)| self.award(state, id, attempt, now))
+                .collect()
         })
     }
 
     fn award(&mut self, state: &State, id: JobId, attempt: u32, now: Time) -> Option<Action> {
         let job = state.job(&id)?;
-        let new = || Lot { first_heard: now, bids: BTreeMap::new(), open_since: None, awarded: None };
+        let new = || Lot {
+            first_heard: now,
+            bids: BTreeMap::new(),
+            open_since: None,
+            awarded: None,
+        };
         let lot = self.lots.entry((id, attempt)).or_insert_with(new);
         let open_since = *lot.open_since.get_or_insert(now);
-        if lot.awarded.is_some_and(|at| now.since(at) < AWARD_AGAIN) || !is_turn(state, &self.author, job, now) {
+        if lot.awarded.is_some_and(|at| now.since(at) < AWARD_AGAIN)
+            || !is_turn(state, &self.author, job, now)
+        {
             return None;
         }
         let blacklist = &self.failures;
-        let is_out = |did: &Did| blacklist.get(did).and_then(|(_, until)| *until).filter(|until| *until > now);
+        let is_out = |did: &Did| {
+            blacklist
+                .get(did)
+                .and_then(|(_, until)| *until)
+                .filter(|until| *until > now)
+        };
         let (bids, excluded) = split(lot.bids.values(), is_out, now);
         let contents: Vec<_> = bids.iter().map(|bid| &bid.content).collect();
         let ranking = state.select(&id, &contents, state.time())?;
@@ -105,9 +136,19 @@ impl Auction {
             return None;
         }
         lot.awarded = Some(now);
-        let executors = ranking.bids.iter().filter(|bid| bid.chosen).map(|bid| bid.executor).collect();
+        let executors = ranking
+            .bids
+            .iter()
+            .filter(|bid| bid.chosen)
+            .map(|bid| bid.executor)
+            .collect();
         self.watched.insert(id, Watched { attempt, executors });
-        Some(Action::AwardJob { job: id, attempt, bids, excluded })
+        Some(Action::AwardJob {
+            job: id,
+            attempt,
+            bids,
+            excluded,
+        })
     }
 
     /// Looks how awarded jobs went: who failed, and who did not.
@@ -117,7 +158,13 @@ impl Auction {
         self.watched.retain(|id, watched| {
             let Some(job) = state.job(id) else { return false };
             if job.attempt > watched.attempt {
-                failed.extend(watched.executors.iter().filter(|did| job.tried.contains(did)).copied());
+                failed.extend(
+                    watched
+                        .executors
+                        .iter()
+                        .filter(|did| job.tried.contains(did))
+                        .copied(),
+                );
                 return false;
             }
             if job.phase.status().is_open() {
@@ -142,7 +189,8 @@ impl Auction {
             }
         }
         // After its time on the list an executor starts anew.
-        self.failures.retain(|_, (_, until)| until.is_none_or(|until| until > now));
+        self.failures
+            .retain(|_, (_, until)| until.is_none_or(|until| until > now));
         let shown = |(did, (failures, until)): (&Did, &(u32, Option<Time>))| Blacklisted {
             executor: *did,
             failures: *failures,
@@ -158,7 +206,9 @@ fn is_turn(state: &State, author: &Author, job: &JobRecord, now: Time) -> bool {
         return true;
     }
     let seats = state.seats(state.epoch()).unwrap_or_default();
-    let Some(place) = seats.iter().position(|seat| seat.did == author.did()) else { return false };
+    let Some(place) = seats.iter().position(|seat| seat.did == author.did()) else {
+        return false;
+    };
     let silence = state.parameters().award_timeout_ms.get() + STEP_IN.get() * (1 + place as u64);
     now.min(state.time()).since(job.phase.since()) >= Millis::new(silence)
 }
@@ -171,20 +221,29 @@ fn split<'a>(
 ) -> (Vec<Signed<Bid>>, Vec<Exclusion>) {
     let (mut taken, mut excluded) = (Vec::new(), Vec::new());
     // A bid may still be good when it is handed in and expired when its block is made.
-    let standing: Vec<_> = bids.filter(|bid| bid.content.expires > now.after(Millis::from_secs(5))).collect();
-    let (out, mut good): (Vec<_>, Vec<_>) =
-        standing.into_iter().partition(|bid| is_out(&bid.content.executor).is_some());
+    let standing: Vec<_> = bids
+        .filter(|bid| bid.content.expires > now.after(Millis::from_secs(5)))
+        .collect();
+    let (out, mut good): (Vec<_>, Vec<_>) = standing
+        .into_iter()
+        .partition(|bid| is_out(&bid.content.executor).is_some());
     for bid in out {
         let executor = bid.content.executor;
         let until = is_out(&executor).unwrap_or(now);
-        excluded.push(Exclusion { executor, reason: ExclusionReason::Blacklisted { until } });
+        excluded.push(Exclusion {
+            executor,
+            reason: ExclusionReason::Blacklisted { until },
+        });
     }
     good.sort_by_key(|bid| (bid.content.price, bid.content.executor));
     for (at, bid) in good.into_iter().enumerate() {
         if at < MAX_BIDS {
             taken.push(bid.clone());
         } else if excluded.len() < MAX_BIDS {
-            excluded.push(Exclusion { executor: bid.content.executor, reason: ExclusionReason::Outbid {} });
+            excluded.push(Exclusion {
+                executor: bid.content.executor,
+                reason: ExclusionReason::Outbid {},
+            });
         }
     }
     excluded.truncate(MAX_BIDS);

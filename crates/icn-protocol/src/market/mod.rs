@@ -160,15 +160,34 @@ pub async fn run<E: Runtime, X: Executor>(
     (ledger, exchange, author): (Ledger, Exchange, Author),
     executor: X,
     view: MarketView,
-    (sender, mut receiver): (impl Sender<PublicKey = PublicKey>, impl Receiver<PublicKey = PublicKey>),
+    (sender, mut receiver): (
+        impl Sender<PublicKey = PublicKey>,
+        impl Receiver<PublicKey = PublicKey>,
+    ),
 ) {
     let (done, mut finished) = mpsc::channel(64);
-    let runner =
-        Runner::new(runtime.child("runner"), ledger.clone(), exchange, author.clone(), executor, done, view.clone());
+    let runner = Runner::new(
+        runtime.child("runner"),
+        ledger.clone(),
+        exchange,
+        author.clone(),
+        executor,
+        done,
+        view.clone(),
+    );
     let auction = Auction::new(config.clone(), ledger.clone(), author.clone(), view.clone());
     let mut progress: watch::Receiver<_> = ledger.watch();
-    let mut market =
-        Market { runtime, config, ledger, author, sender, auction, runner, view, bid: HashMap::new() };
+    let mut market = Market {
+        runtime,
+        config,
+        ledger,
+        author,
+        sender,
+        auction,
+        runner,
+        view,
+        bid: HashMap::new(),
+    };
     loop {
         let busy = market.step();
         // Without anything to do there is nothing to wait for but a block, a bid or a job's end.
@@ -203,7 +222,8 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
         self.runner.step(self.config.max_concurrent_jobs, now);
         let bids = self.bids(now);
         for batch in bids.chunks(MAX_BIDS_PER_MESSAGE) {
-            self.sender.send(Recipients::All, canonical::to_bytes(batch), false);
+            self.sender
+                .send(Recipients::All, canonical::to_bytes(batch), false);
         }
         bids.into_iter().for_each(|bid| self.auction.hear(bid, now));
         let awards = self.auction.awards(now);
@@ -233,7 +253,10 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
 
     /// This node's offers for jobs that it has not bid for lately.
     fn bids(&mut self, now: Time) -> Vec<Signed<Bid>> {
-        let free = self.config.max_concurrent_jobs.saturating_sub(self.runner.running());
+        let free = self
+            .config
+            .max_concurrent_jobs
+            .saturating_sub(self.runner.running());
         if !self.config.executes || self.config.max_concurrent_jobs == 0 || self.view.is_draining() {
             return Vec::new();
         }
@@ -241,9 +264,13 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
         let load_per_mille = u16::try_from(load).unwrap_or(1_000);
         self.bid.retain(|_, at| now.since(*at) < BID_AGAIN);
         let bids: Vec<_> = self.ledger.read(|state| {
-            let new = state.jobs_awaiting_award().filter(|(id, job)| !self.bid.contains_key(&(*id, job.attempt)));
+            let new = state
+                .jobs_awaiting_award()
+                .filter(|(id, job)| !self.bid.contains_key(&(*id, job.attempt)));
             new.filter_map(|(id, job)| {
-                let spec = state.job_spec(&id).filter(|spec| self.wants(spec, job.cooperative))?;
+                let spec = state
+                    .job_spec(&id)
+                    .filter(|spec| self.wants(spec, job.cooperative))?;
                 let bid = Bid {
                     federation: state.federation(),
                     job: id,

@@ -10,7 +10,8 @@ use crate::{
 use bytes::Bytes;
 use commonware_utils::channel::mpsc;
 use icn_model::{
-    Action, Cid, Digest, ExitStatus, JobId, JobSpec, Outcome, Receipt, Signed, Time, Verdict, canonical, file,
+    Action, Cid, Digest, ExitStatus, JobId, JobSpec, Outcome, Receipt, Signed, Time, Verdict, canonical,
+    file,
     limits::{MAX_MEMORY_BYTES, MAX_OPERATION_BYTES},
 };
 use icn_store::{Batch, Blocks, Durability, Reader as _, Table};
@@ -36,15 +37,16 @@ pub(super) enum Errand {
 /// What a finished errand has to say to the log.
 pub(super) struct Finished {
     errand: Errand,
-    says: Option<Action>,
+    says: Box<Action>,
 }
 
 enum Stage {
     Running,
     /// Has something to say, and said it last at this time.
-    Says { action: Action, at: Option<Time> },
-    /// Cannot be done here; somebody else will.
-    GivenUp,
+    Says {
+        action: Box<Action>,
+        at: Option<Time>,
+    },
 }
 
 pub(super) struct Runner<E: Runtime, X: Executor> {
@@ -75,13 +77,29 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
         done: mpsc::Sender<Finished>,
         view: MarketView,
     ) -> Self {
-        let worker = Worker { ledger: ledger.clone(), exchange, author, executor, view: view.clone() };
-        Self { runtime, ledger, worker, done, errands: HashMap::new(), view }
+        let worker = Worker {
+            ledger: ledger.clone(),
+            exchange,
+            author,
+            executor,
+            view: view.clone(),
+        };
+        Self {
+            runtime,
+            ledger,
+            worker,
+            done,
+            errands: HashMap::new(),
+            view,
+        }
     }
 
     /// Errands that run now.
     pub(super) fn running(&self) -> usize {
-        self.errands.values().filter(|stage| matches!(stage, Stage::Running)).count()
+        self.errands
+            .values()
+            .filter(|stage| matches!(stage, Stage::Running))
+            .count()
     }
 
     /// Whether anything is under way.
@@ -91,15 +109,18 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
 
     /// Bytes of a job's module and inputs that are here.
     pub(super) fn local_bytes(&self, spec: &JobSpec) -> u64 {
-        let named = [&spec.module].into_iter().chain(&spec.stdin).chain(spec.inputs.values());
+        let named = [&spec.module]
+            .into_iter()
+            .chain(&spec.stdin)
+            .chain(spec.inputs.values());
         named.map(|cid| self.worker.exchange.local_bytes(cid)).sum()
     }
 
     /// Takes in the end of an errand.
     pub(super) fn ended(&mut self, finished: Finished) {
-        let stage = match finished.says {
-            Some(action) => Stage::Says { action, at: None },
-            None => Stage::GivenUp,
+        let stage = Stage::Says {
+            action: finished.says,
+            at: None,
         };
         self.errands.insert(finished.errand, stage);
     }
@@ -112,15 +133,18 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
             let replay = |id| Some((Errand::Replay(id), state.job_spec(&id)?));
             let attempts = state.awarded_to(&me).filter_map(attempt);
             let errands = attempts.chain(state.on_jury(&me).filter_map(replay));
-            errands.map(|(errand, spec)| (errand, Arc::new(spec.clone()))).collect()
+            errands
+                .map(|(errand, spec)| (errand, Arc::new(spec.clone())))
+                .collect()
         });
-        self.errands.retain(|errand, _| wanted.iter().any(|(other, _)| other == errand));
+        self.errands
+            .retain(|errand, _| wanted.iter().any(|(other, _)| other == errand));
         let mut free = slots.saturating_sub(self.running());
         for (errand, spec) in wanted {
             match self.errands.get_mut(&errand) {
                 Some(Stage::Says { action, at }) if at.is_none_or(|at| now.since(at) >= AGAIN) => {
                     *at = Some(now);
-                    if let Err(refusal) = self.worker.author.act(action.clone(), now) {
+                    if let Err(refusal) = self.worker.author.act(action.as_ref().clone(), now) {
                         tracing::warn!(?errand, %refusal, "the log does not take what came of an errand");
                     }
                 }
@@ -141,8 +165,9 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
         self.runtime.child("errand").spawn(move |runtime| async move {
             let says = match errand {
                 Errand::Attempt(job, attempt) => worker.attempt(&runtime, job, attempt, spec).await,
-                Errand::Replay(job) => Some(worker.replay(job, spec).await),
+                Errand::Replay(job) => worker.replay(job, spec).await,
             };
+            let says = Box::new(says);
             let _ = done.send(Finished { errand, says }).await;
         });
     }
@@ -150,21 +175,24 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
 
 impl<X: Executor> Worker<X> {
     /// Runs an attempt and makes its receipt, or takes the receipt that was made before a restart.
-    async fn attempt<E: Runtime>(&self, runtime: &E, job: JobId, attempt: u32, spec: Arc<JobSpec>) -> Option<Action> {
+    async fn attempt<E: Runtime>(&self, runtime: &E, job: JobId, attempt: u32, spec: Arc<JobSpec>) -> Action {
         let key = [job.digest().as_bytes().as_slice(), &attempt.to_be_bytes()].concat();
         let kept = self.ledger.store().get(Table::Jobs, &key).ok().flatten();
-        let kept = kept.and_then(|bytes| canonical::from_own_bytes::<Signed<Receipt>>(&bytes, MAX_OPERATION_BYTES).ok());
+        let kept = kept
+            .and_then(|bytes| canonical::from_own_bytes::<Signed<Receipt>>(&bytes, MAX_OPERATION_BYTES).ok());
         let receipt = match kept {
             Some(receipt) => receipt,
             None => match self.run(runtime, job, attempt, &spec, &key).await {
                 Ok(receipt) => receipt,
                 Err(error) => {
                     tracing::error!(%job, %error, "cannot keep what came of a job");
-                    return Some(Action::ReturnJob { job, attempt });
+                    return Action::ReturnJob { job, attempt };
                 }
             },
         };
-        Some(Action::PostReceipt { receipt: Box::new(receipt) })
+        Action::PostReceipt {
+            receipt: Box::new(receipt),
+        }
     }
 
     async fn run<E: Runtime>(
@@ -178,6 +206,12 @@ impl<X: Executor> Worker<X> {
         let started = now(runtime);
         let run = self.execute(job, spec).await;
         self.view.count(ending(&run.exit));
+        // What is not paid for is not delivered, or computing could be had for nothing.
+        let run = if run.exit.is_deterministic() {
+            run
+        } else {
+            failed(run.exit)
+        };
         let mut batch = Batch::new();
         let outcome = self.outcome(&mut batch, &run)?;
         let content = Receipt {
@@ -197,16 +231,31 @@ impl<X: Executor> Worker<X> {
         let receipt = Signed::new(content, self.author.key());
         let bytes = canonical::to_bytes(&receipt);
         Blocks::put_in(&mut batch, &Cid::of_dag_cbor(&bytes).generic(), bytes.clone())?;
-        batch.put(Table::Jobs, key, bytes).map_err(icn_store::BlockError::from)?;
+        batch
+            .put(Table::Jobs, key, bytes)
+            .map_err(icn_store::BlockError::from)?;
         // A receipt is a promise: what it names must be there after a crash.
-        self.ledger.store().commit(batch, Durability::Sync).await.map_err(icn_store::BlockError::from)?;
+        self.ledger
+            .store()
+            .commit(batch, Durability::Sync)
+            .await
+            .map_err(icn_store::BlockError::from)?;
         Ok(receipt)
     }
 
     async fn replay(&self, job: JobId, spec: Arc<JobSpec>) -> Action {
         let run = self.execute(job, &spec).await;
-        let outcome = if run.exit.is_deterministic() { self.outcome(&mut Batch::new(), &run).ok() } else { None };
-        Action::PostVerdict { verdict: Verdict { job, outcome: outcome.map(|outcome| outcome.digest()) } }
+        let outcome = if run.exit.is_deterministic() {
+            self.outcome(&mut Batch::new(), &run).ok()
+        } else {
+            None
+        };
+        Action::PostVerdict {
+            verdict: Verdict {
+                job,
+                outcome: outcome.map(|outcome| outcome.digest()),
+            },
+        }
     }
 
     /// Fetches what the job names and runs it. What cannot be had is an outcome, too.
@@ -223,10 +272,20 @@ impl<X: Executor> Worker<X> {
     async fn gather(&self, job: JobId, spec: &Arc<JobSpec>) -> Result<Task, (Cid, FetchError)> {
         // The submitter's node has the blocks: it put them there before it submitted.
         let first = self.ledger.read(|state| {
-            let submitter = state.job(&job).and_then(|job| state.seat_record(&job.cooperative));
-            submitter.map(|seat| seat.keys.seat).into_iter().collect::<Vec<_>>()
+            let submitter = state
+                .job(&job)
+                .and_then(|job| state.seat_record(&job.cooperative));
+            submitter
+                .map(|seat| seat.keys.seat)
+                .into_iter()
+                .collect::<Vec<_>>()
         });
-        let get = async |cid: &Cid, max| self.exchange.file(cid, max, &first).await.map_err(|error| (*cid, error));
+        let get = async |cid: &Cid, max| {
+            self.exchange
+                .file(cid, max, &first)
+                .await
+                .map_err(|error| (*cid, error))
+        };
         let module = get(&spec.module, MAX_MODULE_BYTES).await?;
         let stdin = match &spec.stdin {
             Some(cid) => get(cid, MAX_MEMORY_BYTES).await?,
@@ -236,7 +295,12 @@ impl<X: Executor> Worker<X> {
         for (path, cid) in &spec.inputs {
             inputs.insert(path.clone(), get(cid, MAX_MEMORY_BYTES).await?);
         }
-        Ok(Task { spec: spec.clone(), module, stdin, inputs })
+        Ok(Task {
+            spec: spec.clone(),
+            module,
+            stdin,
+            inputs,
+        })
     }
 
     /// Names what a run put out, and puts its blocks into `batch`.
@@ -259,13 +323,26 @@ impl<X: Executor> Worker<X> {
         for (path, content) in &run.files {
             files.insert(path.clone(), keep(content)?);
         }
-        Ok(Outcome { exit: run.exit.clone(), stdout, stderr, files, fuel: run.fuel })
+        Ok(Outcome {
+            exit: run.exit.clone(),
+            stdout,
+            stderr,
+            files,
+            fuel: run.fuel,
+        })
     }
 }
 
 fn failed(exit: ExitStatus) -> Run {
     let (stdout, stderr) = (Bytes::new(), Bytes::new());
-    Run { exit, stdout, stderr, files: BTreeMap::new(), fuel: 0, peak_memory_bytes: 0 }
+    Run {
+        exit,
+        stdout,
+        stderr,
+        files: BTreeMap::new(),
+        fuel: 0,
+        peak_memory_bytes: 0,
+    }
 }
 
 /// A label for metrics.

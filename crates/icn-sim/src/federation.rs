@@ -1,0 +1,73 @@
+//! The cooperatives of a run: their keys and their genesis, all from the seed.
+use crate::{config::Config, trace::BEGIN};
+use commonware_cryptography::{Signer as _, ed25519};
+use icn_model::{Did, Digest, Founder, Genesis, Name, RoleKeys, SecretKey};
+use icn_protocol::keys;
+
+/// One cooperative.
+#[derive(Clone)]
+pub struct Cooperative {
+    /// Its only key, in every role.
+    pub key: SecretKey,
+    /// Who it is.
+    pub did: Did,
+    /// Its key on the network.
+    pub peer: ed25519::PublicKey,
+}
+
+/// A federation before its first block.
+#[derive(Clone)]
+pub struct Federation {
+    /// Its cooperatives, in the order of their identities: a node's number is its place here.
+    pub cooperatives: Vec<Cooperative>,
+    /// How it begins.
+    pub genesis: Genesis,
+}
+
+/// A key that follows from the seed and its use.
+pub fn key(seed: u64, purpose: &str, at: u64) -> SecretKey {
+    let parts: [&[u8]; 4] = [
+        b"icn-sim",
+        purpose.as_bytes(),
+        &seed.to_be_bytes(),
+        &at.to_be_bytes(),
+    ];
+    SecretKey::from_seed(Digest::of_parts(&parts).as_bytes())
+}
+
+impl Federation {
+    /// The one of a configuration.
+    pub fn new(config: &Config) -> Self {
+        let one = |at| {
+            let key = key(config.seed, "seat", at);
+            Cooperative {
+                did: Did::new(key.public()),
+                peer: keys::private(&key).public_key(),
+                key,
+            }
+        };
+        let mut cooperatives: Vec<_> = (0..config.nodes as u64).map(one).collect();
+        cooperatives.sort_by_key(|cooperative| cooperative.did);
+        let founders = cooperatives.iter().enumerate().map(|(at, cooperative)| Founder {
+            did: cooperative.did,
+            name: name(&format!("cooperative {at}")),
+            keys: RoleKeys::single(cooperative.key.public()),
+        });
+        let genesis = Genesis {
+            name: name("simulated federation"),
+            created: BEGIN,
+            parameters: config.parameters.clone(),
+            founders: founders.collect(),
+            predecessor: None,
+        };
+        Self {
+            cooperatives,
+            genesis,
+        }
+    }
+}
+
+fn name(text: &str) -> Name {
+    text.parse()
+        .expect("a short text without control characters is a name")
+}
