@@ -14,10 +14,10 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE [OPTION ...]
 
   demo            build the node and the command line, and show a federation of four at work
-  test            all tests, 50 simulated federations and the end-to-end tests included
+  test            all tests: federations of real processes, a cut between them, 50 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
-  soak            the crash tests with their full counts
+  soak            a cut of 60 s between real nodes, and the crash tests with their full counts
   bench           the figures of docs/benchmarks.md
   modules         check that the built job modules match their sources
 ";
@@ -79,6 +79,9 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(cargo_path());
     command.args(["test", "--workspace"]).args(rest);
     status(&mut command)?;
+    let bin = target_dir().join("debug");
+    let bin = bin.to_string_lossy();
+    run("bash", &["scripts/partition_test.sh", "--outage", "15", "--bin", &bin])?;
     seeds("debug", "1..50")
 }
 
@@ -103,6 +106,9 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 }
 
 fn soak() -> anyhow::Result<()> {
+    cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    let bin = target_dir().join("debug");
+    run("bash", &["scripts/partition_test.sh", "--outage", "60", "--bin", &bin.to_string_lossy()])?;
     let mut command = Command::new(cargo_path());
     command
         .args(["test", "--release", "--package", "icn-store", "--test", "crash"])
@@ -120,7 +126,7 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
         "icn-cli",
     ])?;
     let mut command = Command::new(cargo_path());
-    status(command.args(["bench", "--workspace"]).args(rest))
+    status(command.args(["bench", "--package", "icn-cli", "--bench", "federation"]).args(rest))
 }
 
 fn cargo_path() -> String {

@@ -15,7 +15,7 @@ const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 5] = ["API_URL", "API_KEY", "KEY", "PROFILE", "LOG"];
+const FOREIGN_VARIABLES: [&str; 6] = ["API_URL", "CONFIG", "DID", "KEY", "PROFILE", "CRASH_ROUNDS"];
 
 /// What a node is told. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -346,11 +346,15 @@ pub fn address(key: &'static str, text: &str) -> Result<icn_net::Address, Config
         })
 }
 
-/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
+/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key. `ICN_API_KEY` is short for
+/// `ICN_API_API_KEY`.
 fn environment() -> Env {
     Env::prefixed(ENV_PREFIX)
         .ignore(&FOREIGN_VARIABLES)
-        .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
+        .map(|name| match name.as_str() {
+            "API_KEY" => "api.api_key".into(),
+            name => name.to_ascii_lowercase().replacen('_', ".", 1).into(),
+        })
         .lowercase(false)
 }
 

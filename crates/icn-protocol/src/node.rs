@@ -217,10 +217,10 @@ impl Node {
         let mut submit = |operation: SignedOperation| {
             let id = operation.id();
             let valid = all_valid || self.verifier.all_valid(rng, std::slice::from_ref(&operation));
-            let refusal = if valid {
-                self.ledger.submit(operation, now).err()
-            } else {
-                Some(Refusal::BadSignature {})
+            let refusal = match beyond_this_version(&operation) {
+                Some(refusal) => Some(refusal),
+                None if valid => self.ledger.submit(operation, now).err(),
+                None => Some(Refusal::BadSignature {}),
             };
             Submitted { id, refusal }
         };
@@ -250,5 +250,16 @@ impl Node {
                 return Ok(status);
             }
         }
+    }
+}
+
+/// What the log knows and this program cannot keep its word on yet: a private job's blocks would be served to
+/// every seat.
+fn beyond_this_version(operation: &SignedOperation) -> Option<Refusal> {
+    match &operation.operation().action {
+        Action::SubmitJob { spec } if spec.private => Some(Refusal::BadJob {
+            detail: "private jobs are not kept private by this version: submit it without `private`".into(),
+        }),
+        _ => None,
     }
 }

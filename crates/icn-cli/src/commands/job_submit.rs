@@ -50,9 +50,6 @@ pub(crate) struct SubmitArgs {
     /// Only this cooperative, by name or identity; several times for several
     #[arg(long = "cooperative", value_name = "NAME")]
     cooperatives: Vec<String>,
-    /// Serve the job's content to its submitter and executors only
-    #[arg(long)]
-    private: bool,
     /// Wait until it is settled or has failed
     #[arg(long)]
     pub(crate) wait: bool,
@@ -119,7 +116,8 @@ fn spec(
         max_mana: args.max_mana,
         deadline: now.after(args.deadline),
         coordinator: None,
-        private: args.private,
+        // Blocks are served to every seat so far; a node refuses what asks for more.
+        private: false,
     }
 }
 
