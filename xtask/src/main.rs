@@ -81,7 +81,10 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     status(&mut command)?;
     let bin = target_dir().join("debug");
     let bin = bin.to_string_lossy();
-    run("bash", &["scripts/partition_test.sh", "--outage", "15", "--bin", &bin])?;
+    run(
+        "bash",
+        &["scripts/partition_test.sh", "--outage", "15", "--bin", &bin],
+    )?;
     seeds("debug", "1..50")
 }
 
@@ -108,10 +111,28 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     let bin = target_dir().join("debug");
-    run("bash", &["scripts/partition_test.sh", "--outage", "60", "--bin", &bin.to_string_lossy()])?;
+    run(
+        "bash",
+        &[
+            "scripts/partition_test.sh",
+            "--outage",
+            "60",
+            "--bin",
+            &bin.to_string_lossy(),
+        ],
+    )?;
     let mut command = Command::new(cargo_path());
     command
-        .args(["test", "--release", "--package", "icn-store", "--test", "crash"])
+        .args([
+            "test",
+            "--release",
+            "--package",
+            "icn-store",
+            "--test",
+            "crash_kill",
+            "--test",
+            "crash_power",
+        ])
         .env("ICN_CRASH_ROUNDS", "200");
     status(&mut command)
 }
@@ -126,7 +147,11 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
         "icn-cli",
     ])?;
     let mut command = Command::new(cargo_path());
-    status(command.args(["bench", "--package", "icn-cli", "--bench", "federation"]).args(rest))
+    status(
+        command
+            .args(["bench", "--package", "icn-cli", "--bench", "federation"])
+            .args(rest),
+    )
 }
 
 fn cargo_path() -> String {

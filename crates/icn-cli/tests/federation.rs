@@ -208,6 +208,9 @@ fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
                             &number.to_string(),
                             "--max-mana",
                             "1",
+                            // What was in the dead node's hands goes to another one after this.
+                            "--wall",
+                            "5s",
                         ],
                     );
                 }
