@@ -6,8 +6,9 @@
 use crate::{
     executor::{Manner, Manners, Pretend},
     federation::{Cooperative, Federation},
-    network::{Halves, Net, Simulated, Weather},
+    network::{Halves, Net, Simulated},
     oracle::{Invariant, Oracle, Violation},
+    weather::Weather,
 };
 use commonware_runtime::{Handle, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{channel::oneshot, sync::Mutex};
@@ -82,13 +83,13 @@ struct Birth {
 
 impl Cluster {
     /// With a network of fair weather, and no node running.
-    pub async fn new(context: Context, federation: &Federation, judge: Judge) -> Self {
+    pub async fn new(context: Context, seed: u64, federation: &Federation, judge: Judge) -> Self {
         let peers: Vec<_> = federation
             .cooperatives
             .iter()
             .map(|one| one.peer.clone())
             .collect();
-        let net = Net::start(&context, peers.into());
+        let net = Net::start(context.child("links"), seed, peers.into()).await;
         let seat = |cooperative: &Cooperative| Seat {
             cooperative: cooperative.clone(),
             backend: MemoryBackend::new(),
@@ -98,7 +99,7 @@ impl Cluster {
         let seats: Vec<_> = federation.cooperatives.iter().map(seat).collect();
         let roster = Roster(Arc::new(Mutex::new(vec![None; seats.len()])));
         let genesis = federation.genesis.clone();
-        let cluster = Self {
+        Self {
             context,
             genesis,
             seats,
@@ -106,9 +107,7 @@ impl Cluster {
             roster,
             judge,
             lives: 0,
-        };
-        cluster.clear_up().await;
-        cluster
+        }
     }
 
     /// The honest nodes that run.
@@ -142,10 +141,11 @@ impl Cluster {
         self.roster.set(at, node);
     }
 
-    /// Starts two nodes with one key: the seat's own, and one that knows nothing of its past.
+    /// Starts two nodes with one key: the seat's own, and one that knows nothing but what a former twin of the
+    /// seat has in its journal.
     pub async fn start_twins(&mut self, at: usize, halves: &Halves) {
         self.judge.lock().convict(self.seats[at].cooperative.key.public());
-        let [left, right] = self.net.connect_twins(&self.context, at, halves).await;
+        let [left, right] = self.net.connect_twins(at, halves).await;
         let known = Birth {
             at,
             partition: format!("n{at}"),
@@ -155,7 +155,7 @@ impl Cluster {
         };
         let unknown = Birth {
             at,
-            partition: format!("n{at}-twin-{}", self.lives),
+            partition: format!("n{at}-twin"),
             backend: MemoryBackend::new(),
             connections: right,
             judge: None,
@@ -216,18 +216,14 @@ impl Cluster {
         self.seats[at].manners.set(manner);
     }
 
-    /// Sets one direction of one link; none cuts it.
-    pub async fn set_link(&self, from: usize, to: usize, weather: Option<Weather>) {
-        self.net.set(from, to, weather).await;
+    /// Sets the weather on one direction of one link.
+    pub fn set_link(&self, from: usize, to: usize, weather: Weather) {
+        self.net.set(from, to, weather);
     }
 
     /// Every link as on a good day.
-    pub async fn clear_up(&self) {
-        for from in 0..self.seats.len() {
-            for to in (0..self.seats.len()).filter(|to| *to != from) {
-                self.net.set(from, to, Some(Weather::FAIR)).await;
-            }
-        }
+    pub fn clear_up(&self) {
+        self.net.clear_up();
     }
 
     /// The halves of the others, for two nodes with the key of `at`.

@@ -44,7 +44,7 @@ impl<'a> Driver<'a> {
     pub(crate) async fn new(context: Context, config: &'a Config, trace: Trace, errors: Errors) -> Self {
         let federation = Federation::new(config);
         let judge: Judge = Arc::new(Mutex::new(Oracle::new(&federation.genesis, config.nodes)));
-        let cluster = Cluster::new(context.child("cluster"), &federation, judge.clone()).await;
+        let cluster = Cluster::new(context.child("cluster"), config.seed, &federation, judge.clone()).await;
         let (schedule, counts, off) = (Schedule::new(config), Counts::default(), BTreeSet::new());
         Self {
             context,
@@ -136,8 +136,8 @@ impl<'a> Driver<'a> {
             episode.what.join("; ")
         ));
         let begin = now(&self.context);
-        for (from, to, weather) in &episode.links {
-            self.cluster.set_link(*from, *to, *weather).await;
+        for ((from, to), weather) in &episode.links {
+            self.cluster.set_link(*from, *to, *weather);
         }
         for (node, manner) in &episode.manners {
             self.cluster.set_manner(*node, *manner);
@@ -192,7 +192,7 @@ impl<'a> Driver<'a> {
             self.cluster.set_manner(*node, Manner::Honest);
         }
         self.cluster.reconcile().await?;
-        self.cluster.clear_up().await;
+        self.cluster.clear_up();
         self.off = episode.stay_off.clone();
         for node in 0..self.config.nodes {
             if !self.off.contains(&node) {
@@ -322,7 +322,10 @@ impl<'a> Driver<'a> {
     /// Breaks what the configuration names, once something is there to be broken.
     #[cfg(feature = "broken")]
     async fn break_something(&mut self) -> Result<(), Violation> {
-        use crate::tamper::{self, Broken};
+        use crate::{
+            tamper::{self, Broken},
+            weather::Weather,
+        };
         let Some(broken) = self.config.broken else {
             return Ok(());
         };
@@ -337,7 +340,7 @@ impl<'a> Driver<'a> {
                     (0..self.config.nodes).flat_map(|from| (0..self.config.nodes).map(move |to| (from, to)))
                 {
                     if from % 2 != to % 2 {
-                        self.cluster.set_link(from, to, None).await;
+                        self.cluster.set_link(from, to, Weather::CUT);
                     }
                 }
                 self.await_progress("nothing").await?;

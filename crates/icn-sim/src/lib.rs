@@ -23,6 +23,7 @@ pub mod schedule;
 #[cfg(feature = "broken")]
 pub mod tamper;
 pub mod trace;
+pub mod weather;
 pub mod workload;
 
 pub use config::{Config, Fault, Faults};

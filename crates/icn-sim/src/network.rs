@@ -1,16 +1,21 @@
-//! The protocol's connections over simulated links, and the weather on those links.
+//! The protocol's connections over simulated links.
 //!
 //! All nodes are admitted to everything: who may connect to whom is `icn-net`'s business and not
 //! simulated. Topics are channels to everybody, since gossip's own repair is not simulated either.
+use crate::weather::{Fate, Sky, Weather};
+use commonware_actor::{Feedback, Unreliable};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
-    LimitedSender, Manager as _, Recipients,
+    CheckedSender, LimitedSender, Manager as _, Recipients, Sender as _,
     simulated::{self, Control, Link, Manager, Oracle, Receiver, SplitTarget},
 };
-use commonware_runtime::{Quota, Supervisor as _, deterministic::Context};
-use commonware_utils::{NZU32, NZUsize, Probability, ordered::Set};
-use icn_model::limits::MAX_LOG_BLOCK_BYTES;
-use icn_protocol::environment::{Connections, Network};
+use commonware_runtime::{Clock as _, IoBufs, Quota, Spawner as _, Supervisor as _, deterministic::Context};
+use commonware_utils::{NZU32, NZUsize, ordered::Set, probability, sync::Mutex};
+use icn_model::{Millis, limits::MAX_LOG_BLOCK_BYTES};
+use icn_protocol::{
+    environment::{Connections, Network},
+    time::now,
+};
 use std::{
     num::NonZeroUsize,
     sync::Arc,
@@ -21,31 +26,93 @@ use std::{
 const QUOTA: Quota = Quota::per_second(NZU32!(512));
 /// Votes, certificates, resolver, backfill, broadcast, blocks, operations, bids.
 const CHANNELS: usize = 8;
+/// A good day: across a continent, without loss.
+const LATENCY: Duration = Duration::from_millis(40);
+const JITTER: Duration = Duration::from_millis(8);
 
 type Wire = simulated::Sender<PublicKey, Context>;
+type CheckedWire<'a> = <Wire as LimitedSender>::Checked<'a>;
 
-/// Sends to everybody, or only to some.
-#[derive(Clone, Debug)]
+/// Sends from one node on one channel, to everybody or only to some, through the weather.
+#[derive(Clone)]
 pub struct Sender {
     wire: Wire,
-    reach: Option<Arc<[PublicKey]>>,
+    from: usize,
+    reach: Arc<[PublicKey]>,
+    sky: Arc<Mutex<Sky>>,
+    context: Arc<Context>,
+}
+
+/// A message about to be sent, with what becomes of it on each link.
+pub struct Checked<'a> {
+    prompt: Option<CheckedWire<'a>>,
+    late: Vec<(PublicKey, Millis)>,
+    lost: Vec<PublicKey>,
+    wire: Wire,
+    context: Arc<Context>,
 }
 
 impl LimitedSender for Sender {
     type PublicKey = PublicKey;
-    type Checked<'a> = <Wire as LimitedSender>::Checked<'a>;
+    type Checked<'a> = Checked<'a>;
 
-    fn check(&mut self, recipients: Recipients<PublicKey>) -> Result<Self::Checked<'_>, SystemTime> {
-        let recipients = match (&self.reach, recipients) {
-            (None, recipients) => recipients,
-            (Some(reach), Recipients::All) => Recipients::Some(reach.to_vec()),
-            (Some(reach), Recipients::Some(keys)) => {
-                Recipients::Some(keys.into_iter().filter(|key| reach.contains(key)).collect())
-            }
-            (Some(reach), Recipients::One(key)) if reach.contains(&key) => Recipients::One(key),
-            (Some(_), Recipients::One(_)) => Recipients::Some(Vec::new()),
+    fn check(&mut self, recipients: Recipients<PublicKey>) -> Result<Checked<'_>, SystemTime> {
+        let keys: Vec<_> = match recipients {
+            Recipients::All => self.reach.to_vec(),
+            Recipients::Some(keys) => keys.into_iter().filter(|key| self.reach.contains(key)).collect(),
+            Recipients::One(key) => [key].into_iter().filter(|key| self.reach.contains(key)).collect(),
         };
-        self.wire.check(recipients)
+        let (mut prompt, mut late, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sky = self.sky.lock();
+        for key in keys {
+            match sky.fate(self.from, &key, now(self.context.as_ref())) {
+                Fate::Prompt => prompt.push(key),
+                Fate::Late(delay) => late.push((key, delay)),
+                Fate::Lost => lost.push(key),
+            }
+        }
+        drop(sky);
+        let wire = self.wire.clone();
+        let prompt = if prompt.is_empty() {
+            None
+        } else {
+            Some(self.wire.check(Recipients::Some(prompt))?)
+        };
+        Ok(Checked {
+            prompt,
+            late,
+            lost,
+            wire,
+            context: self.context.clone(),
+        })
+    }
+}
+
+impl CheckedSender for Checked<'_> {
+    type PublicKey = PublicKey;
+
+    /// A sender cannot tell what gets lost.
+    fn recipients(&self) -> Vec<PublicKey> {
+        let prompt = self.prompt.iter().flat_map(CheckedSender::recipients);
+        prompt
+            .chain(self.late.iter().map(|(key, _)| key.clone()))
+            .chain(self.lost.iter().cloned())
+            .collect()
+    }
+
+    fn send(self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
+        let message = message.into().coalesce();
+        for (key, delay) in self.late {
+            let (mut wire, message) = (self.wire.clone(), message.clone());
+            self.context.child("late").spawn(move |context| async move {
+                context.sleep(Duration::from_millis(delay.get())).await;
+                wire.send(Recipients::One(key), message, priority);
+            });
+        }
+        match self.prompt {
+            Some(prompt) => prompt.send(message, priority),
+            None => Unreliable::new(Feedback::Ok),
+        }
     }
 }
 
@@ -72,36 +139,17 @@ pub struct Halves {
     pub loud: bool,
 }
 
-/// How a link behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weather {
-    /// Mean of the delay.
-    pub latency_ms: u64,
-    /// Its standard deviation.
-    pub jitter_ms: u64,
-    /// Messages of a thousand that arrive.
-    pub arriving: u64,
-}
-
-impl Weather {
-    /// A good day: across a continent, without loss.
-    pub const FAIR: Self = Self {
-        latency_ms: 40,
-        jitter_ms: 8,
-        arriving: 1_000,
-    };
-}
-
 /// The network of a federation.
-#[derive(Clone)]
 pub struct Net {
     oracle: Oracle<PublicKey, Context>,
     keys: Arc<[PublicKey]>,
+    sky: Arc<Mutex<Sky>>,
+    context: Arc<Context>,
 }
 
 impl Net {
-    /// Starts a network among the nodes of `keys`, without any links.
-    pub fn start(context: &Context, keys: Arc<[PublicKey]>) -> Self {
+    /// Starts a network among the nodes of `keys`, on a good day.
+    pub async fn start(context: Context, seed: u64, keys: Arc<[PublicKey]>) -> Self {
         let config = simulated::Config {
             // A block with its length, and the envelope around it.
             max_size: u32::try_from(MAX_LOG_BLOCK_BYTES + 4_096).expect("a block is smaller than 4 GiB"),
@@ -114,25 +162,37 @@ impl Net {
         oracle
             .manager()
             .track(0, Set::from_iter_dedup(keys.iter().cloned()));
-        Self { oracle, keys }
+        // Links stay for the whole run: the runtime has ports for some thousands of them, and no more.
+        for from in keys.iter() {
+            for to in keys.iter().filter(|to| *to != from) {
+                let link = Link {
+                    latency: LATENCY,
+                    jitter: JITTER,
+                    success_rate: probability!(1.0),
+                };
+                oracle
+                    .add_link(from.clone(), to.clone(), link)
+                    .await
+                    .expect("no link was there before");
+            }
+        }
+        let sky = Arc::new(Mutex::new(Sky::new(seed, &keys)));
+        Self {
+            oracle,
+            keys,
+            sky,
+            context: Arc::new(context),
+        }
     }
 
-    /// Sets one direction of one link; none cuts it.
-    pub async fn set(&self, from: usize, to: usize, weather: Option<Weather>) {
-        let (from, to) = (self.keys[from].clone(), self.keys[to].clone());
-        // Fails if there is no link, which is what is wanted.
-        let _ = self.oracle.remove_link(from.clone(), to.clone()).await;
-        let Some(weather) = weather else { return };
-        let link = Link {
-            latency: Duration::from_millis(weather.latency_ms),
-            jitter: Duration::from_millis(weather.jitter_ms),
-            success_rate: Probability::new(weather.arriving.min(1_000), 1_000)
-                .expect("at most a thousand of a thousand"),
-        };
-        self.oracle
-            .add_link(from, to, link)
-            .await
-            .expect("the network runs as long as the simulation");
+    /// Sets the weather on one direction of one link.
+    pub fn set(&self, from: usize, to: usize, weather: Weather) {
+        self.sky.lock().set(from, to, weather);
+    }
+
+    /// Makes it a good day.
+    pub fn clear_up(&self) {
+        self.sky.lock().clear_up();
     }
 
     /// Who has shut out whom, as indices.
@@ -160,26 +220,21 @@ impl Net {
 
     /// Connects the node `at`, and cuts off a former life of it.
     pub async fn connect(&self, at: usize) -> Connections<Simulated> {
-        let (senders, receivers) = self.register(at).await;
-        let senders = senders
+        let (wires, receivers) = self.register(at).await;
+        let senders = wires
             .into_iter()
-            .map(|wire| Sender { wire, reach: None })
+            .map(|wire| self.sender(at, wire, &self.keys))
             .collect();
         self.connections(at, senders, receivers)
     }
 
     /// Connects two nodes with the key of the node `at`.
-    pub async fn connect_twins(
-        &self,
-        context: &Context,
-        at: usize,
-        halves: &Halves,
-    ) -> [Connections<Simulated>; 2] {
+    pub async fn connect_twins(&self, at: usize, halves: &Halves) -> [Connections<Simulated>; 2] {
         let (wires, receivers) = self.register(at).await;
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for receiver in receivers {
             let of_left = halves.left.clone();
-            let split = receiver.split_with(context.child("twins"), move |(from, _)| {
+            let split = receiver.split_with(self.context.child("twins"), move |(from, _)| {
                 if of_left.contains(from) {
                     SplitTarget::Primary
                 } else {
@@ -190,15 +245,11 @@ impl Net {
             right.push(split.1);
         }
         let senders = |half: &Arc<[PublicKey]>| -> Vec<Sender> {
-            let reach =
-                |channel| (!(halves.loud && matches!(channel, VOTES | BROADCAST))).then(|| half.clone());
+            let is_loud = |channel| halves.loud && matches!(channel, VOTES | BROADCAST);
+            let reach = |channel| if is_loud(channel) { &self.keys } else { half };
+            let wires = wires.iter().enumerate();
             wires
-                .iter()
-                .enumerate()
-                .map(|(channel, wire)| Sender {
-                    wire: wire.clone(),
-                    reach: reach(channel),
-                })
+                .map(|(channel, wire)| self.sender(at, wire.clone(), reach(channel)))
                 .collect()
         };
         [
@@ -209,14 +260,26 @@ impl Net {
 
     async fn register(&self, at: usize) -> (Vec<Wire>, Vec<Receiver<PublicKey>>) {
         let control = self.oracle.control(self.keys[at].clone());
-        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+        let (mut wires, mut receivers) = (Vec::new(), Vec::new());
         for channel in 0..CHANNELS as u64 {
             let registered = control.register(channel, QUOTA).await;
-            let (sender, receiver) = registered.expect("the network runs as long as the simulation");
-            senders.push(sender);
+            let (wire, receiver) = registered.expect("the network runs as long as the simulation");
+            wires.push(wire);
             receivers.push(receiver);
         }
-        (senders, receivers)
+        (wires, receivers)
+    }
+
+    fn sender(&self, from: usize, wire: Wire, reach: &Arc<[PublicKey]>) -> Sender {
+        let me = &self.keys[from];
+        let reach = reach.iter().filter(|key| *key != me).cloned().collect();
+        Sender {
+            wire,
+            from,
+            reach,
+            sky: self.sky.clone(),
+            context: self.context.clone(),
+        }
     }
 
     fn connections(

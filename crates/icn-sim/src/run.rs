@@ -57,10 +57,8 @@ pub fn run(config: &Config, trace: &Trace) -> Result<Outcome, Failure> {
         deterministic::Runner::new(runtime).start(|context| async move {
             let auditor = context.auditor();
             let clock = context.child("clock");
-            let driven = Driver::new(context, config, trace.clone(), errors)
-                .await
-                .drive()
-                .await;
+            let driver = Driver::new(context, config, trace.clone(), errors).await;
+            let driven = Box::pin(driver.drive()).await;
             match driven {
                 Ok(outcome) => Ok(Outcome {
                     audit: auditor.state(),

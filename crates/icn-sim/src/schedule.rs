@@ -2,10 +2,10 @@
 use crate::{
     config::{Config, Fault},
     executor::Manner,
-    network::Weather,
+    weather::Weather,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sets the schedule's numbers apart from the runtime's and the workload's.
 const STREAM: u64 = 0x5c4e_d01e;
@@ -37,8 +37,8 @@ pub struct Twins {
 pub struct Episode {
     /// How long.
     pub lasts_ms: u64,
-    /// One direction of a link, and how it behaves; none: not at all.
-    pub links: Vec<(usize, usize, Option<Weather>)>,
+    /// One direction of a link, and how it behaves.
+    pub links: BTreeMap<(usize, usize), Weather>,
     /// Executors that behave badly.
     pub manners: Vec<(usize, Manner)>,
     /// Two nodes with one key.
@@ -51,6 +51,14 @@ pub struct Episode {
     pub is_partition: bool,
     /// In words.
     pub what: Vec<String>,
+}
+
+impl Episode {
+    /// Adds to the trouble of one direction of a link.
+    fn worsen(&mut self, link: (usize, usize), weather: Weather) {
+        let known = self.links.entry(link).or_insert(Weather::FAIR);
+        *known = known.and(weather);
+    }
 }
 
 /// Draws episodes.
@@ -199,9 +207,8 @@ impl Schedule {
             episode
                 .what
                 .push(format!("{} directions of links fail", cut.len()));
-            episode
-                .links
-                .extend(cut.into_iter().map(|(from, to)| (from, to, None)));
+            cut.into_iter()
+                .for_each(|link| episode.worsen(link, Weather::CUT));
             return;
         }
         let groups = self.rng.random_range(2..=3_usize).min(self.nodes);
@@ -222,13 +229,8 @@ impl Schedule {
                 .position(|other| *other == node)
                 .map(|place| group[place])
         };
-        let cut: Vec<_> = pairs
-            .into_iter()
-            .filter(|(from, to)| of(*from) != of(*to))
-            .collect();
-        episode
-            .links
-            .extend(cut.into_iter().map(|(from, to)| (from, to, None)));
+        let cut = pairs.into_iter().filter(|(from, to)| of(*from) != of(*to));
+        cut.for_each(|link| episode.worsen(link, Weather::CUT));
         let mut parts = vec![Vec::new(); groups];
         for (place, node) in order.drain(..).enumerate() {
             parts[group[place]].push(node);
@@ -242,7 +244,7 @@ impl Schedule {
     fn weather(&mut self, episode: &mut Episode, kind: Fault) {
         let share = self.rng.random_range(0.2..1.0);
         let mut touched = 0;
-        for (from, to) in pairs(self.nodes) {
+        for link in pairs(self.nodes) {
             if !self.rng.random_bool(share) {
                 continue;
             }
@@ -252,22 +254,15 @@ impl Schedule {
                     arriving: self.rng.random_range(600..970),
                     ..Weather::FAIR
                 },
-                _ => Weather {
-                    latency_ms: self.rng.random_range(100..900),
-                    jitter_ms: self.rng.random_range(10..250),
-                    ..Weather::FAIR
-                },
-            };
-            match episode.links.iter_mut().find(|(a, b, _)| (*a, *b) == (from, to)) {
-                // Cut already, or slow and now lossy, too.
-                Some((_, _, None)) => {}
-                Some((_, _, Some(known))) => {
-                    known.latency_ms = known.latency_ms.max(weather.latency_ms);
-                    known.jitter_ms = known.jitter_ms.max(weather.jitter_ms);
-                    known.arriving = known.arriving.min(weather.arriving);
+                _ => {
+                    let least = self.rng.random_range(50..700);
+                    Weather {
+                        delay_ms: (least, least + self.rng.random_range(10..400)),
+                        ..Weather::FAIR
+                    }
                 }
-                None => episode.links.push((from, to, Some(weather))),
-            }
+            };
+            episode.worsen(link, weather);
         }
         let how = if kind == Fault::Loss {
             "lose messages"
@@ -370,8 +365,12 @@ mod tests {
         for episode in &episodes {
             assert!(episode.steps.is_sorted_by_key(|(at_ms, _)| *at_ms));
             assert!(!episode.what.is_empty() || episode.steps.is_empty());
-            let distinct: BTreeSet<_> = episode.links.iter().map(|(from, to, _)| (from, to)).collect();
-            assert_eq!(distinct.len(), episode.links.len());
+            assert!(
+                episode
+                    .links
+                    .keys()
+                    .all(|(from, to)| from != to && from.max(to) < &7)
+            );
         }
     }
 }

@@ -254,37 +254,35 @@ fn is_done(view: &JobView) -> bool {
 
 /// A node is killed while a crowd of jobs runs; the crowd is done all the same, and the node comes back.
 fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Result<()> {
-    let victim = fleet.nodes()[story::VICTIM].clone();
-    let submitters: Vec<_> = (0..SEATS).filter(|at| *at != story::VICTIM).collect();
-    let mut jobs = Vec::new();
-    for at in &submitters {
-        jobs.extend(
-            hand_in_crowd(fleet, *at, CROWD_SIZE / submitters.len())?
-                .into_iter()
-                .map(|id| (*at, id)),
-        );
-    }
+    let submitter = CROWD.submitter;
+    let jobs = hand_in_crowd(fleet, submitter, CROWD_SIZE)?;
     teller.say(format!(
-        "{} jobs are handed in at once by {} cooperatives",
-        jobs.len(),
-        submitters.len()
+        "{} hands in {} jobs at once",
+        fleet.nodes()[submitter].name,
+        jobs.len()
     ));
-    let mut busy = 0;
-    fleet.wait_for("the killed node has a job", JOB_TIMEOUT, |fleet| {
-        let query = JobsQuery {
-            executor: Some(victim.did),
+    // Whoever works for the submitter will do; who that is, the federation decides.
+    let mut busiest = (0, submitter);
+    fleet.wait_for("a node works for the crowd", JOB_TIMEOUT, |fleet| {
+        let query = |did| JobsQuery {
+            executor: Some(did),
             state: Some(JobStatus::Running),
             ..JobsQuery::default()
         };
-        busy = fleet.client(0).jobs(&query)?.items.len();
-        Ok(busy > 0)
+        for at in (0..SEATS).filter(|at| *at != submitter) {
+            let running = fleet.client(submitter).jobs(&query(fleet.nodes()[at].did))?;
+            busiest = busiest.max((running.items.len(), at));
+        }
+        Ok(busiest.0 > 0)
     })?;
-    fleet.kill(story::VICTIM)?;
+    let (busy, at) = busiest;
+    let victim = fleet.nodes()[at].clone();
+    fleet.kill(at)?;
     teller.say(format!(
         "{} is killed (SIGKILL) with {busy} jobs in hand",
         victim.name
     ));
-    let crowd = await_crowd(fleet, &jobs)?;
+    let crowd = await_crowd(fleet, submitter, &jobs)?;
     teller.show(&crowd_table(&crowd, names).to_string());
     let lost = crowd.iter().filter(|view| !is_done(view)).count();
     ensure!(lost == 0, "{lost} of {} jobs were not done", crowd.len());
@@ -293,8 +291,8 @@ fn crash(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> anyhow::Resul
         "jobs over a crash",
         format!("{0} of {0} settled, {retried} by a second executor", crowd.len()),
     );
-    let height = fleet.client(0).federation()?.height;
-    fleet.start(story::VICTIM)?;
+    let height = fleet.client(submitter).federation()?.height;
+    fleet.start(at)?;
     fleet.wait_for("the killed node catches up", CATCH_UP_TIMEOUT, |fleet| {
         Ok(fleet.agreed_height()? > Some(height))
     })?;
@@ -342,12 +340,12 @@ fn hand_in_crowd(fleet: &Fleet, at: usize, count: usize) -> anyhow::Result<Vec<J
         .collect())
 }
 
-fn await_crowd(fleet: &mut Fleet, jobs: &[(usize, JobId)]) -> anyhow::Result<Vec<JobView>> {
+fn await_crowd(fleet: &mut Fleet, at: usize, jobs: &[JobId]) -> anyhow::Result<Vec<JobView>> {
     let mut open: Vec<_> = jobs.to_vec();
     let mut over = Vec::new();
     fleet.wait_for("the jobs are done", CROWD_TIMEOUT, |fleet| {
-        while let Some((at, id)) = open.last() {
-            let view = fleet.client(*at).job(id)?;
+        while let Some(id) = open.last() {
+            let view = fleet.client(at).job(id)?;
             if view.state.is_open() {
                 break;
             }

@@ -92,6 +92,11 @@ pub(super) async fn no_method() -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::{Router, body::Body, routing::get};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use icn_api::Problem;
+    use tower_http::catch_panic::CatchPanicLayer;
 
     #[test]
     fn only_names_fit_for_a_log_are_taken_over() {
@@ -106,5 +111,26 @@ mod tests {
         assert_eq!(with("schön".as_bytes()), None);
         assert_eq!(with(&[b'a'; MAX_CORRELATION_BYTES + 1]), None);
         assert_eq!(given(&HeaderMap::new()), None);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_the_nodes_own_fault() {
+        async fn panics() {
+            panic!("a fault that no caller is to read of")
+        }
+        let router = Router::new()
+            .route("/", get(panics))
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = Request::new(Body::empty());
+        let response = TowerToHyperService::new(router).call(request).await.unwrap();
+        let response = failure::write(response, "c-1");
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 4_096).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (problem.code, problem.correlation_id.as_deref()),
+            (911, Some("c-1"))
+        );
+        assert!(!String::from_utf8_lossy(&body).contains("a fault"));
     }
 }
