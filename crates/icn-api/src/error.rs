@@ -1,9 +1,9 @@
 //! Errors of the HTTP interface: a closed, numbered list, and how they look on the wire (RFC 9457).
 //!
-//! What the *log* refuses has codes of its own, `icn_model::REFUSAL_CODES`, from 101 to 599; these are from
-//! 901. A number, once given, keeps its meaning for ever.
+//! What the *log* refuses has codes of its own, `icn_model::REFUSAL_CODES`, from 101 to 599, and what other
+//! nodes do wrong has `icn_model::FAULT_CODES`, from 611 to 699; these are from 901. A number, once given, keeps its meaning for ever.
 use crate::Scope;
-use icn_model::{Cid, Code, REFUSAL_CODES};
+use icn_model::{Cid, Code, FAULT_CODES, REFUSAL_CODES};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -188,10 +188,10 @@ pub fn explain(code: &str) -> Option<Code> {
     codes().find(|code| code.name.eq_ignore_ascii_case(name) || Some(code.number) == number)
 }
 
-/// Every code that a node answers with, in order of the numbers.
+/// Every code that a node answers with or counts, in order of the numbers.
 pub fn codes() -> impl Iterator<Item = Code> {
     let own = ErrorKind::ALL.iter().map(|kind| kind.code());
-    REFUSAL_CODES.iter().copied().chain(own)
+    REFUSAL_CODES.iter().chain(FAULT_CODES).copied().chain(own)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Events: what the log's operations, and the passing of time, have brought about.
 //!
 //! Events are for readers: nothing in the state depends on them. They are the same on every node.
-use crate::{Did, Digest, EpochNumber, Height, JobId, Mana, OperationId, PublicKey, Refusal, SeatKind, Time};
+use crate::{
+    Did, Digest, EpochNumber, Fault, Height, JobId, Mana, OperationId, PublicKey, Refusal, SeatKind, Time,
+};
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -272,7 +274,7 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// A seat signed what it must not.
+    /// A seat signed what it must not. Each node records what it saw itself.
     Misbehaved {
         /// The seat's key.
         seat: PublicKey,
@@ -281,7 +283,9 @@ pub enum Event {
         /// In which view.
         view: u64,
         /// What it did.
-        offence: String,
+        fault: Fault,
+        /// What it was this time.
+        detail: String,
     },
 }
 

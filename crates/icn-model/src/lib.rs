@@ -17,6 +17,7 @@ mod block;
 pub mod canonical;
 mod content;
 mod event;
+mod fault;
 mod federation;
 pub mod file;
 mod job;
@@ -32,6 +33,7 @@ mod units;
 pub use block::{Block, BlockHeader, NamedRoot};
 pub use content::{Cid, CidError, Codec, Digest};
 pub use event::{Event, EventKind, EventRecord};
+pub use fault::{FAULT_CODES, Fault};
 pub use federation::{
     Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
     ParameterError, Parameters, Predecessor, Role, RoleKeys, SeatKind,

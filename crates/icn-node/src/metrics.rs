@@ -6,8 +6,9 @@
 //! counts for itself follows as it is.
 use crate::http::HttpMetrics;
 use icn_api::node::{JobsStatus, LogStatus, ManaStatus, NetworkStatus};
-use icn_model::Mana;
+use icn_model::{Fault, Mana};
 use icn_net::CounterValues;
+use icn_protocol::counters::Counts;
 use prometheus_client::{
     encoding::text,
     metrics::{
@@ -39,6 +40,8 @@ pub(crate) struct Sample {
     pub(crate) connections: u64,
     /// Seats, and how many are online.
     pub(crate) seats: NetworkStatus,
+    /// What the protocol refused and saw others do wrong.
+    pub(crate) counts: Counts,
     /// What the network counts.
     pub(crate) network: CounterValues,
     /// Executors that this node gives no jobs.
@@ -59,6 +62,8 @@ pub(crate) fn encode(http: &HttpMetrics, sample: &Sample) -> Result<String, fmt:
     let mut registry = Registry::default();
     node(&mut registry, sample);
     log(&mut registry, sample);
+    refusals(&mut registry, sample);
+    faults(&mut registry, sample);
     jobs(&mut registry, sample);
     network(&mut registry, sample);
     http.register(&mut registry);
@@ -197,6 +202,54 @@ fn log(registry: &mut Registry, sample: &Sample) {
     );
 }
 
+fn refusals(registry: &mut Registry, sample: &Sample) {
+    let Counts {
+        refused,
+        refused_in_blocks,
+        ..
+    } = &sample.counts;
+    let name = (
+        "icn_operations_refused",
+        "Operations handed in here that went no further, by the name of the refusal",
+    );
+    counters(
+        registry,
+        name,
+        "reason",
+        refused.iter().map(|(name, count)| (*name, *count)),
+    );
+    let name = (
+        "icn_operations_refused_in_blocks",
+        "Operations in final blocks that changed nothing, by the name of the refusal",
+    );
+    let in_blocks = refused_in_blocks.iter().map(|(name, count)| (*name, *count));
+    counters(registry, name, "reason", in_blocks);
+}
+
+/// What others did wrong, by the name that `icn-cli explain` knows. Every fault is shown from the start, so that
+/// an alert can ask for its increase.
+fn faults(registry: &mut Registry, sample: &Sample) {
+    let network = &sample.network;
+    let seen_by_network = |fault| match fault {
+        // What gossip rejects never gets to the protocol.
+        Fault::MalformedMessage => network.gossip_rejected,
+        Fault::BrokenFrame => network.frames_invalid,
+        Fault::WrongKey => network.wrong_keys,
+        Fault::Stranger => network.streams_refused,
+        Fault::RefusedConnection => network.connections_refused,
+        _ => 0,
+    };
+    let count = |fault: &Fault| {
+        let seen_by_protocol = sample.counts.faults.get(fault).copied().unwrap_or(0);
+        (fault.code().name, seen_by_protocol + seen_by_network(*fault))
+    };
+    let name = (
+        "icn_faults",
+        "What other nodes did wrong, by the name of the fault",
+    );
+    counters(registry, name, "fault", Fault::ALL.iter().map(count));
+}
+
 fn jobs(registry: &mut Registry, sample: &Sample) {
     let executed = sample.executed.iter().map(|(result, count)| (*result, *count));
     let name = (
@@ -251,23 +304,11 @@ fn network(registry: &mut Registry, sample: &Sample) {
             ),
         ],
     );
-    let single = [
-        (
-            "icn_network_dials_failed",
-            "Dials that reached nobody",
-            counts.dials_failed,
-        ),
-        (
-            "icn_network_wrong_keys",
-            "Addresses that answered with another key",
-            counts.wrong_keys,
-        ),
-        (
-            "icn_network_streams_refused",
-            "Streams of peers that have no seat",
-            counts.streams_refused,
-        ),
-    ];
+    let single = [(
+        "icn_network_dials_failed",
+        "Dials that reached nobody",
+        counts.dials_failed,
+    )];
     for (name, help, value) in single {
         registry.register(name, help, ConstCounter::new(value));
     }

@@ -8,9 +8,11 @@
 use crate::{
     block::{BlockContext, LogBlock},
     environment::Runtime,
-    epochs::{LogReader, Scheme},
+    epochs::Scheme,
+    evidence::Reports,
     keys,
     ledger::{Ledger, MAX_EXECUTION_LAG},
+    marshal::LogReader,
     time::now,
     verify::Verifier,
 };
@@ -24,8 +26,8 @@ use futures::{
     pin_mut,
 };
 use icn_model::{
-    Block, BlockHeader, Cid, Digest, EpochNumber, Height, Millis, NamedRoot, Parameters, SignedOperation,
-    Time, limits::MAX_BLOCK_OPERATIONS,
+    Block, BlockHeader, Cid, Digest, EpochNumber, Fault, Height, Millis, NamedRoot, Parameters,
+    SignedOperation, Time, limits::MAX_BLOCK_OPERATIONS,
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -34,14 +36,15 @@ const CLOCK_SKEW: Millis = Millis::from_secs(2);
 /// A seat that misses what a block names as executed waits this long before it asks the block's proposer.
 const ASK_AFTER: Duration = Duration::from_millis(1_000);
 /// The next seats are fixed this many blocks before an epoch ends.
-pub const SEATS_FIXED_BEFORE_END: u64 = 16;
+pub(crate) const SEATS_FIXED_BEFORE_END: u64 = 16;
 
 /// Proposes and judges blocks for consensus.
 #[derive(Clone)]
-pub struct Application {
+pub(crate) struct Application {
     ledger: Ledger,
     verifier: Arc<Verifier>,
     log: LogReader,
+    reports: Reports,
     federation: Cid,
     epoch_blocks: u64,
     heartbeat: Duration,
@@ -49,7 +52,13 @@ pub struct Application {
 
 impl Application {
     /// For the federation that `ledger` follows.
-    pub fn new(ledger: Ledger, verifier: Arc<Verifier>, log: LogReader, parameters: &Parameters) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger,
+        verifier: Arc<Verifier>,
+        log: LogReader,
+        reports: Reports,
+        parameters: &Parameters,
+    ) -> Self {
         Self {
             federation: ledger.read(icn_state::State::federation),
             epoch_blocks: parameters.epoch_blocks,
@@ -57,6 +66,7 @@ impl Application {
             ledger,
             verifier,
             log,
+            reports,
         }
     }
 
@@ -166,46 +176,46 @@ impl Application {
         leader: &PublicKey,
         block: &LogBlock,
         parent: &LogBlock,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Objection> {
         let header = block.header();
         let operations = &block.content().operations;
         if header.federation != self.federation {
-            return Err(Fault::Federation);
+            return Err(Objection::Federation);
         }
         if header.time <= parent.header().time {
-            return Err(Fault::Time {
+            return Err(Objection::Time {
                 time: header.time,
                 parent: parent.header().time,
             });
         }
         if operations.len() > MAX_BLOCK_OPERATIONS {
-            return Err(Fault::Size);
+            return Err(Objection::Size);
         }
         let NamedRoot { height: named, root } = header.executed;
         if named >= header.height || named.get() + MAX_EXECUTION_LAG < header.height.get() {
-            return Err(Fault::RootHeight { named });
+            return Err(Objection::RootHeight { named });
         }
         if header.state.is_some() != self.is_last_of_epoch(header.height) {
-            return Err(Fault::StateRoot);
+            return Err(Objection::StateRoot);
         }
         if !self.verifier.all_valid(clock, operations) {
-            return Err(Fault::Signature);
+            return Err(Objection::Signature);
         }
         self.await_executed(clock, header, leader).await;
         match self.ledger.root_at(named) {
             Some(ours) if ours == root => {}
             Some(ours) => {
-                return Err(Fault::Root {
+                return Err(Objection::Root {
                     named,
                     theirs: root,
                     ours,
                 });
             }
             // Executed and forgotten: it is older than any root that may still be named.
-            None => return Err(Fault::RootHeight { named }),
+            None => return Err(Objection::RootHeight { named }),
         }
         if header.state.is_some() && self.fixed_root(header.height).await != header.state {
-            return Err(Fault::StateRoot);
+            return Err(Objection::StateRoot);
         }
         let early = header.time.since(now(clock).after(CLOCK_SKEW));
         if early > Millis::ZERO {
@@ -233,7 +243,7 @@ fn durable(executed: NamedRoot, durable: Height, ledger: &Ledger) -> Option<Name
 
 /// What is wrong with a block. It costs its proposer the view.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum Objection {
     #[error("it is for another federation")]
     Federation,
     #[error("its time {time} is not after its parent's {parent}")]
@@ -252,6 +262,20 @@ enum Fault {
     StateRoot,
     #[error("an operation in it is not signed by its author")]
     Signature,
+}
+
+impl Objection {
+    const fn fault(&self) -> Fault {
+        match self {
+            Self::Federation => Fault::ForeignBlock,
+            Self::Time { .. } => Fault::BlockTime,
+            Self::Size => Fault::BlockTooLarge,
+            Self::RootHeight { .. } => Fault::RootOutOfRange,
+            Self::Root { .. } => Fault::FalseRoot,
+            Self::StateRoot => Fault::FalseStateRoot,
+            Self::Signature => Fault::UnsignedInBlock,
+        }
+    }
 }
 
 impl<E: Runtime> ConsensusApplication<E> for Application {
@@ -284,11 +308,146 @@ impl<E: Runtime> ConsensusApplication<E> for Application {
             .await
         {
             Ok(()) => true,
-            Err(fault) => {
-                let leader = keys::model_public(&context.leader);
-                tracing::warn!(height = %block.inner().header().height, %leader, %fault, "not voting for a block");
+            Err(objection) => {
+                let detail = format!("at height {}: {objection}", block.inner().header().height);
+                self.reports
+                    .add(&context.leader, context.round, objection.fault(), detail);
                 false
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence;
+    use commonware_runtime::{Clock as _, Runner as _, deterministic};
+    use icn_model::{
+        Action, Did, Founder, Genesis, Operation, PublicKey as ModelKey, RoleKeys, SecretKey, Sequence,
+        Signature,
+    };
+    use icn_store::{MemoryBackend, Store, StoreConfig};
+
+    fn secret() -> SecretKey {
+        SecretKey::from_seed(&[7; 32])
+    }
+
+    fn genesis() -> Genesis {
+        let key = secret().public();
+        Genesis {
+            name: "valley".parse().unwrap(),
+            created: Time::new(1_000),
+            parameters: Parameters::devnet(),
+            founders: vec![Founder {
+                did: Did::new(key),
+                name: "mill".parse().unwrap(),
+                keys: RoleKeys::single(key),
+            }],
+            predecessor: None,
+        }
+    }
+
+    /// A good first block.
+    fn header(federation: Cid, parent: &LogBlock, leader: ModelKey) -> BlockHeader {
+        BlockHeader {
+            federation,
+            height: Height::new(1),
+            epoch: EpochNumber::ZERO,
+            view: 1,
+            leader,
+            parent: parent.hash(),
+            parent_view: 0,
+            time: Time::new(2_000),
+            executed: parent.header().executed,
+            state: None,
+        }
+    }
+
+    fn operation(federation: Cid, number: u64) -> SignedOperation {
+        let operation = Operation {
+            federation,
+            author: Did::new(secret().public()),
+            key: secret().public(),
+            sequence: Sequence::new(number),
+            expires: Time::new(60_000),
+            action: Action::Leave {},
+        };
+        SignedOperation::sign(operation, &secret())
+    }
+
+    /// What a seat objects to in a block that differs from a good one.
+    fn objection(change: impl FnOnce(&mut Block) + Send + 'static) -> Option<Fault> {
+        deterministic::Runner::seeded(1).start(|mut context| async move {
+            let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
+            let ledger = Ledger::open(store, &genesis()).await.unwrap();
+            let parent = ledger.genesis_block();
+            let federation = genesis().id();
+            let leader = secret().public();
+            let mut block = Block {
+                header: header(federation, &parent, leader),
+                operations: vec![operation(federation, 1)],
+            };
+            change(&mut block);
+            let application = Application::new(
+                ledger,
+                Arc::default(),
+                LogReader::default(),
+                evidence::channel().0,
+                &genesis().parameters,
+            );
+            context.sleep(Duration::from_secs(10)).await;
+            let leader = keys::public(&leader).unwrap();
+            let judged = application
+                .judge(&mut context, &leader, &LogBlock::new(block), &parent)
+                .await;
+            judged.err().map(|objection| objection.fault())
+        })
+    }
+
+    #[test]
+    fn a_good_block_is_voted_for() {
+        assert_eq!(objection(|_| {}), None);
+    }
+
+    #[test]
+    fn each_wrong_block_is_refused_by_its_reason() {
+        type Change = fn(&mut Block);
+        let wrong: [(Fault, Change); 9] = [
+            (Fault::ForeignBlock, |block| {
+                block.header.federation = Cid::of_raw(b"another")
+            }),
+            (Fault::BlockTime, |block| block.header.time = Time::new(1_000)),
+            (Fault::BlockTooLarge, |block| {
+                let one = block.operations[0].clone();
+                block.operations = vec![one; MAX_BLOCK_OPERATIONS + 1];
+            }),
+            (Fault::RootOutOfRange, |block| {
+                block.header.executed.height = Height::new(1)
+            }),
+            (Fault::RootOutOfRange, |block| {
+                block.header.height = Height::new(MAX_EXECUTION_LAG + 1);
+            }),
+            (Fault::FalseRoot, |block| {
+                block.header.executed.root = Digest::of(b"another")
+            }),
+            (Fault::FalseStateRoot, |block| {
+                block.header.state = Some(Digest::ZERO)
+            }),
+            (Fault::UnsignedInBlock, |block| {
+                let bytes = block.operations[0].bytes().to_vec();
+                let unsigned = SignedOperation::decode(bytes, Signature::new([0; 64])).unwrap();
+                block.operations.push(unsigned);
+            }),
+            (Fault::UnsignedInBlock, |block| {
+                let of_another = operation(block.header.federation, 2);
+                let bytes = block.operations[0].bytes().to_vec();
+                let wrongly_signed = SignedOperation::decode(bytes, *of_another.signature()).unwrap();
+                block.operations = vec![wrongly_signed];
+            }),
+        ];
+        for (fault, change) in wrong {
+            assert_eq!(objection(change), Some(fault));
         }
     }
 }

@@ -6,30 +6,24 @@ use crate::{
     application::Application,
     block::LogBlock,
     environment::{Admit, Channel, Network, Runtime},
+    evidence::{Evidence, Reports, Witness},
     keys,
     ledger::{Ledger, LedgerError},
+    marshal::{self, BUFFER_BYTES, Delivery, LogReader, MarshalMailbox, Schemes, VIEWS_KEPT},
 };
-use commonware_actor::Feedback;
-use commonware_broadcast::buffered;
 use commonware_consensus::{
-    Heightable as _, Reporter, Reporters, Roundable as _,
-    marshal::{
-        self, Update,
-        core::{Actor as Marshal, Mailbox},
-        resolver::p2p as resolver,
-        standard::{Deferred, Standard},
-    },
+    Heightable as _, Reporters,
+    marshal::standard::Deferred,
     simplex::{
         self, Floor, SkipBudget,
         config::{ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
-        types::{Activity, Attributable as _},
     },
-    types::{Epoch, Epocher as _, FixedEpocher, Height, ViewDelta},
+    types::{Epoch, Epocher as _, FixedEpocher, Height},
 };
 use commonware_cryptography::{
-    Digested, Digestible as _, Sha256, Signer as _,
-    certificate::{Provider, Scheme as _, Scoped},
+    Digestible as _, Sha256, Signer as _,
+    certificate::Scheme as _,
     ed25519::{PrivateKey, PublicKey},
     sha256,
 };
@@ -37,165 +31,36 @@ use commonware_macros::select;
 use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
-use commonware_storage::{archive::prunable, translator::TwoCap};
 use commonware_utils::{
-    Acknowledgement as _, NZDuration, NZU16, NZU64, NZUsize, TryCollect as _, acknowledgement::Exact,
-    channel::mpsc, ordered::Set, sync::Mutex, vec::NonEmptyVec,
+    Acknowledgement as _, NZDuration, NZU16, NZUsize, TryCollect as _, channel::mpsc, ordered::Set,
+    vec::NonEmptyVec,
 };
-use icn_model::{EpochNumber, Event, Genesis, Parameters, SeatEntry, SeatPhase, limits::MAX_SEATS};
-use std::{
-    collections::HashMap,
-    num::NonZeroU64,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use icn_model::{EpochNumber, Genesis, Parameters, SeatEntry, SeatPhase};
+use std::{num::NonZeroU64, time::Duration};
 
-pub use commonware_consensus::simplex::scheme::ed25519::Scheme;
+pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
 /// Domain of consensus votes; the federation's id follows.
 const NAMESPACE: &[u8] = b"icn/consensus/1/";
-/// Blocks that are applied in one go while catching up.
-const MAX_PENDING_ACKS: usize = 16;
-/// Views of which consensus keeps the votes.
-const VIEWS_KEPT: ViewDelta = ViewDelta::new(64);
 /// Epochs whose seats stay admitted.
 const EPOCHS_ADMITTED: u64 = 2;
-const BUFFER_BYTES: usize = 1 << 16;
 
 /// How consensus reaches marshal and the application.
 type Automaton<E> = Deferred<E, Scheme, Application, LogBlock, FixedEpocher>;
-type MarshalMailbox = Mailbox<Scheme, Standard<LogBlock>>;
-
-/// Reads final blocks out of the journal, and asks others for what is missing. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct LogReader(Arc<OnceLock<(MarshalMailbox, PublicKey)>>);
-
-impl LogReader {
-    /// The final block at `height`, if it is here and the log is running.
-    pub async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
-        let block = self.0.get()?.0.get_block(Height::new(height.get())).await?;
-        Some(block.inner().clone())
-    }
-
-    /// Asks `from` for the certificate that makes `height` final, in case that it got lost on its way here.
-    pub(crate) fn ask_for(&self, height: icn_model::Height, from: &PublicKey) {
-        if let Some((marshal, me)) = self.0.get()
-            && me != from
-        {
-            marshal.hint_finalized(Height::new(height.get()), NonEmptyVec::new(from.clone()));
-        }
-    }
-}
 
 /// What the log of one node needs to run.
-pub struct LogConfig {
+pub(crate) struct LogConfig {
     /// The seat's key.
-    pub key: PrivateKey,
+    pub(crate) key: PrivateKey,
     /// The federation.
-    pub genesis: Genesis,
+    pub(crate) genesis: Genesis,
     /// Prefix of the consensus journals' partitions.
-    pub partition: String,
+    pub(crate) partition: String,
     /// Whether this node may vote in the epoch that it starts in: not if its journal is not the one that
     /// it voted with.
-    pub may_vote: bool,
+    pub(crate) may_vote: bool,
     /// Filled when the log runs.
-    pub reader: LogReader,
-}
-
-/// The schemes of the epochs that this node knows the seats of.
-#[derive(Clone)]
-struct Schemes {
-    known: Arc<Mutex<HashMap<Epoch, Arc<Scheme>>>>,
-    namespace: Arc<[u8]>,
-    key: PrivateKey,
-}
-
-impl Schemes {
-    fn add(&self, epoch: Epoch, seats: &Set<PublicKey>, may_vote: bool) -> Scheme {
-        let signer = Scheme::signer(&self.namespace, seats.clone(), self.key.clone()).filter(|_| may_vote);
-        let scheme = signer.unwrap_or_else(|| Scheme::verifier(&self.namespace, seats.clone()));
-        self.known.lock().insert(epoch, Arc::new(scheme.clone()));
-        scheme
-    }
-}
-
-impl Provider for Schemes {
-    type Scope = Epoch;
-    type Scheme = Scheme;
-
-    fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
-        self.known.lock().get(&epoch).cloned().map(Scoped::scheme)
-    }
-}
-
-/// Marshal's deliveries, as they come.
-#[derive(Clone)]
-struct Deliveries(mpsc::UnboundedSender<(LogBlock, Exact)>);
-
-impl Reporter for Deliveries {
-    type Activity = Update<LogBlock>;
-
-    fn report(&mut self, update: Update<LogBlock>) -> Feedback {
-        if let Update::Block(block, acknowledgement) = update {
-            // Bounded by marshal: it waits after `MAX_PENDING_ACKS`.
-            let _ = self.0.send((block.inner().clone(), acknowledgement));
-        }
-        Feedback::Ok
-    }
-}
-
-/// Turns evidence against a seat into an event.
-#[derive(Clone)]
-struct Witness {
-    seats: Set<PublicKey>,
-    evidence: mpsc::Sender<Event>,
-}
-
-impl Reporter for Witness {
-    type Activity = Activity<Scheme, sha256::Digest>;
-
-    fn report(&mut self, activity: Self::Activity) -> Feedback {
-        let (signer, round, offence) = match &activity {
-            Activity::ConflictingNotarize(proof) => {
-                (proof.signer(), proof.round(), "voted for two blocks in one view")
-            }
-            Activity::ConflictingFinalize(proof) => {
-                (proof.signer(), proof.round(), "finalised two blocks in one view")
-            }
-            Activity::NullifyFinalize(proof) => {
-                (proof.signer(), proof.round(), "skipped and finalised one view")
-            }
-            _ => return Feedback::Ok,
-        };
-        if let Some(seat) = self.seats.get(signer.into()) {
-            let (epoch, view) = (EpochNumber::new(round.epoch().get()), round.view().get());
-            let event = Event::Misbehaved {
-                seat: keys::model_public(seat),
-                epoch,
-                view,
-                offence: offence.into(),
-            };
-            // When the queue is full the first proofs are there, and they suffice.
-            let _ = self.evidence.try_send(event);
-        }
-        Feedback::Ok
-    }
-}
-
-fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
-    prunable::Config {
-        translator: TwoCap,
-        metadata_partition: format!("{partition}-{name}-meta"),
-        key_partition: format!("{partition}-{name}-key"),
-        key_page_cache: cache,
-        value_partition: format!("{partition}-{name}-value"),
-        compression: None,
-        codec_config,
-        items_per_section: NZU64!(4_096),
-        key_write_buffer: NZUsize!(BUFFER_BYTES),
-        value_write_buffer: NZUsize!(BUFFER_BYTES),
-        replay_buffer: NZUsize!(BUFFER_BYTES),
-    }
+    pub(crate) reader: LogReader,
 }
 
 /// Timeouts of consensus, from how long a proposer may wait for operations.
@@ -219,7 +84,7 @@ impl Timeouts {
 }
 
 /// The log of one node, ready to run.
-pub struct Log<E: Runtime, N: Network> {
+pub(crate) struct Log<E: Runtime, N: Network> {
     runtime: E,
     ledger: Ledger,
     timeouts: Timeouts,
@@ -229,8 +94,9 @@ pub struct Log<E: Runtime, N: Network> {
     schemes: Schemes,
     marshal: MarshalMailbox,
     automaton: Automaton<E>,
-    deliveries: mpsc::UnboundedReceiver<(LogBlock, Exact)>,
-    evidence: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
+    reports: Reports,
+    evidence: Evidence,
     blocker: N::Blocker,
     admit: Admit,
     admitted: Option<(Set<PublicKey>, Set<PublicKey>)>,
@@ -239,23 +105,23 @@ pub struct Log<E: Runtime, N: Network> {
 }
 
 /// The consensus channels of a [`Log`], one subchannel per epoch.
-pub struct Lanes<N: Network> {
+pub(crate) struct Lanes<N: Network> {
     /// Votes.
-    pub votes: Channel<N>,
+    pub(crate) votes: Channel<N>,
     /// Certificates.
-    pub certificates: Channel<N>,
+    pub(crate) certificates: Channel<N>,
     /// Missing certificates.
-    pub resolver: Channel<N>,
+    pub(crate) resolver: Channel<N>,
     /// Missing blocks.
-    pub backfill: Channel<N>,
+    pub(crate) backfill: Channel<N>,
     /// New blocks.
-    pub broadcast: Channel<N>,
+    pub(crate) broadcast: Channel<N>,
     /// Who may be talked to.
-    pub peers: N::Peers,
+    pub(crate) peers: N::Peers,
     /// Shuts out who breaks the rules.
-    pub blocker: N::Blocker,
+    pub(crate) blocker: N::Blocker,
     /// Whom to admit.
-    pub admit: Admit,
+    pub(crate) admit: Admit,
 }
 
 struct Subchannels<N: Network> {
@@ -268,11 +134,12 @@ struct Subchannels<N: Network> {
 ///
 /// # Errors
 /// [`LedgerError`] if this node's state contradicts the log, or the store fails.
-pub async fn run<E: Runtime, N: Network>(
+pub(crate) async fn run<E: Runtime, N: Network>(
     runtime: E,
     config: LogConfig,
     ledger: Ledger,
     application: Application,
+    (reports, evidence): (Reports, Evidence),
     lanes: Lanes<N>,
 ) -> Result<(), LedgerError> {
     let parameters = config.genesis.parameters.clone();
@@ -280,11 +147,7 @@ pub async fn run<E: Runtime, N: Network>(
     let epocher = FixedEpocher::new(epoch_blocks);
     let mut namespace = NAMESPACE.to_vec();
     namespace.extend_from_slice(config.genesis.id().digest().as_bytes());
-    let schemes = Schemes {
-        known: Arc::default(),
-        namespace: namespace.into(),
-        key: config.key.clone(),
-    };
+    let schemes = Schemes::new(namespace.into(), config.key.clone());
     let cache = CacheRef::new(NZU16!(16_368), NZUsize!(256));
 
     let Lanes {
@@ -309,23 +172,20 @@ pub async fn run<E: Runtime, N: Network>(
         }
     }
 
-    let (deliver, deliveries) = mpsc::unbounded_channel();
-    let marshal = start_marshal::<E, N>(
-        &runtime,
-        &config,
-        &ledger,
-        MarshalParts {
-            schemes: schemes.clone(),
-            epocher: epocher.clone(),
-            cache: cache.clone(),
-        },
-        (backfill, broadcast),
-        (peers, blocker.clone()),
-        Deliveries(deliver),
-    )
-    .await;
-    // Set once: a log runs once.
-    let _ = config.reader.0.set((marshal.clone(), config.key.public_key()));
+    let parts = marshal::Parts::<N> {
+        key: &config.key,
+        partition: &config.partition,
+        ledger: &ledger,
+        schemes: schemes.clone(),
+        epocher: epocher.clone(),
+        cache: cache.clone(),
+        backfill,
+        broadcast,
+        peers,
+        blocker: blocker.clone(),
+    };
+    let (marshal, deliveries) = marshal::start(&runtime, parts).await;
+    config.reader.set(marshal.clone(), config.key.public_key());
     let automaton = Deferred::new(
         runtime.child("application"),
         application,
@@ -361,7 +221,8 @@ pub async fn run<E: Runtime, N: Network>(
         marshal,
         automaton,
         deliveries,
-        evidence: mpsc::channel(64),
+        reports,
+        evidence,
         blocker,
         admit,
         admitted: None,
@@ -375,10 +236,9 @@ pub async fn run<E: Runtime, N: Network>(
         select! {
             ahead = later_votes.recv() => log.hint(epoch, ahead),
             ahead = later_certificates.recv() => log.hint(epoch, ahead),
-            event = log.evidence.1.recv() => {
-                if let Some(event) = event {
-                    tracing::warn!(?event, "a seat broke the rules of consensus");
-                    log.ledger.record(event).await?;
+            report = log.evidence.next() => {
+                if let Some(report) = report {
+                    log.evidence.keep(report, &log.ledger).await?;
                 }
             },
             delivery = log.deliveries.recv() => {
@@ -443,7 +303,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
     /// Applies one delivered block, and those behind it, and says which epoch begins if one does.
     async fn deliver(
         &mut self,
-        first: (LogBlock, Exact),
+        first: Delivery,
         epoch: Epoch,
     ) -> Result<Option<(Epoch, sha256::Digest)>, LedgerError> {
         let last = self.last(epoch);
@@ -519,7 +379,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         );
         let witness = Witness {
             seats,
-            evidence: self.evidence.0.clone(),
+            reports: self.reports.clone(),
         };
         let config = simplex::Config {
             scheme,
@@ -570,93 +430,4 @@ fn seat_keys(ledger: &Ledger, epoch: Epoch) -> Option<Set<PublicKey>> {
 
 fn model_height(height: Height) -> icn_model::Height {
     icn_model::Height::new(height.get())
-}
-
-struct MarshalParts {
-    schemes: Schemes,
-    epocher: FixedEpocher,
-    cache: CacheRef,
-}
-
-/// Starts marshal with its resolver (missing blocks) and its buffer (new blocks).
-async fn start_marshal<E: Runtime, N: Network>(
-    runtime: &E,
-    config: &LogConfig,
-    ledger: &Ledger,
-    parts: MarshalParts,
-    (backfill, broadcast): (Channel<N>, Channel<N>),
-    (peers, blocker): (N::Peers, N::Blocker),
-    deliveries: Deliveries,
-) -> MarshalMailbox {
-    let me = config.key.public_key();
-    let resolver = resolver::init(
-        runtime.child("backfill"),
-        resolver::Config {
-            public_key: me.clone(),
-            peer_provider: peers.clone(),
-            blocker,
-            mailbox_size: NZUsize!(1_024),
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_millis(100),
-            priority_requests: false,
-            priority_responses: false,
-        },
-        backfill,
-    );
-    let (engine, buffer) = buffered::Engine::new(
-        runtime.child("broadcast"),
-        buffered::Config {
-            public_key: me,
-            mailbox_size: NZUsize!(1_024),
-            deque_size: 16,
-            priority: false,
-            codec_config: (),
-            peer_provider: peers,
-            strategy: Sequential,
-        },
-    );
-    engine.start(broadcast);
-
-    let MarshalParts {
-        schemes,
-        epocher,
-        cache,
-    } = parts;
-    let partition = &config.partition;
-    let broken = "the consensus journal in the data directory cannot be opened; restore the node without it";
-    let finalizations = archive(partition, "finalizations", cache.clone(), MAX_SEATS);
-    let finalizations = prunable::Archive::init(runtime.child("finalizations"), finalizations)
-        .await
-        .expect(broken);
-    let blocks = archive(partition, "blocks", cache.clone(), ());
-    let blocks = prunable::Archive::init(runtime.child("blocks"), blocks)
-        .await
-        .expect(broken);
-    let genesis = ledger.genesis_block();
-    let digest = genesis.digest();
-    let (actor, mailbox, _) = Marshal::<_, Standard<LogBlock>, _, _, _, _, _>::init(
-        runtime.child("marshal"),
-        finalizations,
-        blocks,
-        marshal::Config {
-            provider: schemes,
-            epocher,
-            start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
-            partition_prefix: partition.clone(),
-            mailbox_size: NZUsize!(1_024),
-            view_retention: VIEWS_KEPT,
-            prunable_items_per_section: NZU64!(256),
-            page_cache: cache,
-            replay_buffer: NZUsize!(BUFFER_BYTES),
-            key_write_buffer: NZUsize!(BUFFER_BYTES),
-            value_write_buffer: NZUsize!(BUFFER_BYTES),
-            block_codec_config: (),
-            max_repair: NZUsize!(64),
-            max_pending_acks: NZUsize!(MAX_PENDING_ACKS),
-            strategy: Sequential,
-        },
-    )
-    .await;
-    actor.start(deliveries, buffer, resolver);
-    mailbox
 }

@@ -1,6 +1,6 @@
 //! Blocks of the DAG between nodes: asked for by CID, checked on arrival, healed when the disk lies.
 use crate::environment::Runtime;
-use crate::{keys, ledger::Ledger};
+use crate::{counters::Counters, keys, ledger::Ledger};
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Receiver, Recipients, Sender};
@@ -12,7 +12,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Cid, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
+use icn_model::{Cid, Fault, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
 use icn_store::{BlockError, Blocks};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -192,6 +192,7 @@ pub fn start<E: Runtime>(
         waiting: waiting.clone(),
         sender: sender.clone(),
         exchange: exchange.clone(),
+        counters: ledger.counters().clone(),
     };
     runtime
         .child("exchange_server")
@@ -214,6 +215,7 @@ struct Serving<S> {
     waiting: Waiting,
     sender: S,
     exchange: Exchange,
+    counters: Counters,
 }
 
 impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
@@ -227,7 +229,10 @@ impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
                 }
                 Ok(Message::Have { number, bytes }) => self.answer(number, Some(bytes.into())),
                 Ok(Message::Missing { number }) => self.answer(number, None),
-                Err(error) => tracing::debug!(?from, %error, "undecodable message about blocks"),
+                Err(error) => {
+                    tracing::debug!(?from, %error, "undecodable message about blocks");
+                    self.counters.fault(Fault::MalformedMessage);
+                }
             }
         }
     }
@@ -292,6 +297,7 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
             };
             if !request.cid.names(&bytes) {
                 tracing::warn!(cid = %request.cid, ?peer, "a node sent other bytes than were asked for");
+                self.ledger.counters().fault(Fault::WrongBlockBytes);
                 continue;
             }
             if let Some(commit) = self.blocks.heal(&request.cid.generic(), bytes.to_vec())? {

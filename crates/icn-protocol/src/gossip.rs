@@ -9,7 +9,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Millis, SignedOperation, canonical};
+use icn_model::{Fault, Millis, SignedOperation, canonical};
 use std::{sync::Arc, time::Duration};
 
 /// Largest message.
@@ -77,16 +77,15 @@ pub async fn hear<E: Runtime>(
     while let Ok((from, message)) = receiver.recv().await {
         let Some(operations) = decode(message.as_ref()) else {
             tracing::debug!(?from, "undecodable operations");
+            ledger.counters().fault(Fault::MalformedMessage);
             continue;
         };
         let count = operations.len();
         let valid = verifier.valid(&mut runtime, operations);
-        if valid.len() < count {
-            tracing::warn!(
-                ?from,
-                dropped = count - valid.len(),
-                "operations with bad signatures"
-            );
+        let dropped = count - valid.len();
+        if dropped > 0 {
+            tracing::warn!(?from, dropped, "operations with bad signatures");
+            ledger.counters().faults(Fault::BadlySignedOperation, dropped);
         }
         ledger.hear(valid, now(&runtime));
     }

@@ -8,11 +8,13 @@
 //! the other nodes; a proposer's [`application`] chooses it for a block; consensus ([`epochs`]) makes the
 //! block final; the [`ledger`] applies it and makes the effects durable, and only then is it acknowledged.
 
-pub mod application;
+mod application;
 pub mod author;
 pub mod block;
+pub mod counters;
 pub mod environment;
-pub mod epochs;
+mod epochs;
+mod evidence;
 pub mod exchange;
 mod fan;
 pub mod gossip;
@@ -20,6 +22,7 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod market;
+mod marshal;
 pub mod membership;
 pub mod node;
 pub mod pool;

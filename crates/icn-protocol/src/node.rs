@@ -5,13 +5,15 @@ use crate::{
     author::Author,
     block::LogBlock,
     environment::{Connections, Executor, Network, Runtime},
-    epochs::{self, Lanes, LogConfig, LogReader},
+    epochs::{self, Lanes, LogConfig},
+    evidence,
     exchange::{self, Exchange},
     gossip, journal,
     journal::JournalError,
     keys,
     ledger::{Ledger, LedgerError, OperationStatus},
     market::{self, MarketConfig, MarketView},
+    marshal::LogReader,
     membership,
     verify::Verifier,
 };
@@ -21,7 +23,10 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Action, Did, Genesis, Height, OperationId, Refusal, SecretKey, SignedOperation, Time};
+use icn_model::{
+    Action, Did, Genesis, Height, OperationId, Refusal, SecretKey, SignedOperation, Time,
+    limits::MAX_OPERATION_BYTES,
+};
 use icn_store::Store;
 use rand_core::CryptoRng;
 use std::sync::Arc;
@@ -133,10 +138,12 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         let (ledger, author) = (ledger.clone(), author.clone());
         move |runtime| membership::run(runtime, ledger, author, config.application)
     });
+    let (reports, evidence) = evidence::channel();
     let application = Application::new(
         ledger.clone(),
         verifier.clone(),
         reader.clone(),
+        reports.clone(),
         &config.genesis.parameters,
     );
     let log = LogConfig {
@@ -159,7 +166,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     let handle = runtime.child("log").spawn({
         let ledger = ledger.clone();
         move |runtime| async move {
-            let ended = epochs::run(runtime, log, ledger, application, lanes).await;
+            let ended = epochs::run(runtime, log, ledger, application, (reports, evidence), lanes).await;
             if let Err(error) = &ended {
                 tracing::error!(%error, "the log of this node has stopped");
             }
@@ -217,11 +224,14 @@ impl Node {
         let mut submit = |operation: SignedOperation| {
             let id = operation.id();
             let valid = all_valid || self.verifier.all_valid(rng, std::slice::from_ref(&operation));
-            let refusal = match beyond_this_version(&operation) {
+            let refusal = match out_of_bounds(&operation) {
                 Some(refusal) => Some(refusal),
                 None if valid => self.ledger.submit(operation, now).err(),
                 None => Some(Refusal::BadSignature {}),
             };
+            if let Some(refusal) = &refusal {
+                self.ledger.counters().refused(refusal);
+            }
             Submitted { id, refusal }
         };
         operations.into_iter().map(&mut submit).collect()
@@ -253,9 +263,16 @@ impl Node {
     }
 }
 
-/// What the log knows and this program cannot keep its word on yet: a private job's blocks would be served to
-/// every seat.
-fn beyond_this_version(operation: &SignedOperation) -> Option<Refusal> {
+/// What no node takes: an operation over its bound, and what this version cannot keep its word on yet, for a
+/// private job's blocks would be served to every seat.
+fn out_of_bounds(operation: &SignedOperation) -> Option<Refusal> {
+    if operation.bytes().len() > MAX_OPERATION_BYTES {
+        return Some(Refusal::TooLarge {
+            what: "size of the operation".into(),
+            value: operation.bytes().len() as u64,
+            max: MAX_OPERATION_BYTES as u64,
+        });
+    }
     match &operation.operation().action {
         Action::SubmitJob { spec } if spec.private => Some(Refusal::BadJob {
             detail: "private jobs are not kept private by this version: submit it without `private`".into(),

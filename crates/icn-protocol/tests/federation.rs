@@ -8,23 +8,29 @@
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
-    Manager as _,
+    Manager as _, Receiver as _, Recipients, Sender as _,
     simulated::{self, Link, Oracle},
 };
-use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Supervisor as _, deterministic};
+use commonware_runtime::{
+    Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, deterministic,
+};
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Set, probability};
 use icn_model::{
-    Action, Did, ExitStatus, Founder, Genesis, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis,
-    Parameters, Requirements, RoleKeys, SecretKey, Time,
+    Action, Bid, Cid, Did, Digest, Event, ExitStatus, Fault, Founder, Genesis, HeadRecord, JobId, JobLimits,
+    JobSpec, JobStatus, Mana, Millis, Operation, Parameters, Requirements, RoleKeys, SecretKey, Sequence,
+    Signed, SignedOperation, Time, canonical,
 };
 use icn_protocol::{
     environment::{Connections, Executor, Network, Run, Task},
-    ledger::{LedgerError, OperationStatus},
+    exchange::FetchError,
+    ledger::{Ledger, LedgerError, OperationStatus},
     market::MarketConfig,
     node::{self, Node, NodeConfig},
     time::now,
 };
-use icn_store::{MemoryBackend, Store, StoreConfig};
+use icn_state::State;
+use icn_store::{Batch, Durability, MemoryBackend, Reader as _, ScanRange, Store, StoreConfig, Table};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 type Context = deterministic::Context;
@@ -116,8 +122,38 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
     }
 }
 
+/// Makes a store believe in another outcome of the genesis than everybody else's.
+async fn falsify(store: &Store, genesis: &Genesis) {
+    Ledger::open(store.clone(), genesis).await.unwrap();
+    let records = store.scan(Table::State, &ScanRange::all(), 64).unwrap();
+    let (key, mut head) = records
+        .entries
+        .into_iter()
+        .find_map(|(key, bytes)| {
+            Some((
+                key,
+                canonical::from_own_bytes::<HeadRecord>(&bytes, 1 << 10).ok()?,
+            ))
+        })
+        .expect("a state has a head");
+    head.root = Digest::of(b"another outcome");
+    let mut batch = Batch::new();
+    batch.put(Table::State, key, canonical::to_bytes(&head)).unwrap();
+    store.commit(batch, Durability::Sync).await.unwrap();
+}
+
 impl Federation {
     async fn start(context: Context, seats: u8) -> Self {
+        Self::start_with(context, seats, None, None).await.0
+    }
+
+    /// Starts the seats, one of them with a falsified state, and one not: its connections come back.
+    async fn start_with(
+        context: Context,
+        seats: u8,
+        liar: Option<u8>,
+        absent: Option<u8>,
+    ) -> (Self, Option<Connections<Simulated>>) {
         let config = simulated::Config {
             max_size: 8 << 20,
             max_peers_per_set: NZUsize!(16),
@@ -150,6 +186,7 @@ impl Federation {
             nodes: Vec::new(),
             logs: Vec::new(),
         };
+        let mut unused = None;
         for number in 0..seats {
             let config = NodeConfig {
                 did: founder(number).did,
@@ -160,7 +197,14 @@ impl Federation {
                 application: None,
             };
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
+            if liar == Some(number) {
+                falsify(&store, &genesis).await;
+            }
             let connections = connect(&oracle, &secret(number)).await;
+            if absent == Some(number) {
+                unused = Some(connections);
+                continue;
+            }
             let context = federation.context.child("node").with_attribute("number", number);
             let (node, log) = node::start(context, config, store, connections, Echo)
                 .await
@@ -168,7 +212,7 @@ impl Federation {
             federation.nodes.push(node);
             federation.logs.push(log);
         }
-        federation
+        (federation, unused)
     }
 
     fn now(&self) -> Time {
@@ -280,5 +324,164 @@ fn one_runs_a_job_for_another_and_is_paid() {
             })
             .await;
         federation.until("one root", Federation::same_root).await;
+    });
+}
+
+/// Faults of `seat` that a node has seen and kept as events.
+fn kept_faults(node: &Node, seat: u8) -> Vec<Fault> {
+    let events = node.ledger().events(0, 1_000).unwrap();
+    events
+        .into_iter()
+        .filter_map(|record| match record.event {
+            Event::Misbehaved { seat: key, fault, .. } if key == secret(seat).public() => Some(fault),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_seat_with_a_false_root_stops_nobody_but_itself() {
+    // Who proposes first depends on the keys: each is the liar once.
+    let proposed = (0..4).filter(|liar| false_root(*liar)).count();
+    assert!(proposed > 0, "no liar came to propose anything");
+}
+
+/// Whether the liar came to propose a block before it learned that it is wrong.
+fn false_root(liar: u8) -> bool {
+    deterministic::Runner::seeded(3).start(|context| async move {
+        let (mut federation, _) = Federation::start_with(context, 4, Some(liar), None).await;
+        let others: Vec<usize> = (0..4).filter(|number| *number != usize::from(liar)).collect();
+        federation
+            .until("the others go on", |f| {
+                others
+                    .iter()
+                    .all(|at| f.nodes[*at].ledger().progress().height.get() > 5)
+            })
+            .await;
+        let stopped = federation.logs.remove(usize::from(liar)).await;
+        let Ok(Err(LedgerError::Diverged { ours, theirs, .. })) = stopped else {
+            panic!("the liar goes on: {stopped:?}")
+        };
+        assert_ne!(ours, theirs);
+        let witnesses = others.iter().map(|at| &federation.nodes[*at]);
+        let faults: Vec<_> = witnesses.clone().map(|node| kept_faults(node, liar)).collect();
+        assert!(
+            faults.iter().flatten().all(|fault| *fault == Fault::FalseRoot),
+            "{faults:?}"
+        );
+        for (node, faults) in witnesses.zip(&faults) {
+            let counted = node.ledger().counters().get().faults;
+            assert_eq!(counted.contains_key(&Fault::FalseRoot), !faults.is_empty());
+            assert!(faults.len() <= 1, "one event for all its proposals of an epoch");
+        }
+        faults.iter().all(|faults| !faults.is_empty())
+    })
+}
+
+/// What nodes say to each other about blocks, as bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AboutBlocks {
+    Want {
+        number: u64,
+        cid: Cid,
+    },
+    Have {
+        number: u64,
+        bytes: serde_bytes::ByteBuf,
+    },
+}
+
+#[test]
+fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
+    deterministic::Runner::seeded(4).start(|context| async move {
+        let (federation, hostile) = Federation::start_with(context, 4, None, Some(3)).await;
+        let mut hostile = hostile.unwrap();
+        let node = &federation.nodes[0];
+        federation
+            .until("first blocks", |f| {
+                f.nodes.iter().all(|n| n.ledger().progress().height.get() > 1)
+            })
+            .await;
+        let (before, federation_id) = (
+            node.ledger().read(|state| state.supply()),
+            node.ledger().read(State::federation),
+        );
+        let now = federation.now();
+        let operation = Operation {
+            federation: federation_id,
+            author: founder(1).did,
+            key: secret(1).public(),
+            sequence: Sequence::new(1),
+            expires: now.after(Millis::from_secs(60)),
+            action: Action::Leave {},
+        };
+        let forged = SignedOperation::sign(operation, &secret(3));
+        let bid = Bid {
+            federation: federation_id,
+            job: JobId::new(Digest::of(b"no job")),
+            attempt: 0,
+            executor: founder(1).did,
+            key: secret(1).public(),
+            price: Mana::from_milli(1),
+            free_memory_bytes: 0,
+            local_bytes: 0,
+            load_per_mille: 0,
+            expires: now.after(Millis::from_secs(60)),
+        };
+        let mut bid = Signed::new(bid, &secret(1));
+        bid.content.price = Mana::ZERO;
+        let to_all = || Recipients::<PublicKey>::All;
+        hostile
+            .operations
+            .0
+            .send(to_all(), b"no operations".to_vec(), false);
+        hostile
+            .operations
+            .0
+            .send(to_all(), canonical::to_bytes(&[forged.clone()]), false);
+        hostile.bids.0.send(to_all(), canonical::to_bytes(&[bid]), false);
+        hostile.bids.0.send(to_all(), b"no bids".to_vec(), false);
+        hostile
+            .blocks
+            .0
+            .send(to_all(), b"nothing about blocks".to_vec(), false);
+
+        // Asked for a block, it answers with another one.
+        let (mut sender, mut receiver) = hostile.blocks;
+        let answering = federation.context.child("hostile").spawn(|_| async move {
+            while let Ok((from, message)) = receiver.recv().await {
+                if let Ok(AboutBlocks::Want { number, .. }) =
+                    canonical::from_own_bytes(message.as_ref(), 1 << 20)
+                {
+                    let bytes = b"another block".to_vec().into();
+                    let have = canonical::to_bytes(&AboutBlocks::Have { number, bytes });
+                    sender.send(Recipients::One(from), have, false);
+                }
+            }
+        });
+        let wanted = Cid::of_raw(b"a block that nobody has");
+        let fetched = node.exchange().get(&wanted, &[secret(3).public()]).await;
+        assert!(matches!(fetched, Err(FetchError::Absent(cid)) if cid == wanted));
+        answering.abort();
+
+        let expected = BTreeMap::from([
+            (Fault::MalformedMessage, 3),
+            (Fault::BadlySignedOperation, 1),
+            (Fault::BadlySignedBid, 1),
+            // Everybody is asked twice.
+            (Fault::WrongBlockBytes, 2),
+        ]);
+        assert_eq!(node.ledger().counters().get().faults, expected);
+        assert!(node.ledger().status(&forged.id()).unwrap().is_none());
+        assert_eq!(node.ledger().read(|state| state.supply()).granted, before.granted);
+        let height = node.ledger().progress().height;
+        federation
+            .until("the others go on", |f| {
+                f.nodes
+                    .iter()
+                    .all(|n| n.ledger().progress().height > height.next())
+            })
+            .await;
     });
 }

@@ -151,7 +151,6 @@ pub struct Config {
     /// The rules of the federation.
     pub parameters: Parameters,
     /// What to break on purpose, to see that it is noticed.
-    #[cfg(feature = "broken")]
     pub broken: Option<crate::tamper::Broken>,
 }
 
@@ -186,7 +185,6 @@ impl Config {
             } else {
                 Parameters::production()
             },
-            #[cfg(feature = "broken")]
             broken: None,
         }
     }

@@ -82,7 +82,6 @@ impl<'a> Driver<'a> {
             self.judge.clone(),
         );
         let users = self.context.child("users").spawn(move |_| workload.run());
-        #[cfg(feature = "broken")]
         self.break_something().await?;
         while now(&self.context) < end {
             let calm = self.schedule.calm_ms();
@@ -320,7 +319,6 @@ impl<'a> Driver<'a> {
     }
 
     /// Breaks what the configuration names, once something is there to be broken.
-    #[cfg(feature = "broken")]
     async fn break_something(&mut self) -> Result<(), Violation> {
         use crate::{
             tamper::{self, Broken},

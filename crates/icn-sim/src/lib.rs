@@ -20,7 +20,6 @@ pub mod oracle;
 pub mod outcome;
 pub mod run;
 pub mod schedule;
-#[cfg(feature = "broken")]
 pub mod tamper;
 pub mod trace;
 pub mod weather;

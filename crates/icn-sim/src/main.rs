@@ -59,8 +59,7 @@ struct Args {
     /// Runs at the same time; by default as many as there are cores
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Break an invariant on purpose
-    #[cfg(feature = "broken")]
+    /// Break an invariant on purpose, to see that the run fails: agreement, conservation, paid-once, acknowledged, progress
     #[arg(long = "break", value_name = "INVARIANT")]
     broken: Option<icn_sim::tamper::Broken>,
 }
@@ -110,10 +109,7 @@ impl Args {
         if let Some(heartbeat_ms) = self.heartbeat_ms {
             config.parameters.heartbeat_ms = Millis::new(heartbeat_ms);
         }
-        #[cfg(feature = "broken")]
-        {
-            config.broken = self.broken;
-        }
+        config.broken = self.broken;
         config
     }
 }

@@ -1,4 +1,4 @@
-//! Breaks things on purpose, to see that the oracle notices. Compiled for tests only.
+//! Breaks things on purpose, to see that the oracle notices. Nothing of it is in a node.
 use crate::config::UnknownName;
 use icn_model::{AccountRecord, Digest, Mana, OperationId, canonical};
 use icn_protocol::ledger::BlockPlace;

@@ -192,7 +192,11 @@ fn described(event: &Event, names: &Names) -> String {
             seat,
             epoch,
             view,
-            offence,
-        } => format!("{seat} in epoch {epoch}, view {view}: {offence}"),
+            fault,
+            detail,
+        } => format!(
+            "{seat} in epoch {epoch}, view {view}: {detail} ({} {fault})",
+            fault.code().number
+        ),
     }
 }

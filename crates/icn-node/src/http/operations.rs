@@ -15,7 +15,7 @@ use icn_api::{
     ApiError, DEFAULT_WAIT_MS, MAX_OPERATIONS, MAX_WAIT_MS,
     operations::{NextOperation, NextQuery, OperationState, OperationStatus, Submitted, WaitQuery},
 };
-use icn_model::{OperationId, Refusal, SignedOperation, limits::MAX_OPERATION_BYTES};
+use icn_model::{OperationId, Refusal, SignedOperation};
 use icn_protocol::ledger;
 use rand_core::UnwrapErr;
 use std::time::Duration;
@@ -71,9 +71,6 @@ pub(super) async fn submit(
 fn take_in(app: &App, text: &[u8]) -> Result<(bool, Vec<OperationStatus>), Failure> {
     let (alone, operations) = read(text)?;
     let ids: Vec<_> = operations.iter().map(SignedOperation::id).collect();
-    let (fit, too_large): (Vec<_>, Vec<_>) = operations
-        .into_iter()
-        .partition(|operation| operation.bytes().len() <= MAX_OPERATION_BYTES);
     let refused = |id, refusal: Refusal| {
         (
             id,
@@ -84,18 +81,11 @@ fn take_in(app: &App, text: &[u8]) -> Result<(bool, Vec<OperationStatus>), Failu
         )
     };
     let mut states: Vec<(OperationId, OperationState)> = Vec::with_capacity(ids.len());
-    for operation in too_large {
-        let (value, max) = (operation.bytes().len() as u64, MAX_OPERATION_BYTES as u64);
-        states.push(refused(
-            operation.id(),
-            Refusal::TooLarge {
-                what: "size of the operation".into(),
-                value,
-                max,
-            },
-        ));
-    }
-    for submitted in app.inner.node.submit(&mut UnwrapErr(SysRng), app.now(), fit) {
+    for submitted in app
+        .inner
+        .node
+        .submit(&mut UnwrapErr(SysRng), app.now(), operations)
+    {
         states.push(match submitted.refusal {
             Some(refusal) => match done_before(app, &submitted.id)? {
                 Some(state) => (submitted.id, state),

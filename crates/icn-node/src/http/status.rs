@@ -303,6 +303,7 @@ pub(super) fn sample(app: &App) -> Sample {
             .map(|peer| u64::from(peer.connections))
             .sum(),
         seats: network(app),
+        counts: app.ledger().counters().get(),
         network: app.inner.network.counters(),
         blacklisted: blacklisted(app, app.now()),
         log,

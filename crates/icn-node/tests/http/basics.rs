@@ -185,6 +185,8 @@ fn metrics_are_one_text_that_parses() {
         "gossip_entries_total{result=\"published\"}",
         "icn_log_height ",
         "icn_log_seats_online 1",
+        "icn_faults_total{fault=\"false-root\"} 0",
+        "icn_faults_total{fault=\"wrong-key\"} 0",
         "icn_http_requests_total{method=\"GET\",route=\"/v1/identity\",status=\"200\"} 1",
         "icn_http_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1",
         "icn_http_request_seconds_count{method=\"GET\",route=\"/v1/identity\"} 1",

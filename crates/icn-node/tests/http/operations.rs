@@ -103,6 +103,12 @@ fn refusals_carry_the_code_of_the_log() {
         &node.key,
     );
     submit(&second).problem(409, 107);
+    // What was refused is counted by its reason.
+    let metrics = String::from_utf8(node.get(paths::METRICS).body).unwrap();
+    for (reason, count) in [("bad-signature", 1), ("expired", 1), ("sequence-used", 1)] {
+        let line = format!("\nicn_operations_refused_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line} is missing:\n{metrics}");
+    }
 }
 
 #[test]

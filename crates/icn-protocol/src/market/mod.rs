@@ -21,7 +21,7 @@ use commonware_utils::{
     channel::{mpsc, watch},
     sync::Mutex,
 };
-use icn_model::{Action, Bid, Did, JobId, JobSpec, Mana, Millis, Signed, Time, canonical};
+use icn_model::{Action, Bid, Did, Fault, JobId, JobSpec, Mana, Millis, Signed, Time, canonical};
 use runner::Runner;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -235,11 +235,16 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
 
     fn hear(&mut self, message: &[u8]) {
         let now = now(&self.runtime);
-        for bid in decode(message).into_iter().flatten() {
+        let bids = decode(message);
+        if bids.is_none() {
+            self.ledger.counters().fault(Fault::MalformedMessage);
+        }
+        for bid in bids.into_iter().flatten() {
             if bid.verify().is_ok() {
                 self.auction.hear(bid, now);
             } else {
                 tracing::warn!(executor = %bid.content.executor, "bid with a bad signature");
+                self.ledger.counters().fault(Fault::BadlySignedBid);
             }
         }
     }

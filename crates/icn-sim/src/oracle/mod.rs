@@ -90,7 +90,6 @@ pub struct Oracle {
     guilty: BTreeSet<PublicKey>,
     accused: BTreeSet<(PublicKey, u64, u64)>,
     violation: Option<Violation>,
-    #[cfg(feature = "broken")]
     replays_pay: bool,
 }
 
@@ -105,7 +104,6 @@ impl Oracle {
             guilty: BTreeSet::new(),
             accused: BTreeSet::new(),
             violation: None,
-            #[cfg(feature = "broken")]
             replays_pay: false,
         }
     }
@@ -126,7 +124,6 @@ impl Oracle {
         for (height, events) in news.events {
             for event in &events {
                 self.books.enter(height, event)?;
-                #[cfg(feature = "broken")]
                 if self.replays_pay && matches!(event, icn_model::Event::PayMatured { .. }) {
                     self.books.enter(height, event)?;
                 }
@@ -217,7 +214,6 @@ impl Oracle {
     }
 
     /// Reads every payment twice from now on.
-    #[cfg(feature = "broken")]
     pub fn replay_pay(&mut self) {
         self.replays_pay = true;
     }

@@ -1,7 +1,7 @@
 //! Every event and refusal.
 use super::{Sample, did, job_id, key, sample, time};
 use icn_model::{
-    Digest, EpochNumber, Event, EventRecord, Height, Mana, OperationId, REFUSAL_CODES, Refusal, Role,
+    Digest, EpochNumber, Event, EventRecord, Fault, Height, Mana, OperationId, REFUSAL_CODES, Refusal, Role,
     SeatKind, Sequence,
 };
 
@@ -203,7 +203,8 @@ fn job_events() -> Vec<Event> {
             seat: key(1).public(),
             epoch: EpochNumber::new(1),
             view: 2,
-            offence: "two votes".into(),
+            fault: Fault::DoubleVote,
+            detail: "in view 2".into(),
         },
     ]
 }

@@ -1,0 +1,193 @@
+//! Final blocks: applied in memory at once, acknowledged when their effects are durable.
+use super::{APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT};
+use crate::block::LogBlock;
+use icn_model::{Digest, Event, EventRecord, Height, Refusal, Time, canonical};
+use icn_state::BlockContext;
+use icn_store::{Batch, Durability, StoreError, Table};
+
+/// A block applied in memory, with the batch that makes it durable.
+pub struct Pending {
+    batch: Batch,
+    progress: Progress,
+}
+
+impl Ledger {
+    /// Applies a final block in memory. None if it has been applied before.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it does not follow, or contradicts what this node computed.
+    pub fn apply(&self, block: &LogBlock) -> Result<Option<Pending>, LedgerError> {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let header = block.header();
+        let applied = inner.state.height();
+        if header.height <= applied {
+            return Ok(None);
+        }
+        if header.height != applied.next() {
+            return Err(LedgerError::OutOfOrder {
+                applied,
+                found: header.height,
+            });
+        }
+        if let Some(&ours) = inner
+            .roots
+            .get(&header.executed.height)
+            .filter(|ours| **ours != header.executed.root)
+        {
+            let (height, theirs) = (header.executed.height, header.executed.root);
+            return Err(LedgerError::Diverged {
+                block: header.height,
+                height,
+                theirs,
+                ours,
+            });
+        }
+        let context = BlockContext {
+            height: header.height,
+            time: header.time,
+            parent_time: inner.state.time(),
+            parent: header.parent,
+        };
+        let operations = &block.content().operations;
+        let outcome = inner.state.apply(&context, operations);
+        inner.roots.insert(header.height, outcome.root);
+        while inner.roots.len() > ROOTS_KEPT {
+            inner.roots.pop_first();
+        }
+        inner.last_hash = block.hash();
+
+        let mut batch = Batch::new();
+        for change in outcome.changes.0 {
+            match change.value {
+                Some(value) => batch.put(Table::State, change.key, value)?,
+                None => batch.delete(Table::State, change.key)?,
+            }
+        }
+        for (index, (operation, result)) in operations.iter().zip(outcome.results).enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            if let Err(refusal) = &result {
+                self.counters.refused_in_block(refusal);
+            }
+            let place = FinalOperation {
+                height: header.height,
+                index,
+                refusal: result.err(),
+            };
+            batch.put(
+                Table::Operations,
+                operation.id().digest().as_bytes(),
+                canonical::to_bytes(&place),
+            )?;
+            inner.pool.remove(&operation.id());
+            inner.dropped.remove(&operation.id());
+        }
+        for event in outcome.events {
+            inner.record(&mut batch, header.height, header.time, event)?;
+        }
+        for operation in inner.pool.expire(header.time) {
+            let refusal = Refusal::Expired {
+                expires: operation.operation().expires,
+                now: header.time,
+            };
+            inner.dropped.insert(operation.id(), refusal);
+        }
+        let place = BlockPlace {
+            hash: block.hash(),
+            time: header.time,
+            root: outcome.root,
+        };
+        batch.put(
+            Table::Log,
+            header.height.get().to_be_bytes(),
+            canonical::to_bytes(&place),
+        )?;
+        let progress = inner.finish(&mut batch)?;
+        Ok(Some(Pending { batch, progress }))
+    }
+
+    /// Makes applied blocks durable, oldest first, and acknowledges them.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn persist(&self, pending: Vec<Pending>) -> Result<(), LedgerError> {
+        let Some(progress) = pending.last().map(|last| last.progress) else {
+            return Ok(());
+        };
+        let count = pending.len();
+        for (at, block) in pending.into_iter().enumerate() {
+            // Batches are committed in order, so syncing the last one makes all of them durable.
+            let durability = if at + 1 == count {
+                Durability::Sync
+            } else {
+                Durability::Buffered
+            };
+            let commit = self.store.commit(block.batch, durability);
+            if at + 1 == count {
+                commit.await?;
+            }
+        }
+        self.progress.update(|_| progress);
+        Ok(())
+    }
+
+    /// Records something that this node saw itself.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn record(&self, event: Event) -> Result<(), LedgerError> {
+        let (batch, progress) = {
+            let mut inner = self.inner.lock();
+            let inner = &mut *inner;
+            let mut batch = Batch::new();
+            let (height, time) = (inner.state.height(), inner.state.time());
+            inner.record(&mut batch, height, time, event)?;
+            let progress = inner.finish(&mut batch)?;
+            (batch, progress)
+        };
+        self.store.commit(batch, Durability::Sync).await?;
+        self.progress.update(|_| progress);
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn record(
+        &mut self,
+        batch: &mut Batch,
+        height: Height,
+        time: Time,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        let (last, previous) = self.last_event;
+        let record = EventRecord {
+            number: last + 1,
+            height,
+            time,
+            event,
+            previous,
+        };
+        let bytes = canonical::to_bytes(&record);
+        self.last_event = (record.number, Digest::of(&bytes));
+        batch.put(Table::Events, record.number.to_be_bytes(), bytes)?;
+        Ok(())
+    }
+
+    fn finish(&self, batch: &mut Batch) -> Result<Progress, StoreError> {
+        let (last_event, event_hash) = self.last_event;
+        let height = self.state.height();
+        let applied = Applied {
+            height,
+            hash: self.last_hash,
+            last_event,
+            event_hash,
+        };
+        batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
+        Ok(Progress {
+            height,
+            root: self.state.root(),
+            time: self.state.time(),
+            last_event,
+        })
+    }
+}

@@ -1,0 +1,298 @@
+//! What the node knows of the log: the state, what waits for it, and where both stand in the store.
+//!
+//! One lock guards state and pool, and is never held across an await. Effects become visible to readers
+//! when a block is applied; they are *acknowledged* ([`Progress`]) when they are durable.
+mod apply;
+mod load;
+mod operations;
+
+use crate::{block::LogBlock, counters::Counters, fan::Fan, pool::Pool};
+use commonware_utils::{channel::watch, sync::Mutex};
+use icn_model::{Digest, EventRecord, Height, OperationId, Refusal, Time, canonical};
+use icn_state::State;
+use icn_store::{Reader as _, ScanRange, Store, StoreError, Table};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+
+pub use apply::Pending;
+
+/// Outcome roots that are kept to check proposals against.
+const ROOTS_KEPT: usize = 512;
+/// How far the root that a proposal names may lie behind its parent.
+pub const MAX_EXECUTION_LAG: u64 = 32;
+/// Largest record of this crate in the store.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// How far the log is final, executed and durable on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last such height.
+    pub height: Height,
+    /// The outcome root there.
+    pub root: Digest,
+    /// That block's time.
+    pub time: Time,
+    /// Number of the last event, from 1.
+    pub last_event: u64,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperationStatus {
+    /// In no final block yet.
+    Waiting,
+    /// In a final block, with its effects durable.
+    Final(FinalOperation),
+    /// In no block, and will not be.
+    Dropped(Refusal),
+}
+
+/// An operation's place in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinalOperation {
+    /// The block.
+    pub height: Height,
+    /// Its place in the block, from 0.
+    pub index: u32,
+    /// Why it changed nothing, if so.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a node cannot go on with its log.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A final block says that this node computed something else than its proposer and two thirds of the seats.
+    #[error(
+        "the final block {block} names outcome root {theirs} at height {height}, but this node has {ours}: \
+         its state has diverged. Stop it, keep its data for analysis, and restore it from its peers"
+    )]
+    Diverged {
+        /// The block that names the root.
+        block: Height,
+        /// The height that the root belongs to.
+        height: Height,
+        /// The root in the block.
+        theirs: Digest,
+        /// This node's root.
+        ours: Digest,
+    },
+    /// A block does not follow the one before.
+    #[error("block {found} cannot follow block {applied}")]
+    OutOfOrder {
+        /// The last one applied.
+        applied: Height,
+        /// The one delivered.
+        found: Height,
+    },
+    /// What is in the store is not what this program wrote.
+    #[error(
+        "the store's record of {what} cannot be read: {detail}. Restore the node from a backup or its peers"
+    )]
+    Damaged {
+        /// Which record.
+        what: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+struct Inner {
+    state: State,
+    pool: Pool,
+    roots: BTreeMap<Height, Digest>,
+    last_hash: Digest,
+    last_event: (u64, Digest),
+    /// Operations of this node's users that no block will take, newest last.
+    dropped: HashMap<OperationId, Refusal>,
+}
+
+/// The node's view of the log. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Mutex<Inner>>,
+    store: Store,
+    genesis: LogBlock,
+    progress: Fan<Progress>,
+    /// Counts changes of the pool, to wake the proposer and the gossip.
+    arrivals: Fan<u64>,
+    counters: Counters,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Applied {
+    height: Height,
+    hash: Digest,
+    last_event: u64,
+    event_hash: Digest,
+}
+
+/// A block's place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockPlace {
+    /// Its hash.
+    pub hash: Digest,
+    /// Its time.
+    pub time: Time,
+    /// The outcome root after it.
+    pub root: Digest,
+}
+
+const APPLIED: &str = "log/applied";
+
+impl Ledger {
+    /// Opens the ledger that `store` holds, or begins one from `genesis`.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store fails or holds something else.
+    pub async fn open(store: Store, genesis: &icn_model::Genesis) -> Result<Self, LedgerError> {
+        let applied = store.get(Table::Meta, APPLIED.as_bytes())?;
+        let (state, applied) = match applied {
+            Some(bytes) => (
+                load::state(&store)?,
+                decode::<Applied>("the last applied block", &bytes)?,
+            ),
+            None => load::found(&store, genesis).await?,
+        };
+        if state.federation() != genesis.id() || state.height() != applied.height {
+            let detail = format!(
+                "state of {} at {}, expected {}",
+                state.federation(),
+                state.height(),
+                genesis.id()
+            );
+            return Err(LedgerError::Damaged {
+                what: "the state",
+                detail,
+            });
+        }
+        let progress = Progress {
+            height: state.height(),
+            root: state.root(),
+            time: state.time(),
+            last_event: applied.last_event,
+        };
+        let inner = Inner {
+            roots: BTreeMap::from([(state.height(), state.root())]),
+            state,
+            pool: Pool::default(),
+            last_hash: applied.hash,
+            last_event: (applied.last_event, applied.event_hash),
+            dropped: HashMap::new(),
+        };
+        let first = match store.get(Table::Log, &Height::ZERO.get().to_be_bytes())? {
+            Some(bytes) => decode::<BlockPlace>("the first block's place", &bytes)?,
+            None => {
+                return Err(LedgerError::Damaged {
+                    what: "the log",
+                    detail: "no first block".into(),
+                });
+            }
+        };
+        Ok(Self {
+            inner: Arc::new(Mutex::new(inner)),
+            genesis: load::genesis_block(genesis, first.root),
+            store,
+            progress: Fan::new(progress),
+            arrivals: Fan::new(0),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Reads the state.
+    pub fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
+        f(&self.inner.lock().state)
+    }
+
+    /// The store underneath.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What this node refused, and saw others do wrong.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How far the log is durable here.
+    pub fn progress(&self) -> Progress {
+        self.progress.get()
+    }
+
+    /// Tells of every advance.
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Tells of every arrival in the pool.
+    pub fn watch_arrivals(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    /// Operations that wait.
+    pub fn waiting(&self) -> usize {
+        self.inner.lock().pool.len()
+    }
+
+    /// The outcome root at `height`, if this node has executed it.
+    pub fn root_at(&self, height: Height) -> Option<Digest> {
+        let known = self.inner.lock().roots.get(&height).copied();
+        // The lock's map begins with the process; older roots are in the store.
+        known.or_else(|| self.place(height).ok().flatten().map(|place| place.root))
+    }
+
+    /// Waits until `height` is executed and durable here.
+    pub async fn executed(&self, height: Height) {
+        let mut watch = self.progress.subscribe();
+        // Fails only when the sender is gone, and this ledger holds one.
+        let _ = watch.wait_for(|progress| progress.height >= height).await;
+    }
+
+    /// Events with numbers above `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn events(&self, after: u64, limit: usize) -> Result<Vec<EventRecord>, LedgerError> {
+        let last = self.progress().last_event;
+        let first = after.saturating_add(1).to_be_bytes().to_vec();
+        let range = ScanRange::new(Bound::Included(first), Bound::Unbounded);
+        let page = self.store.scan(Table::Events, &range, limit)?;
+        let records = page
+            .entries
+            .iter()
+            .map(|(_, bytes)| decode::<EventRecord>("an event", bytes));
+        records
+            .filter(|record| record.as_ref().map_or(true, |record| record.number <= last))
+            .collect()
+    }
+
+    /// Where the final block at `height` stands.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn place(&self, height: Height) -> Result<Option<BlockPlace>, LedgerError> {
+        let bytes = self.store.get(Table::Log, &height.get().to_be_bytes())?;
+        bytes.map(|bytes| decode("a block's place", &bytes)).transpose()
+    }
+
+    /// The block of height 0.
+    pub fn genesis_block(&self) -> LogBlock {
+        self.genesis.clone()
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, LedgerError> {
+    canonical::from_own_bytes(bytes, MAX_RECORD_BYTES).map_err(|error| LedgerError::Damaged {
+        what,
+        detail: error.to_string(),
+    })
+}

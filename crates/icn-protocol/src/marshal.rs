@@ -1,0 +1,245 @@
+//! Final blocks: kept in the journal, fetched from others where missing, delivered in order.
+//!
+//! The work is commonware's marshal's; this sets it up and says what a node of ours asks of it.
+use crate::{
+    block::LogBlock,
+    environment::{Channel, Network, Runtime},
+    ledger::Ledger,
+};
+use commonware_actor::Feedback;
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    Reporter,
+    marshal::{
+        self, Update,
+        core::{Actor, Mailbox},
+        resolver::p2p as resolver,
+        standard::Standard,
+    },
+    simplex::scheme::ed25519::Scheme,
+    types::{Epoch, FixedEpocher, Height, ViewDelta},
+};
+use commonware_cryptography::{
+    Digested, Digestible as _, Signer as _,
+    certificate::{Provider, Scoped},
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::buffer::paged::CacheRef;
+use commonware_storage::{archive::prunable, translator::TwoCap};
+use commonware_utils::{
+    NZDuration, NZU64, NZUsize, acknowledgement::Exact, channel::mpsc, ordered::Set, sync::Mutex,
+    vec::NonEmptyVec,
+};
+use icn_model::limits::MAX_SEATS;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// Blocks that are applied in one go while catching up.
+const MAX_PENDING_ACKS: usize = 16;
+/// Views of which consensus keeps the votes.
+pub(crate) const VIEWS_KEPT: ViewDelta = ViewDelta::new(64);
+pub(crate) const BUFFER_BYTES: usize = 1 << 16;
+
+pub(crate) type MarshalMailbox = Mailbox<Scheme, Standard<LogBlock>>;
+
+/// Reads final blocks out of the journal, and asks others for what is missing. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct LogReader(Arc<OnceLock<(MarshalMailbox, PublicKey)>>);
+
+impl LogReader {
+    pub(crate) fn set(&self, marshal: MarshalMailbox, me: PublicKey) {
+        // Set once: a log runs once.
+        let _ = self.0.set((marshal, me));
+    }
+
+    /// The final block at `height`, if it is here and the log is running.
+    pub(crate) async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
+        let block = self.0.get()?.0.get_block(Height::new(height.get())).await?;
+        Some(block.inner().clone())
+    }
+
+    /// Asks `from` for the certificate that makes `height` final, in case that it got lost on its way here.
+    pub(crate) fn ask_for(&self, height: icn_model::Height, from: &PublicKey) {
+        if let Some((marshal, me)) = self.0.get()
+            && me != from
+        {
+            marshal.hint_finalized(Height::new(height.get()), NonEmptyVec::new(from.clone()));
+        }
+    }
+}
+
+/// The schemes of the epochs that this node knows the seats of.
+#[derive(Clone)]
+pub(crate) struct Schemes {
+    known: Arc<Mutex<HashMap<Epoch, Arc<Scheme>>>>,
+    namespace: Arc<[u8]>,
+    key: PrivateKey,
+}
+
+impl Schemes {
+    pub(crate) fn new(namespace: Arc<[u8]>, key: PrivateKey) -> Self {
+        let known = Arc::default();
+        Self {
+            known,
+            namespace,
+            key,
+        }
+    }
+
+    pub(crate) fn add(&self, epoch: Epoch, seats: &Set<PublicKey>, may_vote: bool) -> Scheme {
+        let signer = Scheme::signer(&self.namespace, seats.clone(), self.key.clone()).filter(|_| may_vote);
+        let scheme = signer.unwrap_or_else(|| Scheme::verifier(&self.namespace, seats.clone()));
+        self.known.lock().insert(epoch, Arc::new(scheme.clone()));
+        scheme
+    }
+}
+
+impl Provider for Schemes {
+    type Scope = Epoch;
+    type Scheme = Scheme;
+
+    fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
+        self.known.lock().get(&epoch).cloned().map(Scoped::scheme)
+    }
+}
+
+/// A final block, to be acknowledged once it is durable.
+pub(crate) type Delivery = (LogBlock, Exact);
+
+/// Marshal's deliveries, as they come.
+#[derive(Clone)]
+struct Deliveries(mpsc::UnboundedSender<Delivery>);
+
+impl Reporter for Deliveries {
+    type Activity = Update<LogBlock>;
+
+    fn report(&mut self, update: Update<LogBlock>) -> Feedback {
+        if let Update::Block(block, acknowledgement) = update {
+            // Bounded by marshal: it waits after `MAX_PENDING_ACKS`.
+            let _ = self.0.send((block.inner().clone(), acknowledgement));
+        }
+        Feedback::Ok
+    }
+}
+
+fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+    prunable::Config {
+        translator: TwoCap,
+        metadata_partition: format!("{partition}-{name}-meta"),
+        key_partition: format!("{partition}-{name}-key"),
+        key_page_cache: cache,
+        value_partition: format!("{partition}-{name}-value"),
+        compression: None,
+        codec_config,
+        items_per_section: NZU64!(4_096),
+        key_write_buffer: NZUsize!(BUFFER_BYTES),
+        value_write_buffer: NZUsize!(BUFFER_BYTES),
+        replay_buffer: NZUsize!(BUFFER_BYTES),
+    }
+}
+
+/// What marshal needs to start.
+pub(crate) struct Parts<'a, N: Network> {
+    pub(crate) key: &'a PrivateKey,
+    pub(crate) partition: &'a str,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) schemes: Schemes,
+    pub(crate) epocher: FixedEpocher,
+    pub(crate) cache: CacheRef,
+    /// For missing blocks.
+    pub(crate) backfill: Channel<N>,
+    /// For new blocks.
+    pub(crate) broadcast: Channel<N>,
+    pub(crate) peers: N::Peers,
+    pub(crate) blocker: N::Blocker,
+}
+
+/// Starts marshal with its resolver (missing blocks) and its buffer (new blocks). Also gives its deliveries,
+/// of which [`MAX_PENDING_ACKS`] come before the first is acknowledged.
+pub(crate) async fn start<E: Runtime, N: Network>(
+    runtime: &E,
+    parts: Parts<'_, N>,
+) -> (MarshalMailbox, mpsc::UnboundedReceiver<Delivery>) {
+    let Parts {
+        key,
+        partition,
+        ledger,
+        schemes,
+        epocher,
+        cache,
+        backfill,
+        broadcast,
+        peers,
+        blocker,
+    } = parts;
+    let me = key.public_key();
+    let resolver = resolver::init(
+        runtime.child("backfill"),
+        resolver::Config {
+            public_key: me.clone(),
+            peer_provider: peers.clone(),
+            blocker,
+            mailbox_size: NZUsize!(1_024),
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        backfill,
+    );
+    let (engine, buffer) = buffered::Engine::new(
+        runtime.child("broadcast"),
+        buffered::Config {
+            public_key: me,
+            mailbox_size: NZUsize!(1_024),
+            deque_size: 16,
+            priority: false,
+            codec_config: (),
+            peer_provider: peers,
+            strategy: Sequential,
+        },
+    );
+    engine.start(broadcast);
+
+    let broken = "the consensus journal in the data directory cannot be opened; restore the node without it";
+    let finalizations = archive(partition, "finalizations", cache.clone(), MAX_SEATS);
+    let finalizations = prunable::Archive::init(runtime.child("finalizations"), finalizations)
+        .await
+        .expect(broken);
+    let blocks = archive(partition, "blocks", cache.clone(), ());
+    let blocks = prunable::Archive::init(runtime.child("blocks"), blocks)
+        .await
+        .expect(broken);
+    let genesis = ledger.genesis_block();
+    let digest = genesis.digest();
+    let (actor, mailbox, _) = Actor::<_, Standard<LogBlock>, _, _, _, _, _>::init(
+        runtime.child("marshal"),
+        finalizations,
+        blocks,
+        marshal::Config {
+            provider: schemes,
+            epocher,
+            start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+            partition_prefix: partition.to_owned(),
+            mailbox_size: NZUsize!(1_024),
+            view_retention: VIEWS_KEPT,
+            prunable_items_per_section: NZU64!(256),
+            page_cache: cache,
+            replay_buffer: NZUsize!(BUFFER_BYTES),
+            key_write_buffer: NZUsize!(BUFFER_BYTES),
+            value_write_buffer: NZUsize!(BUFFER_BYTES),
+            block_codec_config: (),
+            max_repair: NZUsize!(64),
+            max_pending_acks: NZUsize!(MAX_PENDING_ACKS),
+            strategy: Sequential,
+        },
+    )
+    .await;
+    let (sender, deliveries) = mpsc::unbounded_channel();
+    actor.start(Deliveries(sender), buffer, resolver);
+    (mailbox, deliveries)
+}
