@@ -18,7 +18,7 @@ usage: cargo xtask CHORE [OPTION ...]
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            a cut of 60 s between real nodes, and the crash tests with their full counts
-  bench           the figures of docs/benchmarks.md
+  bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations; all of them if none is named
   modules         check that the built job modules match their sources
 ";
 
@@ -158,7 +158,17 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(cargo_path());
     status(
         command
-            .args(["bench", "--package", "icn-cli", "--bench", "federation"])
+            // Both packages, so that their libraries have the features that they were just built with.
+            .args([
+                "bench",
+                "--package",
+                "icn-node",
+                "--package",
+                "icn-cli",
+                "--bench",
+                "federation",
+                "--",
+            ])
             .args(rest),
     )
 }

@@ -1,7 +1,8 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 use crate::{
-    Answer, Body, Endpoint, ErrorKind, MAX_FILE_BODY_BYTES, MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope,
-    Tag, Type, dag, events, federation, log, mana, mesh, network, node, operations, paths,
+    Answer, Body, Endpoint, ErrorKind, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES,
+    MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, dag, events, federation, log, mana, mesh,
+    network, node, operations, paths,
 };
 use icn_model::{EventRecord, limits::MAX_DAG_BLOCK_BYTES};
 
@@ -45,6 +46,14 @@ const OF_PUTTING: &[ErrorKind] = &[
     ErrorKind::Forbidden,
     ErrorKind::BodyTooLarge,
     ErrorKind::StorageFull,
+];
+/// The errors of giving a node its invitation.
+const OF_JOINING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
+    ErrorKind::InFederation,
 ];
 /// The errors of handing in operations.
 const OF_SUBMITTING: &[ErrorKind] = &[
@@ -262,6 +271,26 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "How the federation began",
         &[ok(Body::json::<federation::GenesisView>())],
     ),
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Operate,
+        details: "For a node that was started with bootstrap peers and is in no federation: it keeps the \
+                  invitation, applies with it, and follows the log from then on.",
+        request: Some(Body::json::<crate::InvitationFile>()),
+        max_request_bytes: MAX_INVITATION_BODY_BYTES,
+        errors: OF_JOINING,
+        ..get(
+            "join",
+            paths::JOIN,
+            Tag::Federation,
+            "Give a waiting node its invitation",
+            &[Answer {
+                status: 202,
+                meaning: "Kept; the node applies",
+                body: Body::json::<federation::Joining>(),
+            }],
+        )
+    },
     Endpoint {
         query: Some(Query::of::<federation::MembersQuery>()),
         ..get(

@@ -166,6 +166,9 @@ api_errors! {
     917 404 NoFederation {} "no-federation", "the node is not in a federation yet",
         "An applicant knows its invitation, not the federation's log.",
         "`icn-cli status` says what the node waits for; `icn-cli federation join` applies for a seat.";
+    918 409 InFederation { id: Cid } "in-federation", "the node is in the federation {id} already",
+        "A node belongs to one federation for its life.",
+        "To join another federation, start a node with another data directory.";
 }
 
 impl std::error::Error for ApiError {}

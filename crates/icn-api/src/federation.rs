@@ -1,4 +1,5 @@
 //! The federation: its rules, seats, applicants and members, and how it began.
+use crate::node::FederationBrief;
 use icn_model::{
     Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, MemberRecord, Name, Parameters, SeatEntry,
     SeatRecord, Time,
@@ -55,6 +56,16 @@ impl GenesisView {
             genesis,
         }
     }
+}
+
+/// Answer of [`crate::paths::JOIN`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Joining {
+    /// The federation that the node applies to.
+    pub federation: FederationBrief,
+    /// What it waits for next, for people.
+    pub waits_for: String,
 }
 
 /// Query of [`crate::paths::MEMBERS`].

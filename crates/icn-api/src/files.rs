@@ -24,6 +24,7 @@ pub struct Profile {
 
 /// What a newcomer needs to find a federation, follow its log and apply for a seat. JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InvitationFile {
     /// How the federation began; its CID must be the one that the invitation names.

@@ -69,5 +69,7 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_PAGE: usize = 1_000;
 /// Bytes of a request that carries operations: a full one of the largest operations, as JSON.
 pub const MAX_OPERATIONS_BODY_BYTES: usize = 8 << 20;
+/// Largest body with an invitation: it holds the federation's genesis.
+pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
 /// Bytes of a file that is sent in one request; larger ones are sent block by block.
 pub const MAX_FILE_BODY_BYTES: usize = 64 << 20;

@@ -26,6 +26,8 @@ pub const IDENTITY: &str = "/v1/identity";
 pub const FEDERATION: &str = "/v1/federation";
 /// How the federation began.
 pub const GENESIS: &str = "/v1/federation/genesis";
+/// Give a waiting node its invitation.
+pub const JOIN: &str = "/v1/federation/join";
 /// Seats, applicants and members.
 pub const MEMBERS: &str = "/v1/federation/members";
 /// A block of the log.

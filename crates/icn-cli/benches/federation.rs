@@ -1,5 +1,6 @@
 //! What a federation of four does on one machine, over loopback, with durable stores: latency and throughput of
-//! jobs, throughput of operations, memory. Run by hand: `cargo xtask bench`. Prints a table; judges nothing.
+//! jobs, throughput of operations, memory, start. Run by hand: `cargo xtask bench [latency] [jobs] [operations]`.
+//! Prints a table; judges nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +32,7 @@ const SEQUENTIAL: usize = 100;
 const CROWD: usize = 1_000;
 /// Operations that each author sends in one request, and in how many.
 const BATCH: usize = 500;
-const BATCHES: usize = 20;
+const BATCHES: usize = 50;
 
 struct Seat {
     name: String,
@@ -193,33 +194,39 @@ fn throughput(seats: &[Seat], module: Cid) {
     println!("{CROWD} no-op jobs at once                        {rate:.0} settled/s   ({took:.1?})");
 }
 
-/// Signed operations from four authors, each batch waited for.
+/// Signed operations from four authors, each batch waited for. All are signed beforehand: what authors do on their
+/// own machines is not the federation's work.
 fn operations(seats: &[Seat]) {
+    let batches: Vec<_> = seats
+        .iter()
+        .enumerate()
+        .map(|(at, seat)| {
+            let add = |number: usize| {
+                let mut seed = [0x5a; 32];
+                seed[..8].copy_from_slice(&number.to_le_bytes());
+                seed[8] = u8::try_from(at).unwrap();
+                Action::AddMember {
+                    member: Did::new(SecretKey::from_seed(&seed).public()),
+                }
+            };
+            seat.sign((0..BATCH * BATCHES).map(add))
+        })
+        .collect();
+    let submit = |seat: &Seat, batch: &[SignedOperation]| {
+        let handed_in = Instant::now();
+        let answer = seat.client.submit(batch, Duration::from_secs(30)).unwrap();
+        assert!(answer.operations.iter().all(|status| status.state.is_final()));
+        handed_in.elapsed()
+    };
     let started = Instant::now();
     let mut waited: Vec<Duration> = std::thread::scope(|scope| {
         let threads: Vec<_> = seats
             .iter()
-            .enumerate()
-            .map(|(at, seat)| {
+            .zip(&batches)
+            .map(|(seat, operations)| {
                 scope.spawn(move || {
-                    let add = |number: usize| {
-                        let mut seed = [0x5a; 32];
-                        seed[..8].copy_from_slice(&number.to_le_bytes());
-                        seed[8] = u8::try_from(at).unwrap();
-                        Action::AddMember {
-                            member: Did::new(SecretKey::from_seed(&seed).public()),
-                        }
-                    };
-                    let batches: Vec<_> = (0..BATCHES)
-                        .map(|batch| {
-                            let operations = seat.sign((0..BATCH).map(|number| add(batch * BATCH + number)));
-                            let handed_in = Instant::now();
-                            let answer = seat.client.submit(&operations, Duration::from_secs(30)).unwrap();
-                            assert!(answer.operations.iter().all(|status| status.state.is_final()));
-                            handed_in.elapsed()
-                        })
-                        .collect();
-                    batches
+                    let batches = operations.chunks(BATCH);
+                    batches.map(|batch| submit(seat, batch)).collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -237,6 +244,44 @@ fn operations(seats: &[Seat]) {
         percentile(&waited, 50),
         percentile(&waited, 99)
     );
+}
+
+/// How long a node takes from its start until it is ready, with all of this in its log.
+fn restart(seat: &Seat, devnet: &Path) {
+    let height = seat.client.federation().unwrap().height;
+    let signal = |pid: u64| {
+        Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .status()
+            .unwrap()
+    };
+    signal(seat.pid);
+    while Path::new(&format!("/proc/{}", seat.pid)).exists() {
+        sleep(Duration::from_millis(10));
+    }
+    let config = devnet.join(&seat.name).join("icn.toml");
+    let started = Instant::now();
+    let mut node = Command::new(Path::new(CLI).with_file_name("icn-node"))
+        .arg("--config")
+        .arg(config)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !seat.client.ready().is_ok_and(|ready| ready.ready) {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the node is not ready after a minute"
+        );
+        sleep(Duration::from_millis(5));
+    }
+    println!(
+        "start with {} operations, {height} blocks     {:?} until ready",
+        4 * BATCH * BATCHES,
+        started.elapsed()
+    );
+    signal(u64::from(node.id()));
+    node.wait().unwrap();
 }
 
 fn main() {
@@ -260,9 +305,21 @@ fn main() {
     for seat in &seats[1..] {
         seat.client.put_block(Codec::Raw, NOOP).unwrap();
     }
-    latency(&seats[0], module);
-    throughput(&seats, module);
-    operations(&seats);
+    // Names on the command line choose; none means all.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    let wants = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+    if wants("latency") {
+        latency(&seats[0], module);
+    }
+    if wants("jobs") {
+        throughput(&seats, module);
+    }
+    if wants("operations") {
+        operations(&seats);
+    }
     let resident: Vec<_> = seats
         .iter()
         .map(|seat| format!("{} {} MB", seat.name, seat.resident_kib() / 1_000))
@@ -271,4 +328,7 @@ fn main() {
         "resident memory, after all of it            {}",
         resident.join("   ")
     );
+    if wants("operations") {
+        restart(&seats[3], &devnet.0);
+    }
 }

@@ -100,6 +100,13 @@ impl Devnet {
         u32::try_from(node["process"]["pid"].as_u64().unwrap()).unwrap()
     }
 
+    fn peer_address(&self, name: &str) -> String {
+        let state = self.state();
+        let nodes = state["nodes"].as_array().unwrap();
+        let node = nodes.iter().find(|node| node["name"] == name).unwrap();
+        node["p2p_address"].as_str().unwrap().to_owned()
+    }
+
     fn signal(&self, name: &str, signal: &str) {
         let pid = self.pid(name).to_string();
         assert!(
@@ -273,7 +280,27 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
         ],
     );
 
-    let mut newcomer = Newcomer::start(dir, &invitation, 18_350);
+    // A node that knows only where to find others founds nothing: it waits, and says for what.
+    let mut newcomer = Newcomer::start(dir, &devnet.peer_address("bakery"), 18_350);
+    let ask = |args: &[&str]| {
+        let profile = dir.join("smithy/cli.toml");
+        let output = Command::new(CLI)
+            .args(["--profile", profile.to_str().unwrap(), "--json", "--quiet"])
+            .args(args)
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).ok()
+    };
+    until(
+        Duration::from_secs(10),
+        "the newcomer waits for an invitation",
+        || {
+            ask(&["status"])
+                .is_some_and(|status| status["info"]["role"].to_string().contains("an invitation"))
+        },
+    );
+    assert_eq!(ask(&["mana", "balance"]), None);
+    assert!(ask(&["federation", "join", invitation.to_str().unwrap()]).is_some());
     for applicant in ["smithy", "absent"] {
         until(Duration::from_secs(30), "the application is in the log", || {
             devnet
@@ -285,18 +312,8 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
             devnet.ask(officer, &["federation", "approve", applicant]);
         }
     }
-    let profile = dir.join("smithy/cli.toml");
-    let status = |field: &str| {
-        let output = Command::new(CLI)
-            .args(["--profile", profile.to_str().unwrap(), "--json", "status"])
-            .output()
-            .unwrap();
-        serde_json::from_slice::<Value>(&output.stdout)
-            .ok()
-            .map(|status| status["info"]["role"][field].clone())
-    };
     until(Duration::from_secs(180), "the newcomer has a seat", || {
-        status("seat").is_some_and(|seat| !seat.is_null())
+        ask(&["status"]).is_some_and(|status| !status["info"]["role"]["seat"].is_null())
     });
 
     let did = newcomer.did();
@@ -412,7 +429,7 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    fn start(dir: &Path, invitation: &Path, port: u16) -> Self {
+    fn start(dir: &Path, bootstrap: &str, port: u16) -> Self {
         let data = dir.join("smithy");
         std::fs::create_dir_all(&data).unwrap();
         let log = std::fs::File::create(dir.join("smithy.log")).unwrap();
@@ -421,8 +438,8 @@ impl Newcomer {
             .args([
                 "--data-dir",
                 data.to_str().unwrap(),
-                "--invitation",
-                invitation.to_str().unwrap(),
+                "--bootstrap-peers",
+                bootstrap,
             ])
             .args(["--http-listen-addr", &format!("127.0.0.1:{port}")])
             .args(["--p2p-listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", port + 1)])

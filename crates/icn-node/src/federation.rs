@@ -32,7 +32,8 @@ pub(crate) struct Membership {
     pub addresses: Vec<String>,
 }
 
-/// Finds it out, and keeps it in `data_dir` for later starts.
+/// Finds it out, and keeps it in `data_dir` for later starts. None for a node that may not found a federation and
+/// has no invitation into one.
 ///
 /// # Errors
 /// If what is told contradicts what is kept, or does not hold.
@@ -42,7 +43,7 @@ pub(crate) fn resolve(
     founder: &Founder,
     parameters: Parameters,
     may_found: bool,
-) -> anyhow::Result<Membership> {
+) -> anyhow::Result<Option<Membership>> {
     let kept = read_json::<Genesis>(&data_dir.join(GENESIS_FILE))?;
     let invited = match &founding.invitation {
         Some(path) => Some(
@@ -68,24 +69,38 @@ pub(crate) fn resolve(
         ),
         (Some(genesis), _) | (None, Some(genesis)) => genesis,
         (None, None) if may_found => alone(founder, parameters)?,
-        (None, None) => bail!(
-            "bootstrap peers are set, but this node is in no federation. Ask a cooperative for an invitation \
-             (`icn-cli federation invite`) and start with `--invitation FILE`; \
-             or start without bootstrap peers to found a federation of one"
-        ),
+        (None, None) => return Ok(None),
     };
+    settle(data_dir, genesis, invited, founder).map(Some)
+}
+
+/// Takes an invitation for good.
+///
+/// # Errors
+/// If it does not hold, or cannot be kept.
+pub(crate) fn accept(data_dir: &Path, file: InvitationFile, founder: &Founder) -> anyhow::Result<Membership> {
+    settle(data_dir, file.genesis.clone(), Some(file), founder)
+}
+
+fn settle(
+    data_dir: &Path,
+    genesis: Genesis,
+    invited: Option<InvitationFile>,
+    founder: &Founder,
+) -> anyhow::Result<Membership> {
     genesis
         .check()
         .context("the federation's genesis does not hold")?;
-    write_json(&data_dir.join(GENESIS_FILE), &genesis)?;
     let (application, addresses) = match invited {
         Some(file) => {
+            // Before the genesis: a node that has one does not wait for the other.
             write_json(&data_dir.join(INVITATION_FILE), &file)?;
             let addresses = file.invitation.content.addresses.clone();
             (Some(application(file, founder)?), addresses)
         }
         None => (None, Vec::new()),
     };
+    write_json(&data_dir.join(GENESIS_FILE), &genesis)?;
     Ok(Membership {
         genesis,
         application,

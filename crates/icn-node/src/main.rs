@@ -158,6 +158,9 @@ fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Resu
     runtime::Runner::new(settings).start(|context| service::run(context, prepared))
 }
 
+/// These warn of what is normal here: that an operation told again was known, and that a node is alone.
+const TALKATIVE: &str = "libp2p_gossipsub=error,libp2p_kad=error";
+
 /// A plain level is for our own crates; the libraries beneath speak up from warnings on.
 fn directives(level: &str) -> String {
     if level.contains(['=', ',']) {
@@ -172,7 +175,7 @@ fn directives(level: &str) -> String {
         "icn_store",
     ];
     let own: Vec<_> = own.iter().map(|name| format!("{name}={level}")).collect();
-    format!("warn,{}", own.join(","))
+    format!("warn,{TALKATIVE},{}", own.join(","))
 }
 
 /// Log lines go to stderr: stdout says where the node listens, and nothing else.

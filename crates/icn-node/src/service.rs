@@ -3,14 +3,19 @@ use crate::{
     config::{self, Backend, Config},
     executor::Jobs,
     federation::{self, Membership},
-    http::{self, ApiKey, App, AppInner},
+    http::{
+        self, App, AppInner, Front,
+        waiting::{self, Waiting},
+    },
     identity, network,
 };
 use anyhow::{Context as _, ensure};
+use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
-use icn_api::Profile;
+use icn_api::{Profile, node::Info};
 use icn_model::{Did, Founder, Genesis, Millis, Name, Parameters, RoleKeys, SecretKey};
 use icn_protocol::{
+    keys,
     market::MarketConfig,
     node::{self, Node, NodeConfig},
     time::now,
@@ -21,6 +26,7 @@ use std::{
     io::Write as _,
     net::{SocketAddr, TcpListener as StdListener},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, signal::unix, sync::watch};
@@ -44,7 +50,9 @@ pub struct Prepared {
     data_dir: PathBuf,
     key: SecretKey,
     did: Did,
-    membership: Membership,
+    founder: Founder,
+    /// None while the node waits for an invitation.
+    membership: Option<Membership>,
     api_key: String,
     /// Where test mode keeps its journals; goes with the process.
     _scratch: Option<tempfile::TempDir>,
@@ -89,6 +97,7 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
         data_dir,
         key,
         did,
+        founder,
         membership,
         api_key,
         _scratch: scratch,
@@ -132,17 +141,116 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         data_dir,
         key,
         did,
+        founder,
         membership,
         api_key,
         _scratch,
     } = prepared;
-    let genesis = membership.genesis.clone();
+    let mut signals = Signals::new()?;
     let store = open_store(&config)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let engine = sandbox.engine_profile().to_owned();
+    let listener = listen_http(&config).await?;
+    let http_address = listener
+        .local_addr()
+        .context("the HTTP listener has no address")?;
+    let front = Front::new(&api_key);
+    let profile = Profile {
+        api_url: Some(format!("http://{http_address}")),
+        api_key: Some(api_key),
+        key_path: Some(std::path::absolute(config.identity.key_path(&data_dir))?),
+        did: Some(did),
+    };
+    write_profile(&data_dir.join("cli.toml"), &profile)?;
+    let membership = match membership {
+        Some(membership) => membership,
+        None => {
+            let info = Info {
+                version: env!("CARGO_PKG_VERSION").into(),
+                did,
+                name: Some(founder.name.clone()),
+                key: key.public(),
+                peer_id: icn_net::peer_name(&keys::private(&key).public_key()),
+                role: waiting::role(),
+                federation: None,
+                engine: engine.clone(),
+                storage: store.caps().name.into(),
+                http_address: http_address.to_string(),
+                p2p_addresses: Vec::new(),
+                test_mode: config.runtime.test_mode,
+                started: now(&context),
+            };
+            announce_waiting(did, http_address, &data_dir)?;
+            let accept = {
+                let data_dir = data_dir.clone();
+                move |file| federation::accept(&data_dir, file, &founder)
+            };
+            let waiting = Waiting {
+                info,
+                slots: config.performance.max_concurrent_jobs as u64,
+                accept: Box::new(accept),
+            };
+            tokio::select! {
+                invited = waiting::serve(&listener, front.clone(), waiting) => {
+                    invited.context("the interface ended before an invitation came")?
+                }
+                () = signals.recv() => return Ok(()),
+            }
+        }
+    };
+    let place = Place {
+        config,
+        data_dir,
+        key,
+        did,
+        http_address,
+        engine,
+    };
+    // Large, and run once.
+    Box::pin(run_in_federation(
+        context,
+        place,
+        membership,
+        store,
+        sandbox,
+        (listener, front),
+        signals,
+    ))
+    .await
+}
+
+/// What a node is and where, whatever federation it is in.
+struct Place {
+    config: Config,
+    data_dir: PathBuf,
+    key: SecretKey,
+    did: Did,
+    http_address: SocketAddr,
+    engine: String,
+}
+
+async fn run_in_federation(
+    context: Context,
+    place: Place,
+    membership: Membership,
+    store: Store,
+    sandbox: Sandbox,
+    (listener, front): (TcpListener, Arc<Front>),
+    mut signals: Signals,
+) -> anyhow::Result<()> {
+    let Place {
+        config,
+        data_dir,
+        key,
+        did,
+        http_address,
+        engine,
+    } = place;
+    let genesis = membership.genesis.clone();
     let network_config = network_config(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
     let market = market_config(&config);
+    let applies = membership.application.is_some();
     let node_config = NodeConfig {
         did,
         key: key.clone(),
@@ -160,45 +268,31 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     )
     .await?;
 
-    let listener = listen_http(&config).await?;
-    let http_address = listener
-        .local_addr()
-        .context("the HTTP listener has no address")?;
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
-    let app = App::new(AppInner {
+    let inner = AppInner {
         node: node.clone(),
         network: started.status.clone(),
         genesis: genesis.clone(),
         did,
         key: key.public(),
+        applies,
         engine,
         storage: store.caps().name,
         http_address,
         p2p_addresses: started.listen.iter().map(ToString::to_string).collect(),
         started: now(&context),
-        api_key: ApiKey::new(&api_key),
         market,
         runtime_metrics: Box::new(move || scrape.encode()),
         ended,
         config: config.clone(),
-    });
-    let (stop, stopping) = watch::channel(false);
-    let server = tokio::spawn(http::serve(listener, app, stopping));
-    let profile = Profile {
-        api_url: Some(format!("http://{http_address}")),
-        api_key: Some(api_key.clone()),
-        key_path: Some(std::path::absolute(config.identity.key_path(&data_dir))?),
-        did: Some(did),
     };
-    write_profile(&data_dir.join("cli.toml"), &profile)?;
+    let (stop, stopping) = watch::channel(false);
+    let server = tokio::spawn(http::serve(listener, App::new(inner, front), stopping));
     announce(&genesis, did, http_address, &started.listen, &data_dir, &config)?;
 
-    let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-    let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
     let result = tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        () = signals.recv() => Ok(()),
         ended = log => {
             let error = match ended {
                 Ok(Ok(())) => anyhow::anyhow!("the log ended"),
@@ -214,6 +308,28 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, server).await;
     result
+}
+
+/// The signals that end a node in order.
+struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: unix::signal(unix::SignalKind::terminate())?,
+            interrupt: unix::signal(unix::SignalKind::interrupt())?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Lets running jobs end, takes no new ones, and makes everything durable.
@@ -332,6 +448,25 @@ fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
         Ok(std::fs::rename(&beside, path)?)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Tells on stdout that the node waits, and how to give it an invitation.
+fn announce_waiting(did: Did, http: SocketAddr, data_dir: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "federation  none yet: waiting for an invitation (icn-cli federation invite)"
+    )?;
+    writeln!(out, "identity    {did}")?;
+    writeln!(out, "http        http://{http}")?;
+    let profile = data_dir.join("cli.toml");
+    writeln!(
+        out,
+        "try         icn-cli --config {} federation join INVITATION",
+        profile.display()
+    )?;
+    out.flush()?;
+    Ok(())
 }
 
 /// Tells on stdout where the node is and what to try next.

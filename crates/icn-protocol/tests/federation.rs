@@ -3,7 +3,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests: a panic is how a test fails"
+    clippy::large_futures,
+    reason = "helpers of tests: a panic is how a test fails, and what runs once may be large"
 )]
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
@@ -436,10 +437,11 @@ fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
             .operations
             .0
             .send(to_all(), b"no operations".to_vec(), false);
-        hostile
-            .operations
-            .0
-            .send(to_all(), canonical::to_bytes(&[forged.clone()]), false);
+        hostile.operations.0.send(
+            to_all(),
+            canonical::to_bytes(std::slice::from_ref(&forged)),
+            false,
+        );
         hostile.bids.0.send(to_all(), canonical::to_bytes(&[bid]), false);
         hostile.bids.0.send(to_all(), b"no bids".to_vec(), false);
         hostile

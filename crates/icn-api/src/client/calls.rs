@@ -1,10 +1,10 @@
 //! The calls, one for each route.
 use super::{Client, ClientError, Request};
 use crate::{
-    MAX_OPERATIONS, OCTETS,
+    InvitationFile, MAX_OPERATIONS, OCTETS,
     dag::{DagQuery, DagView, GetQuery, PutQuery, Stored},
     events::{EventPage, EventsQuery},
-    federation::{Federation, GenesisView, Members, MembersQuery},
+    federation::{Federation, GenesisView, Joining, Members, MembersQuery},
     log::LogBlock,
     mana::{AccountView, Accounts, ManaQuery},
     mesh::{Blacklist, Executors, JobPage, JobView, JobWhy, JobsQuery},
@@ -80,6 +80,18 @@ impl Client {
             MAX_METRICS_BYTES,
         )?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Gives a node that waits for one its invitation.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 409 if it is in a federation.
+    pub fn join(&self, invitation: &InvitationFile) -> Result<Joining, ClientError> {
+        let body = serde_json::to_vec(invitation).map_err(|source| ClientError::Decode {
+            url: paths::JOIN.to_owned(),
+            source,
+        })?;
+        self.json(&Request::post(paths::JOIN, "application/json", &body))
     }
 
     /// A page of events.

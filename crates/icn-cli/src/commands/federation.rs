@@ -86,9 +86,9 @@ pub(crate) struct InviteArgs {
 pub(crate) struct JoinArgs {
     /// The invitation file
     invitation: PathBuf,
-    /// What the applicant is called
+    /// What the applicant is called; a waiting node knows its own name
     #[arg(long)]
-    name: Name,
+    name: Option<Name>,
     /// The node's key, if it is not the identity's first
     #[arg(long, value_name = "KEY")]
     seat: Option<PublicKey>,
@@ -221,6 +221,20 @@ fn read_invitation(path: &Path) -> anyhow::Result<InvitationFile> {
 
 fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
     let file = read_invitation(&args.invitation)?;
+    let client = session.client()?;
+    if client.info()?.federation.is_none() {
+        let joining = client.join(&file)?;
+        return session.output.data(&joining, |output| {
+            output.say(format!(
+                "the node applies to {}: it waits for {}",
+                joining.federation.name, joining.waits_for
+            ));
+            Ok(output.line(joining.federation.id.to_string())?)
+        });
+    }
+    let name = args.name.ok_or_else(|| {
+        Usage::new("the node is in a federation: to apply through it for somebody else, say --name")
+    })?;
     let signer = session.signer()?;
     let first = signer.key.public();
     let officers = if args.officers.is_empty() {
@@ -244,7 +258,6 @@ fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
         .into());
     }
     let federation = file.invitation.content.federation;
-    let client = session.client()?;
     let next: NextOperation = client.next_operation(first)?;
     if next.federation != federation {
         let there = next.federation;
@@ -260,7 +273,7 @@ fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
     }
     let action = Action::Join {
         invitation: file.invitation,
-        name: args.name,
+        name,
         keys,
     };
     let done = session.submit_as(&client, &signer, &action)?;

@@ -1,9 +1,9 @@
 //! What happens around every request: it gets a name, a span in the log, a count, and a problem document if
 //! it fails. A panic of a handler is a failure like any other.
 use super::{
-    app::App,
     counts::Answered,
     failure::{self, Failure},
+    front::Front,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use icn_api::{ApiError, CORRELATION_HEADER};
-use std::{any::Any, time::Instant};
+use std::{any::Any, sync::Arc, time::Instant};
 use tracing::Instrument as _;
 
 /// The longest correlation id that is taken over.
@@ -21,8 +21,8 @@ const MAX_CORRELATION_BYTES: usize = 128;
 const NO_ROUTE: &str = "none";
 
 /// Answers a request, and does what every answer needs.
-pub(super) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
-    let id = given(request.headers()).unwrap_or_else(|| app.correlation_id());
+pub(super) async fn around(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let id = given(request.headers()).unwrap_or_else(|| front.correlation_id());
     let method = method(request.method().as_str());
     let route = request
         .extensions()
@@ -36,7 +36,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
             response.headers_mut().insert(CORRELATION_HEADER, id);
         }
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-        app.metrics.count(
+        front.metrics.count(
             Answered {
                 method,
                 route,

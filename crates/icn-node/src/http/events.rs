@@ -155,7 +155,7 @@ async fn stream(app: App, query: EventsQuery, headers: &HeaderMap) -> Result<Res
     let ledger = app.ledger().clone();
     let mut following = Following {
         progress: ledger.watch(),
-        closing: app.closing.subscribe(),
+        closing: app.front.closing.subscribe(),
         kind: query.kind,
         at: query.since.unwrap_or(0),
         ready: Vec::new(),

@@ -17,6 +17,12 @@ use icn_protocol::keys;
 use icn_state::State as LogState;
 use std::num::ParseIntError;
 
+/// `POST /v1/federation/join`: too late.
+pub(super) async fn join(State(app): State<App>) -> Failure {
+    let id = app.inner.genesis.id();
+    ApiError::InFederation { id }.into()
+}
+
 /// `GET /v1/federation`
 pub(super) async fn federation(State(app): State<App>) -> Result<Json<Federation>, Failure> {
     let progress = app.ledger().progress();

@@ -1,7 +1,7 @@
 //! Who may call a route, and how much may be sent to it: the entry of the table of routes decides.
 //!
 //! There is one key, and it opens every route that needs one.
-use super::{app::App, failure::Failure};
+use super::{failure::Failure, front::Front};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, header},
@@ -9,19 +9,20 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use icn_api::{API_KEY_HEADER, ApiError, Endpoint, Scope, paths};
+use std::sync::Arc;
 
 /// Lets a request through, or answers why not.
 pub(super) async fn gate(
-    State((app, endpoint)): State<(App, &'static Endpoint)>,
+    State((front, endpoint)): State<(Arc<Front>, &'static Endpoint)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let slot = app.requests.clone().try_acquire_owned();
+    let slot = front.requests.clone().try_acquire_owned();
     // Whether the process is alive is told however much there is to do.
     if slot.is_err() && endpoint.path != paths::HEALTH {
         return Failure::from(ApiError::Overloaded {}).into_response();
     }
-    match check(&app, endpoint, &request) {
+    match check(&front, endpoint, &request) {
         Ok(()) => {
             request.extensions_mut().insert(endpoint);
             next.run(request).await
@@ -30,8 +31,8 @@ pub(super) async fn gate(
     }
 }
 
-fn check(app: &App, endpoint: &Endpoint, request: &Request) -> Result<(), Failure> {
-    let known = || presented(request.headers()).is_some_and(|key| app.inner.api_key.is(key));
+fn check(front: &Front, endpoint: &Endpoint, request: &Request) -> Result<(), Failure> {
+    let known = || presented(request.headers()).is_some_and(|key| front.api_key.is(key));
     if endpoint.scope > Scope::Open && !known() {
         return Err(ApiError::Unauthorised {}.into());
     }

@@ -15,6 +15,7 @@ mod extract;
 mod failure;
 mod federation;
 mod files;
+mod front;
 mod gate;
 mod mana;
 mod mesh;
@@ -25,7 +26,9 @@ mod page;
 mod routes;
 mod server;
 mod status;
+pub(crate) mod waiting;
 
-pub(crate) use app::{ApiKey, App, AppInner};
+pub(crate) use app::{App, AppInner};
 pub(crate) use counts::HttpMetrics;
+pub(crate) use front::Front;
 pub(crate) use server::serve;

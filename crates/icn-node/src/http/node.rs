@@ -20,7 +20,7 @@ const OPEN_METRICS: HeaderValue =
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     Json(Health {
         alive: true,
-        uptime_secs: app.uptime_secs(),
+        uptime_secs: app.front.uptime_secs(),
     })
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
         }
         .into());
     }
-    let own = metrics::encode(&app.metrics, &status::sample(&app)).map_err(Failure::internal)?;
+    let own = metrics::encode(&app.front.metrics, &status::sample(&app)).map_err(Failure::internal)?;
     let text = metrics::join(own, &(app.inner.runtime_metrics)());
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

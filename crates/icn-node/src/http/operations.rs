@@ -165,7 +165,7 @@ fn deadline(wait_ms: u64) -> Instant {
 }
 
 async fn wait_for(app: &App, id: OperationId, deadline: Instant) -> Result<Option<OperationStatus>, Failure> {
-    let mut closing = app.closing.subscribe();
+    let mut closing = app.front.closing.subscribe();
     let until = async {
         tokio::select! {
             () = sleep_until(deadline) => {}

@@ -1,18 +1,20 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, events, federation, files, gate, mana, mesh, network, node, operations,
+    app::App, around, blocks, events, federation, files, front::Front, gate, mana, mesh, network, node,
+    operations,
 };
 use axum::{
     Router, middleware,
     routing::{MethodRouter, get, post},
 };
 use icn_api::{ENDPOINTS, Method, paths};
+use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
-type Route = (Method, &'static str, MethodRouter<App>);
+pub(super) type Route<S> = (Method, &'static str, MethodRouter<S>);
 
 /// Every route with its handler.
-fn routes() -> Vec<Route> {
+fn routes() -> Vec<Route<App>> {
     let read = |path, handler| (Method::Get, path, handler);
     let hand_in = |path, handler| (Method::Post, path, handler);
     vec![
@@ -29,6 +31,7 @@ fn routes() -> Vec<Route> {
         read(paths::OPERATION, get(operations::operation)),
         read(paths::FEDERATION, get(federation::federation)),
         read(paths::GENESIS, get(federation::genesis)),
+        hand_in(paths::JOIN, post(federation::join)),
         read(paths::MEMBERS, get(federation::members)),
         read(paths::LOG_BLOCK, get(federation::log_block)),
         read(paths::DAG, get(blocks::list)),
@@ -48,23 +51,30 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-/// The router over all routes.
+/// The router over all routes of a node.
 pub(super) fn router(app: App) -> Router {
+    guarded(&app.front, routes()).with_state(app)
+}
+
+/// Routes behind what every request meets first.
+pub(super) fn guarded<S: Clone + Send + Sync + 'static>(
+    front: &Arc<Front>,
+    routes: Vec<Route<S>>,
+) -> Router<S> {
     let mut router = Router::new();
-    for (method, path, handler) in routes() {
+    for (method, path, handler) in routes {
         let endpoint = ENDPOINTS
             .iter()
             .find(|endpoint| (endpoint.method, endpoint.path) == (method, path));
         let endpoint = endpoint.expect("every route is in the table of routes, as a test sees to");
-        let gate = middleware::from_fn_with_state((app.clone(), endpoint), gate::gate);
+        let gate = middleware::from_fn_with_state((front.clone(), endpoint), gate::gate);
         router = router.route(path, handler.route_layer(gate));
     }
     router
         .fallback(around::no_route)
         .method_not_allowed_fallback(around::no_method)
         .layer(CatchPanicLayer::custom(around::panicked))
-        .layer(middleware::from_fn_with_state(app.clone(), around::around))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(front.clone(), around::around))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The server: takes connections, a bounded number of them and none that dawdles, and drains at the end.
 use super::{app::App, routes};
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,16 +22,27 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// After a failure to take a connection (usually no descriptor is free).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stopping` says true, or its sender is gone; then ends streams, and returns when the last
+/// Serves a node until `stopping` says true, or its sender is gone; then ends streams, and returns when the last
 /// request is answered. How long that may take is the caller's to bound.
 pub(crate) async fn serve(listener: TcpListener, app: App, mut stopping: watch::Receiver<bool>) {
     let router = routes::router(app.clone());
+    let stop = async {
+        // Fails when the sender is gone, which says the same.
+        let _ = stopping.wait_for(|stop| *stop).await;
+        app.front.closing.send_replace(true);
+    };
+    take_connections(&listener, router, stop).await;
+}
+
+/// Serves `router` until `stop` ends, and returns when the last request is answered.
+pub(super) async fn take_connections(listener: &TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
-            _ = stopping.wait_for(|stop| *stop) => break,
+            accepted = accept(listener, &slots) => accepted,
+            () = &mut stop => break,
         };
         let Some((stream, slot)) = accepted else { continue };
         let service = TowerToHyperService::new(router.clone());
@@ -47,8 +59,6 @@ pub(crate) async fn serve(listener: TcpListener, app: App, mut stopping: watch::
             drop(slot);
         });
     }
-    app.closing.send_replace(true);
-    drop(listener);
     graceful.shutdown().await;
 }
 

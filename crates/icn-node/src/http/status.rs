@@ -81,6 +81,7 @@ fn role(app: &App, state: &LogState) -> NodeRole {
         Some(SeatPhase::Applied { .. }) => "approval by over half of the cooperatives",
         Some(SeatPhase::Admitted { .. }) => "the log: it says that it is ready when it has caught up",
         Some(SeatPhase::Ready {}) => "the next epoch",
+        None if app.inner.applies => "the log: its application is not yet in what it has of it",
         _ => return NodeRole::Observer {},
     };
     NodeRole::Applicant {
@@ -235,7 +236,7 @@ pub(super) async fn status(app: &App) -> Status {
     Status {
         info: info(app),
         ready,
-        uptime_secs: app.uptime_secs(),
+        uptime_secs: app.front.uptime_secs(),
         clock: app.now(),
         log: Some(log(app)),
         network,
@@ -291,7 +292,7 @@ pub(super) fn sample(app: &App) -> Sample {
     let snapshot = app.inner.network.snapshot();
     let log = log(app);
     Sample {
-        uptime_secs: app.uptime_secs(),
+        uptime_secs: app.front.uptime_secs(),
         mana: mana(app),
         jobs: jobs(app),
         executed: app.inner.node.market().executed(),
