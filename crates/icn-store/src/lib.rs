@@ -30,11 +30,22 @@ mod batch;
 mod blocks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(any(
+    feature = "fjall",
+    feature = "redb",
+    feature = "sled",
+    feature = "sqlite",
+    feature = "persist-rocksdb"
+))]
+mod directory;
 mod error;
 #[cfg(feature = "fjall")]
 mod fjall;
+mod kind;
 mod memory;
 mod queue;
+#[cfg(feature = "redb")]
+mod redb;
 mod scan;
 mod snapshot;
 mod store;
@@ -48,8 +59,11 @@ pub use self::blocks::{BlockEntry, BlockError, BlockPage, BlockUsage, Blocks, MA
 pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FORMAT_VERSION, FjallBackend};
+pub use self::kind::{BackendKind, UnknownBackend};
 pub use self::memory::{MAX_UNDONE_COMMITS, MemoryBackend};
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
+#[cfg(feature = "redb")]
+pub use self::redb::RedbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
 pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
 pub use self::store::{Clock, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
