@@ -48,6 +48,10 @@ mod queue;
 mod redb;
 mod scan;
 mod snapshot;
+#[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod table;
 
@@ -66,5 +70,7 @@ pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_CO
 pub use self::redb::RedbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
 pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteBackend;
 pub use self::store::{Clock, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
 pub use self::table::Table;
