@@ -42,18 +42,24 @@ mod error;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod kind;
+mod location;
 mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgresql"))]
+mod moments;
+#[cfg(feature = "postgresql")]
+mod postgresql;
 mod queue;
 #[cfg(feature = "redb")]
 mod redb;
 mod scan;
 mod snapshot;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgresql"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
 mod table;
+mod wait;
 
 pub use self::backend::{Backend, Caps, View};
 pub use self::batch::{
@@ -64,7 +70,13 @@ pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FORMAT_VERSION, FjallBackend};
 pub use self::kind::{BackendKind, UnknownBackend};
+pub use self::location::{
+    EmbeddedKind, Location, LocationError, MIN_POSTGRESQL_CONNECTIONS, POSTGRESQL_ANSWER_TIMEOUT_MS,
+    POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS, POSTGRESQL_SCHEMA, PostgresqlSettings,
+};
 pub use self::memory::{MAX_UNDONE_COMMITS, MemoryBackend};
+#[cfg(feature = "postgresql")]
+pub use self::postgresql::PostgresqlBackend;
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
 #[cfg(feature = "redb")]
 pub use self::redb::RedbBackend;

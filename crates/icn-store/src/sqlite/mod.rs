@@ -12,20 +12,19 @@
 //! seen here (blocks have their hashes).
 
 mod connection;
-mod moments;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
 use self::connection::{Access, FORMAT_VERSION, create, open_connection, read_format};
-use self::moments::{Moment, Moments};
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
 use crate::directory::{StoreDir, bytes_below, failed};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
+use crate::moments::Moments;
 use crate::scan::{Page, ScanRange};
 use crate::sql::{rows_of_page, scan_condition};
 use crate::table::Table;
@@ -34,6 +33,8 @@ const NAME: &str = BackendKind::Sqlite.name();
 const FILE: &str = "store.sqlite";
 /// Connections that wait for the next read; more are closed after use.
 const MAX_IDLE_READERS: usize = 8;
+/// Most moments of which snapshots are held at once; each has a connection with its cache.
+const MAX_MOMENTS: usize = 64;
 /// Most free pages that one round of chores gives back to the system.
 const VACUUM_PAGES: u32 = 4096;
 
@@ -41,7 +42,7 @@ const VACUUM_PAGES: u32 = 4096;
 pub struct SqliteBackend {
     writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
-    moments: Moments,
+    moments: Moments<Moment>,
     // Last, so that the directory is free only when the connections are closed.
     dir: StoreDir,
 }
@@ -97,7 +98,7 @@ impl SqliteBackend {
                 has_buffered: true,
             }),
             readers: Mutex::default(),
-            moments: Moments::default(),
+            moments: Moments::new(NAME, MAX_MOMENTS),
             dir,
         })
     }
@@ -117,7 +118,7 @@ impl SqliteBackend {
         outcome
     }
 
-    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
         // Connections are only put in and taken out under this lock.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,6 +239,27 @@ impl View for SqliteBackend {
     }
 }
 
+/// A snapshot: a connection inside a read transaction.
+struct Moment {
+    connection: Mutex<Connection>,
+}
+
+impl Moment {
+    fn begin(file: &Path) -> rusqlite::Result<Self> {
+        let connection = open_connection(file, Access::Read)?;
+        // The transaction's view is fixed by its first read.
+        connection.execute_batch("BEGIN; SELECT flushes FROM icn_store;")?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // Only reads run under this lock, and one that panics leaves the transaction as it was.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl View for Moment {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         get(&self.connection(), table, key).map_err(|error| failure("read a key", error))
@@ -250,7 +272,9 @@ impl View for Moment {
 
 impl Backend for SqliteBackend {
     fn snapshot(&self) -> Result<Box<dyn View>, BackendError> {
-        let moment: Arc<Moment> = self.moments.now(&self.dir.database().join(FILE))?;
+        let moment = self.moments.now(|| {
+            Moment::begin(&self.dir.database().join(FILE)).map_err(|error| failure("take a snapshot", error))
+        })?;
         Ok(Box::new(moment))
     }
 
