@@ -1,12 +1,13 @@
-//! The thread that watches the sockets and timers of the asynchronous driver. Futures run on the
-//! threads that wait for them, which may be threads of another runtime.
+//! The thread on which the asynchronous driver runs. Callers hand it futures and block until they are
+//! ready, whatever thread they are on: where the caller is a task of another runtime, that runtime
+//! has no part in it.
 
 use std::future::Future;
 use std::io;
 use std::thread::{self, JoinHandle};
 
+use futures_channel::oneshot;
 use tokio::runtime::{Builder, EnterGuard, Handle};
-use tokio::sync::oneshot;
 
 use crate::wait;
 
@@ -37,15 +38,25 @@ impl Driver {
         })
     }
 
-    /// Makes this thread one on which connections may be made, used and dropped.
+    /// Makes this thread one on which connections may be dropped.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
-    /// Blocks the thread until the future is ready.
-    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        let _entered = self.enter();
-        wait::block_on(future)
+    /// Runs the future and blocks this thread until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When the future does.
+    pub(super) fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+        // Not the runtime's own handle of a task: polled from a task of another runtime, it can wait
+        // for a turn that never comes while we block.
+        let (reply, answer) = oneshot::channel();
+        self.handle.spawn(async move {
+            // Whoever asked waits; there is nobody to miss the answer.
+            let _ = reply.send(future.await);
+        });
+        wait::block_on(answer).expect("a task of the driver ends with an answer unless it panics")
     }
 }
 

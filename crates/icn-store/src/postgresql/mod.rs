@@ -10,19 +10,21 @@
 //!   set to (`on`, if it is set to `off`). What a power cut takes is the server's business: the store
 //!   looks at its settings and says so.
 //!
-//! The driver is asynchronous; see [`driver`] for how callers wait for it.
+//! The driver is asynchronous and runs on a thread of its own; see [`driver`].
 
 mod driver;
+mod question;
 mod server;
 mod writer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
-use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
+use sqlx::postgres::PgPool;
+use sqlx::{Postgres, Transaction};
+use tokio::sync::Mutex as AsyncMutex;
 
 use self::driver::Driver;
+use self::question::{Get, Question, Scan, Size};
 use self::server::{Server, is_connection_lost, within};
 use self::writer::Writer;
 use crate::backend::{Backend, Caps, View};
@@ -31,8 +33,7 @@ use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 use crate::location::PostgresqlSettings;
 use crate::moments::Moments;
-use crate::scan::{Direction, Entry, MAX_PAGE_BYTES, Page, ScanRange};
-use crate::sql::{rows_of_page, scan_condition};
+use crate::scan::{Page, ScanRange};
 use crate::table::Table;
 
 const NAME: &str = BackendKind::Postgresql.name();
@@ -41,8 +42,8 @@ const CLOSE_TIMEOUT_MS: u64 = 2000;
 
 /// A store in a schema of a PostgreSQL database.
 pub struct PostgresqlBackend {
-    server: Server,
-    /// `None` once it is closed.
+    server: Arc<Server>,
+    /// `None` while it is at work, and after a panic there.
     writer: Mutex<Option<Writer>>,
     pool: PgPool,
     moments: Moments<Moment>,
@@ -58,13 +59,16 @@ impl PostgresqlBackend {
     /// The settings are wrong; the server cannot be reached, or refuses the log-in; another process
     /// has the store open; the schema holds something else, or a store of another format.
     pub fn open(settings: &PostgresqlSettings) -> Result<Self, OpenError> {
-        let server = Server::new(settings)?;
+        let server = Arc::new(Server::new(settings)?);
         let driver = Driver::start().map_err(|source| OpenError::Engine {
             place: server.place(),
             source: source.into(),
         })?;
-        let writer = driver.wait(Writer::open(&server))?;
-        let pool = driver.wait(async { server.pool() });
+        let shared = Arc::clone(&server);
+        let (writer, pool) = driver.run(async move {
+            let writer = Writer::open(&shared).await?;
+            Ok::<_, OpenError>((writer, shared.pool()))
+        })?;
         let max_moments = ((settings.max_connections - 1) / 2) as usize;
         Ok(Self {
             is_power_loss_safe: writer.is_power_loss_safe(),
@@ -76,40 +80,23 @@ impl PostgresqlBackend {
         })
     }
 
-    fn answer_timeout_ms(&self) -> u64 {
-        // The server stops a statement by itself first; this is for a server that is silent.
-        self.server.settings().answer_timeout_ms.saturating_mul(2)
-    }
-
-    /// Lends a session that reads, a second one if the first turns out to be dead.
-    fn read<T>(
-        &self,
-        action: &'static str,
-        read: impl AsyncFn(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, BackendError> {
-        let attempt = async || {
-            let mut connection = self.pool.acquire().await?;
-            within(self.answer_timeout_ms(), read(&mut connection)).await
-        };
-        let outcome = self.driver.wait(async {
-            match attempt().await {
-                Err(error) if is_connection_lost(&error) => attempt().await,
-                outcome => outcome,
-            }
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), BackendError> {
+        let mut place = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = place.take().ok_or_else(|| {
+            BackendError::new(
+                NAME,
+                ErrorKind::Io,
+                "commit a batch",
+                "an earlier commit panicked",
+            )
+        })?;
+        let server = Arc::clone(&self.server);
+        let (writer, outcome) = self.driver.run(async move {
+            let outcome = writer.commit(&server, &batch, durability).await;
+            (writer, outcome)
         });
-        outcome.map_err(|error| failure(action, error))
-    }
-
-    fn write<T>(
-        &self,
-        write: impl AsyncFnOnce(&mut Writer, &Server) -> Result<T, BackendError>,
-    ) -> Result<T, BackendError> {
-        // A panic in a write ends the store above; the transaction that it left open is rolled back.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = writer
-            .as_mut()
-            .expect("only dropping the backend closes its writer");
-        self.driver.wait(write(writer, &self.server))
+        *place = Some(writer);
+        outcome
     }
 }
 
@@ -120,19 +107,16 @@ impl Drop for PostgresqlBackend {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let close = async {
+        let pool = self.pool.clone();
+        let close = async move {
             if let Some(writer) = writer {
                 writer.close().await?;
             }
-            self.pool.close().await;
+            pool.close().await;
             Ok::<(), sqlx::Error>(())
         };
-        let timeout = Duration::from_millis(CLOSE_TIMEOUT_MS);
-        let outcome = self
-            .driver
-            .wait(async { tokio::time::timeout(timeout, close).await });
-        if !matches!(outcome, Ok(Ok(()))) {
-            tracing::debug!("the sessions with the database were cut, not closed");
+        if let Err(error) = self.driver.run(within(CLOSE_TIMEOUT_MS, close)) {
+            tracing::debug!(%error, "the sessions with the database were cut, not closed");
         }
     }
 }
@@ -148,86 +132,69 @@ fn failure(action: &'static str, error: sqlx::Error) -> BackendError {
     BackendError::new(NAME, kind, action, error)
 }
 
-async fn get(
-    connection: &mut PgConnection,
-    table: Table,
-    key: &[u8],
-) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar(AssertSqlSafe(format!("SELECT value FROM {table} WHERE key = $1")))
-        .bind(key)
-        .fetch_optional(connection)
-        .await
+/// A view as sessions see it: each question is asked in one that is free, or in the snapshot's own.
+trait Sessions: Send + Sync {
+    fn read<Q: Question>(&self, question: Q) -> Result<Q::Answer, BackendError>;
 }
 
-async fn scan(
-    connection: &mut PgConnection,
-    table: Table,
-    range: &ScanRange,
-    limit: usize,
-) -> Result<Page, sqlx::Error> {
-    if range.is_empty() {
-        return Ok(Page::default());
-    }
-    let (condition, keys) = scan_condition(range, '$');
-    let limit_at = keys.len() + 1;
-    let order = match range.direction() {
-        Direction::Forward => "ORDER BY key",
-        Direction::Reverse => "ORDER BY key DESC",
-    };
-    // The server sends no more than a page's bytes and the entry that exceeds them; it knows the
-    // length of a value without reading it.
-    let sql = format!(
-        "SELECT key, value FROM (\
-             SELECT key, value, length(key)::bigint + length(value) AS bytes, \
-                    sum(length(key)::bigint + length(value)) OVER ({order} ROWS UNBOUNDED PRECEDING) AS up_to \
-             FROM (SELECT key, value FROM {table}{condition} LIMIT ${limit_at}) AS page\
-         ) AS measured WHERE up_to - bytes <= {MAX_PAGE_BYTES} {order}"
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for key in keys {
-        query = query.bind(key);
-    }
-    let rows = query.bind(rows_of_page(limit)).fetch_all(connection).await?;
-    let entry = |row: PgRow| Ok::<Entry, sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
-    Page::collect(limit, rows.into_iter().map(entry))
-}
-
-impl View for PostgresqlBackend {
+impl<S: Sessions> View for S {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        self.read("read a key", async |connection| get(connection, table, key).await)
+        let key = key.to_vec();
+        self.read(Get { table, key })
     }
 
     fn scan(&self, table: Table, range: &ScanRange, limit: usize) -> Result<Page, BackendError> {
-        self.read("scan a table", async |connection| {
-            scan(connection, table, range, limit).await
-        })
+        if range.is_empty() {
+            return Ok(Page::default());
+        }
+        let range = range.clone();
+        self.read(Scan { table, range, limit })
     }
+}
+
+impl Sessions for PostgresqlBackend {
+    /// Asks in a session of the pool; in others if it turns out to be dead, as all are after a restart
+    /// of the server.
+    fn read<Q: Question>(&self, question: Q) -> Result<Q::Answer, BackendError> {
+        let pool = self.pool.clone();
+        let attempts = self.server.settings().max_connections;
+        let timeout_ms = self.server.silence_timeout_ms();
+        let outcome = self.driver.run(async move {
+            let mut outcome = ask(&pool, &question, timeout_ms).await;
+            for _ in 1..attempts {
+                if !outcome.as_ref().is_err_and(is_connection_lost) {
+                    break;
+                }
+                outcome = ask(&pool, &question, timeout_ms).await;
+            }
+            outcome
+        });
+        outcome.map_err(|error| failure(Q::ACTION, error))
+    }
+}
+
+async fn ask<Q: Question>(pool: &PgPool, question: &Q, timeout_ms: u64) -> Result<Q::Answer, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    within(timeout_ms, question.ask(&mut connection)).await
 }
 
 /// A snapshot: a session inside a transaction of which the view is fixed.
 struct Moment {
     /// `None` once it is given back.
-    transaction: Mutex<Option<Transaction<'static, Postgres>>>,
-    answer_timeout_ms: u64,
+    transaction: Option<Arc<AsyncMutex<Transaction<'static, Postgres>>>>,
+    timeout_ms: u64,
     driver: Arc<Driver>,
 }
 
-impl Moment {
-    fn lock(&self) -> MutexGuard<'_, Option<Transaction<'static, Postgres>>> {
-        // Only reads run under this lock, and a connection in the middle of one is not used again.
-        self.transaction.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read<T>(
-        &self,
-        action: &'static str,
-        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, BackendError> {
-        let mut transaction = self.lock();
-        let transaction = transaction.as_mut().expect("only dropping a moment ends it");
-        self.driver
-            .wait(within(self.answer_timeout_ms, read(transaction)))
-            .map_err(|error| failure(action, error))
+impl Sessions for Moment {
+    fn read<Q: Question>(&self, question: Q) -> Result<Q::Answer, BackendError> {
+        let transaction = self.transaction.clone().expect("only dropping a moment ends it");
+        let timeout_ms = self.timeout_ms;
+        let outcome = self.driver.run(async move {
+            let mut transaction = transaction.lock().await;
+            within(timeout_ms, question.ask(&mut transaction)).await
+        });
+        outcome.map_err(|error| failure(Q::ACTION, error))
     }
 }
 
@@ -235,27 +202,16 @@ impl Drop for Moment {
     fn drop(&mut self) {
         // Rolling back and giving the session back need the driver.
         let _entered = self.driver.enter();
-        drop(self.lock().take());
-    }
-}
-
-impl View for Moment {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        self.read("read a key", async |connection| get(connection, table, key).await)
-    }
-
-    fn scan(&self, table: Table, range: &ScanRange, limit: usize) -> Result<Page, BackendError> {
-        self.read("scan a table", async |connection| {
-            scan(connection, table, range, limit).await
-        })
+        drop(self.transaction.take());
     }
 }
 
 impl PostgresqlBackend {
     fn begin(&self) -> Result<Moment, BackendError> {
-        let begin = async {
-            let mut transaction = self
-                .pool
+        let timeout_ms = self.server.silence_timeout_ms();
+        let pool = self.pool.clone();
+        let begin = async move {
+            let mut transaction = pool
                 .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .await?;
             // The view is fixed by the first statement.
@@ -264,11 +220,11 @@ impl PostgresqlBackend {
         };
         let transaction = self
             .driver
-            .wait(within(self.answer_timeout_ms(), begin))
+            .run(within(timeout_ms, begin))
             .map_err(|error| failure("take a snapshot", error))?;
         Ok(Moment {
-            transaction: Mutex::new(Some(transaction)),
-            answer_timeout_ms: self.answer_timeout_ms(),
+            transaction: Some(Arc::new(AsyncMutex::new(transaction))),
+            timeout_ms,
             driver: Arc::clone(&self.driver),
         })
     }
@@ -287,11 +243,11 @@ impl Backend for PostgresqlBackend {
             };
         }
         let _change = self.moments.change();
-        self.write(async |writer, server| writer.commit(server, batch, durability).await)
+        self.write(batch.clone(), durability)
     }
 
     fn persist(&self) -> Result<(), BackendError> {
-        self.write(async |writer, server| writer.persist(server).await)
+        self.write(Batch::new(), Durability::Sync)
     }
 
     fn caps(&self) -> Caps {
@@ -304,15 +260,7 @@ impl Backend for PostgresqlBackend {
     }
 
     fn size_bytes(&self) -> Result<u64, BackendError> {
-        let bytes: i64 = self.read("measure its tables", async |connection| {
-            sqlx::query_scalar(
-                "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class \
-                 WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace",
-            )
-            .fetch_one(connection)
-            .await
-        })?;
-        Ok(u64::try_from(bytes).unwrap_or_default())
+        Ok(u64::try_from(self.read(Size)?).unwrap_or_default())
     }
 
     fn maintain(&self) -> Result<(), BackendError> {

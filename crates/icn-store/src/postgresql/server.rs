@@ -68,8 +68,10 @@ impl Server {
             .parse()
             .map_err(|error: sqlx::Error| settings_error(format!("{settings}: {error}")))?;
         let timeout_ms = settings.answer_timeout_ms.to_string();
+        // A name of the operator's choice is theirs to find the sessions by.
+        let name = options.get_application_name().unwrap_or("icn-store").to_owned();
         let mut options = options
-            .application_name("icn-store")
+            .application_name(&name)
             .options([
                 ("search_path", settings.schema.as_str()),
                 ("statement_timeout", &timeout_ms),
@@ -86,6 +88,12 @@ impl Server {
 
     pub(super) fn settings(&self) -> &PostgresqlSettings {
         &self.settings
+    }
+
+    /// How long to wait for a server that is silent; one that is slow stops a statement by itself
+    /// first.
+    pub(super) fn silence_timeout_ms(&self) -> u64 {
+        self.settings.answer_timeout_ms.saturating_mul(2)
     }
 
     /// Server, database, user and schema, for messages.
@@ -162,7 +170,15 @@ impl Server {
                 )));
             }
         }
-        migrator.run(connection).await.map_err(|error| match error {
+        // In a session of its own: the migrator takes a pool, or a connection by means that the compiler
+        // cannot see through here (rust-lang/rust#110338).
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_millis(self.settings.connect_timeout_ms))
+            .connect_lazy_with(self.options.clone());
+        let outcome = migrator.run(&pool).await;
+        pool.close().await;
+        outcome.map_err(|error| match error {
             MigrateError::VersionMissing(found) => OpenError::Format {
                 place: self.place(),
                 found: u32::try_from(found).unwrap_or(u32::MAX),

@@ -1,6 +1,8 @@
 //! The one connection that writes. It holds the store's lock, so whoever else writes must have taken
 //! the lock after this connection was lost; then the number of commits tells.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -23,6 +25,10 @@ const RECONNECT_PAUSE_MS: u64 = 250;
 /// Rows and bytes that go to the server in one statement.
 const CHUNK_ROWS: usize = 4096;
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
+/// The compiler cannot see that these futures may go to another thread unless they are boxed (it
+/// loses track of the lifetimes in them, rust-lang/rust#110338).
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub(super) struct Writer {
     connection: PgConnection,
@@ -109,14 +115,26 @@ impl Writer {
         self.connection.close().await
     }
 
-    /// Commits the batch. If the connection is lost, it makes a new one and finds out whether the
-    /// commit happened.
-    pub(super) async fn commit(
+    /// Commits the batch; an empty one makes earlier commits durable. If the connection is lost, it
+    /// makes a new one and finds out whether the commit happened.
+    pub(super) fn commit<'a>(
+        &'a mut self,
+        server: &'a Server,
+        batch: &'a Batch,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        Box::pin(self.commit_unboxed(server, batch, durability))
+    }
+
+    async fn commit_unboxed(
         &mut self,
         server: &Server,
         batch: &Batch,
         durability: Durability,
     ) -> Result<(), BackendError> {
+        if batch.is_empty() && !self.has_buffered {
+            return Ok(());
+        }
         loop {
             match self.transaction(server, batch, durability).await {
                 Ok(()) => break,
@@ -140,14 +158,6 @@ impl Writer {
             self.commits = known;
         }
         self.has_buffered = durability == Durability::Buffered;
-        Ok(())
-    }
-
-    /// Makes earlier commits durable: a commit that writes a number only.
-    pub(super) async fn persist(&mut self, server: &Server) -> Result<(), BackendError> {
-        if self.has_buffered {
-            self.commit(server, &Batch::new(), Durability::Sync).await?;
-        }
         Ok(())
     }
 
@@ -179,8 +189,7 @@ impl Writer {
         batch: &Batch,
         durability: Durability,
     ) -> Result<(), Failure> {
-        // The server stops a statement by itself first; this is for a server that is silent.
-        let timeout_ms = server.settings().answer_timeout_ms.saturating_mul(2);
+        let timeout_ms = server.silence_timeout_ms();
         let mut transaction = within(timeout_ms, self.connection.begin()).await?;
         if durability == Durability::Buffered {
             let asynchronous = sqlx::query("SET LOCAL synchronous_commit TO off");

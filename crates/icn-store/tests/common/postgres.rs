@@ -21,21 +21,24 @@ const STEP_MS: u64 = 50;
 const MAX_STEPS: u32 = 600;
 pub(crate) const PASSWORD: &str = "geheim";
 
-/// Runs the server until its own input ends, then stops it and removes its directory.
+/// Runs the server until its own input ends, then stops it and removes its directory. Told to leave
+/// the directory, it waits for the server to end by itself.
 const GUARD: &str = r#"
 dir=$1; shift
 "$@" & server=$!
 echo $server > "$dir/pid"
-read -r _
-kill -INT $server
+read -r order
+[ "$order" = leave ] || kill -INT $server
 wait $server
-rm -rf "$dir"
+[ "$order" = leave ] || rm -rf "$dir"
 "#;
 
 pub(crate) struct Server {
     dir: PathBuf,
     port: u16,
-    guard: Child,
+    options: Vec<String>,
+    /// `None` once it has ended.
+    guard: Option<Child>,
 }
 
 /// Who runs the server: it refuses to be root.
@@ -94,7 +97,11 @@ fn check(output: &Output, what: &str) {
 impl Server {
     /// Makes a new server; `options` are settings like `fsync=off`.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let dir = tempfile::Builder::new().prefix("icn-pg").tempdir().unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("icn-pg")
+            .tempdir()
+            .unwrap()
+            .keep();
         fs::write(dir.join("password"), PASSWORD).unwrap();
         for (name, pem) in [
             ("server.crt", include_str!("../data/localhost.crt")),
@@ -105,27 +112,54 @@ impl Server {
             fs::set_permissions(dir.join(name), mode).unwrap();
         }
         if let Some((user, group)) = server_user() {
-            for path in [dir.clone(), dir.join("password"), dir.join("server.crt"), dir.join("server.key")] {
+            for path in [
+                dir.clone(),
+                dir.join("password"),
+                dir.join("server.crt"),
+                dir.join("server.key"),
+            ] {
                 chown(path, Some(user), Some(group)).unwrap();
             }
         }
         let made = command(program("initdb"))
             .current_dir(&dir)
             .args(["--pgdata", "data", "--username", "node", "--pwfile", "password"])
-            .args(["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"])
+            .args([
+                "--auth",
+                "scram-sha-256",
+                "--encoding",
+                "UTF8",
+                "--no-locale",
+                "--no-sync",
+            ])
             .output()
             .unwrap();
         check(&made, "initdb");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut server = Self {
+            dir,
+            port,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            guard: None,
+        };
+        server.run();
+        server
+    }
+
+    fn run(&mut self) {
         let mut guard = command("sh");
         guard
-            .current_dir(&dir)
+            .current_dir(&self.dir)
             .args(["-c", GUARD, "guard"])
-            .arg(&dir)
+            .arg(&self.dir)
             .arg(program("postgres"))
-            .args(["-D", "data", "-p", &port.to_string()])
+            .args(["-D", "data", "-p", &self.port.to_string()])
             .arg("-k")
-            .arg(&dir);
+            .arg(&self.dir);
         let fixed = [
             "listen_addresses=127.0.0.1",
             "ssl=on",
@@ -134,19 +168,18 @@ impl Server {
             "max_connections=60",
             "shared_buffers=16MB",
         ];
-        for option in fixed.iter().chain(options) {
+        for option in fixed.into_iter().chain(self.options.iter().map(String::as_str)) {
             guard.args(["-c", option]);
         }
-        let log = fs::File::create(dir.join("log")).unwrap();
+        let log = fs::File::create(self.dir.join("log")).unwrap();
         let guard = guard
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let server = Self { dir, port, guard };
-        server.wait_until_ready();
-        server
+        self.guard = Some(guard);
+        self.wait_until_ready();
     }
 
     /// The server that the tests of one process share.
@@ -159,7 +192,7 @@ impl Server {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    pub(crate) fn wait_until_ready(&self) {
+    fn wait_until_ready(&self) {
         for _ in 0..MAX_STEPS {
             if self.try_sql("SELECT 1").status.success() {
                 return;
@@ -171,7 +204,19 @@ impl Server {
 
     fn try_sql(&self, sql: &str) -> Output {
         Command::new(program("psql"))
-            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-U", "node", "-h"])
+            .args([
+                "-X",
+                "-q",
+                "-t",
+                "-A",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                "postgres",
+                "-U",
+                "node",
+                "-h",
+            ])
             .arg(&self.dir)
             .args(["-p", &self.port.to_string(), "-c", sql])
             .env("PGPASSWORD", PASSWORD)
@@ -203,23 +248,29 @@ impl Server {
         self.port
     }
 
-    fn pid(&self) -> String {
-        fs::read_to_string(self.dir.join("pid")).unwrap().trim().to_owned()
+    /// Ends the server at once, without a checkpoint, and starts it again in the same place.
+    pub(crate) fn crash_and_restart(&mut self) {
+        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
+        let signalled = Command::new("kill").args(["-QUIT", pid.trim()]).status().unwrap();
+        assert!(signalled.success());
+        self.end("leave");
+        self.run();
     }
 
-    /// Ends the server as a crash would, without a checkpoint, and lets it come back.
-    pub(crate) fn crash(&self, signal: &str) {
-        let killed = Command::new("kill").args([signal, &self.pid()]).status().unwrap();
-        assert!(killed.success());
+    fn end(&mut self, order: &str) {
+        let Some(mut guard) = self.guard.take() else {
+            return;
+        };
+        if let Some(mut input) = guard.stdin.take() {
+            // The guard may have ended already.
+            let _ = writeln!(input, "{order}");
+        }
+        let _ = guard.wait();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut input) = self.guard.stdin.take() {
-            // The guard may have ended already.
-            let _ = input.write_all(b"\n");
-        }
-        let _ = self.guard.wait();
+        self.end("stop");
     }
 }
