@@ -52,6 +52,8 @@ mod queue;
 #[cfg(feature = "redb")]
 mod redb;
 mod scan;
+#[cfg(feature = "sled")]
+mod sled;
 mod snapshot;
 #[cfg(any(feature = "sqlite", feature = "postgresql"))]
 mod sql;
@@ -81,6 +83,8 @@ pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_CO
 #[cfg(feature = "redb")]
 pub use self::redb::RedbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
+#[cfg(feature = "sled")]
+pub use self::sled::SledBackend;
 pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteBackend;
