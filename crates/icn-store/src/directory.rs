@@ -122,6 +122,18 @@ impl StoreDir {
     }
 }
 
+/// Whether there is a store in the directory, of whatever backend.
+pub(crate) fn holds_store(path: &Path) -> Result<bool, OpenError> {
+    for kind in BackendKind::ALL {
+        if let Some(name) = database_name(kind)
+            && exists(&path.join(name))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn holds_other_files(path: &Path) -> Result<bool, OpenError> {
     for entry in fs::read_dir(path).map_err(|source| failed("read the directory", path, source))? {
         let entry = entry.map_err(|source| failed("read the directory", path, source))?;

@@ -172,6 +172,12 @@ pub enum OpenError {
         /// The backend.
         kind: BackendKind,
     },
+    /// A store was to be there.
+    #[error("there is no store in {place}: check the place and the backend")]
+    Absent {
+        /// Directory or database.
+        place: String,
+    },
     /// Another process (or another handle in this one) has the store open.
     #[error("the store in {place} is in use: stop the other process or choose another place")]
     Locked {

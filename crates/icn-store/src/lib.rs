@@ -30,13 +30,10 @@ mod batch;
 mod blocks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-#[cfg(any(
-    feature = "fjall",
-    feature = "redb",
-    feature = "sled",
-    feature = "sqlite",
-    feature = "persist-rocksdb"
-))]
+#[cfg_attr(
+    not(all(feature = "fjall", feature = "sqlite")),
+    allow(dead_code, reason = "each backend uses its part")
+)]
 mod directory;
 mod error;
 #[cfg(feature = "fjall")]
@@ -44,8 +41,10 @@ mod fjall;
 mod kind;
 mod location;
 mod memory;
+mod migrate;
 #[cfg(any(feature = "sqlite", feature = "postgresql"))]
 mod moments;
+mod open;
 #[cfg(feature = "postgresql")]
 mod postgresql;
 mod queue;
@@ -77,6 +76,8 @@ pub use self::location::{
     POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS, POSTGRESQL_SCHEMA, PostgresqlSettings,
 };
 pub use self::memory::{MAX_UNDONE_COMMITS, MemoryBackend};
+pub use self::migrate::{Contents, MigrateError, Progress, Step, migrate};
+pub use self::open::{open, open_existing};
 #[cfg(feature = "postgresql")]
 pub use self::postgresql::PostgresqlBackend;
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};

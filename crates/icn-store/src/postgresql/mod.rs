@@ -33,6 +33,7 @@ use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 use crate::location::PostgresqlSettings;
 use crate::moments::Moments;
+use crate::open::Absent;
 use crate::scan::{Page, ScanRange};
 use crate::table::Table;
 
@@ -59,6 +60,10 @@ impl PostgresqlBackend {
     /// The settings are wrong; the server cannot be reached, or refuses the log-in; another process
     /// has the store open; the schema holds something else, or a store of another format.
     pub fn open(settings: &PostgresqlSettings) -> Result<Self, OpenError> {
+        Self::open_or(settings, Absent::Make)
+    }
+
+    pub(crate) fn open_or(settings: &PostgresqlSettings, absent: Absent) -> Result<Self, OpenError> {
         let server = Arc::new(Server::new(settings)?);
         let driver = Driver::start().map_err(|source| OpenError::Engine {
             place: server.place(),
@@ -66,7 +71,7 @@ impl PostgresqlBackend {
         })?;
         let shared = Arc::clone(&server);
         let (writer, pool) = driver.run(async move {
-            let writer = Writer::open(&shared).await?;
+            let writer = Writer::open(&shared, absent).await?;
             Ok::<_, OpenError>((writer, shared.pool()))
         })?;
         let max_moments = ((settings.max_connections - 1) / 2) as usize;

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
 
 use crate::error::OpenError;
 use crate::location::{MIN_POSTGRESQL_CONNECTIONS, PostgresqlSettings};
+use crate::open::Absent;
 
 /// What the store's tables have come to, one version after the other.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(
@@ -142,7 +143,11 @@ impl Server {
 
     /// Makes the tables, or brings them to this program's version. Of several programs that try, one
     /// does it at a time.
-    pub(super) async fn migrate(&self, connection: &mut PgConnection) -> Result<(), OpenError> {
+    pub(super) async fn migrate(
+        &self,
+        connection: &mut PgConnection,
+        absent: Absent,
+    ) -> Result<(), OpenError> {
         let schema = &self.settings.schema;
         let is_there = self
             .check_schema(connection)
@@ -160,10 +165,13 @@ impl Server {
         let mut migrator = Migrator::with_migrations(migrations.to_vec());
         migrator.dangerous_set_table_name(format!("{schema}.{MIGRATIONS_TABLE}"));
         match is_there {
+            Schema::Absent | Schema::Empty if absent == Absent::Refuse => {
+                return Err(OpenError::Absent { place: self.place() });
+            }
             Schema::Absent => {
                 migrator.create_schema(schema.clone());
             }
-            Schema::Ours => {}
+            Schema::Empty | Schema::Ours => {}
             Schema::Foreign => {
                 return Err(settings_error(format!(
                     "the schema {schema} holds other tables and no store: name another schema"
@@ -204,6 +212,7 @@ impl Server {
         .await?;
         Ok(match (namespaces, ours, tables) {
             (0, ..) => Schema::Absent,
+            (_, 0, 0) => Schema::Empty,
             (_, 0, 1..) => Schema::Foreign,
             _ => Schema::Ours,
         })
@@ -298,6 +307,7 @@ impl Server {
 
 enum Schema {
     Absent,
+    Empty,
     Ours,
     Foreign,
 }

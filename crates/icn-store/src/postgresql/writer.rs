@@ -13,6 +13,7 @@ use super::NAME;
 use super::server::{Server, is_connection_lost, within};
 use crate::batch::{Batch, Durability};
 use crate::error::{BackendError, ErrorKind, OpenError};
+use crate::open::Absent;
 use crate::table::Table;
 
 /// How long another session may hold the lock before the store counts as in use, in milliseconds: a
@@ -88,11 +89,11 @@ async fn lock(server: &Server, connection: &mut PgConnection) -> Result<(), Open
 
 impl Writer {
     /// Connects, locks the store and brings its tables up to date.
-    pub(super) async fn open(server: &Server) -> Result<Self, OpenError> {
+    pub(super) async fn open(server: &Server, absent: Absent) -> Result<Self, OpenError> {
         let mut connection = server.connect().await?;
         lock(server, &mut connection).await?;
         let is_power_loss_safe = server.is_power_loss_safe(&mut connection).await?;
-        server.migrate(&mut connection).await?;
+        server.migrate(&mut connection, absent).await?;
         let commits = sqlx::query_scalar("SELECT commits FROM icn_store")
             .fetch_one(&mut connection)
             .await
@@ -164,7 +165,7 @@ impl Writer {
     async fn reopen(server: &Server) -> Result<Self, BackendError> {
         let mut waited_ms = 0;
         loop {
-            match Self::open(server).await {
+            match Self::open(server, Absent::Refuse).await {
                 Ok(writer) => return Ok(writer),
                 // Our own lost session may hold the lock until the server notices.
                 Err(OpenError::Unreachable { .. } | OpenError::Locked { .. })

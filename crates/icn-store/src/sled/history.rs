@@ -161,8 +161,8 @@ where
                 Some(Err(_)) => return self.rows.next(),
                 Some(Ok((key, _))) => {
                     let is_before = match self.direction {
-                        Direction::Forward => key < changed,
-                        Direction::Reverse => key > changed,
+                        Direction::Forward => key < *changed,
+                        Direction::Reverse => key > *changed,
                     };
                     if is_before {
                         return self.rows.next();
