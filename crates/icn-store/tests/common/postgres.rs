@@ -2,6 +2,7 @@
 //! removed with the process however it ends. It speaks over a Unix socket and a port of its own.
 //!
 //! Where PostgreSQL is not installed the tests fail: Debian's `postgresql` package is enough.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::fs;
 use std::io::Write as _;
