@@ -47,9 +47,13 @@ mod moments;
 mod open;
 #[cfg(feature = "postgresql")]
 mod postgresql;
+#[cfg(any(feature = "fjall", feature = "sled", feature = "persist-rocksdb"))]
+mod prefix;
 mod queue;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "persist-rocksdb")]
+mod rocksdb;
 mod scan;
 #[cfg(feature = "sled")]
 mod sled;
@@ -83,6 +87,8 @@ pub use self::postgresql::PostgresqlBackend;
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
 #[cfg(feature = "redb")]
 pub use self::redb::RedbBackend;
+#[cfg(feature = "persist-rocksdb")]
+pub use self::rocksdb::RocksdbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
 #[cfg(feature = "sled")]
 pub use self::sled::SledBackend;

@@ -12,7 +12,6 @@
 
 mod journal;
 
-use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +23,7 @@ use crate::batch::{Batch, Durability};
 use crate::directory::{StoreDir, check_format};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
+use crate::prefix::{FORMAT_KEY, stored_bounds, stored_key};
 use crate::scan::{Direction, Entry, Page, ScanRange};
 use crate::table::Table;
 
@@ -36,9 +36,6 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Journals of at least 64 MB each beyond which the memtables that hold them back are written out.
 const MAX_JOURNALS: usize = 4;
-
-/// Keys that start with 0 are the backend's own: tables count from 1.
-const FORMAT_KEY: &[u8] = b"\0format";
 
 /// A store in a directory, kept by fjall.
 pub struct FjallBackend {
@@ -178,15 +175,7 @@ impl Trees {
         if range.is_empty() {
             return Ok(Page::default());
         }
-        let start = match range.start() {
-            Bound::Unbounded => Bound::Included(vec![table.number()]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let end = match range.end() {
-            Bound::Unbounded => Bound::Excluded(vec![table.number() + 1]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let rows = snapshot.range::<Vec<u8>, _>(self.tree(table), (start, end));
+        let rows = snapshot.range::<Vec<u8>, _>(self.tree(table), stored_bounds(table, range));
         let entry = |row: fjall::Guard| -> Result<Entry, BackendError> {
             let (key, value) = row.into_inner().map_err(|error| failure("scan a table", error))?;
             Ok((key[1..].to_vec(), value.to_vec()))
@@ -196,13 +185,6 @@ impl Trees {
             Direction::Reverse => Page::collect(limit, rows.rev().map(entry)),
         }
     }
-}
-
-fn stored_key(table: Table, key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(key.len() + 1);
-    stored.push(table.number());
-    stored.extend_from_slice(key);
-    stored
 }
 
 fn failure(action: &'static str, error: fjall::Error) -> BackendError {

@@ -12,7 +12,6 @@ mod history;
 
 use std::fs::{self, File};
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
@@ -24,14 +23,13 @@ use crate::batch::{Batch, Durability};
 use crate::directory::{StoreDir, bytes_below, check_format, failed};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
+use crate::prefix::{FORMAT_KEY, stored_bounds, stored_key};
 use crate::scan::{Direction, Page, ScanRange};
 use crate::table::Table;
 
 const FORMAT_VERSION: u32 = 1;
 const NAME: &str = BackendKind::Sled.name();
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// Keys that start with 0 are the backend's own: tables count from 1.
-const FORMAT_KEY: &[u8] = b"\0format";
 /// sled's threads may hold its file for a moment after the last handle is gone.
 const REOPEN_TIMEOUT_MS: u64 = 5000;
 const REOPEN_PAUSE_MS: u64 = 10;
@@ -163,13 +161,6 @@ impl Files {
     }
 }
 
-fn stored_key(table: Table, key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(key.len() + 1);
-    stored.push(table.number());
-    stored.extend_from_slice(key);
-    stored
-}
-
 fn failure(action: &'static str, error: sled::Error) -> BackendError {
     let kind = match error {
         sled::Error::Corruption { .. } => ErrorKind::Corrupt,
@@ -215,15 +206,7 @@ impl Shared {
         if range.is_empty() {
             return Ok(Page::default());
         }
-        let start = match range.start() {
-            Bound::Unbounded => Bound::Included(vec![table.number()]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let end = match range.end() {
-            Bound::Unbounded => Bound::Excluded(vec![table.number() + 1]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let bounds = (start, end);
+        let bounds = stored_bounds(table, range);
         let rows = self.db.range(bounds.clone()).map(|row| {
             row.map(|(key, value)| (key.to_vec(), value.to_vec()))
                 .map_err(|error| failure("scan a table", error))
