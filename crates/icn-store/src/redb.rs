@@ -126,13 +126,15 @@ fn get(read: &ReadTransaction, table: Table, key: &[u8]) -> Result<Option<Vec<u8
     Ok(value.map(|value| value.value().to_vec()))
 }
 
+type Bytes<'a> = redb::AccessGuard<'a, &'static [u8]>;
+
 fn scan(read: &ReadTransaction, table: Table, range: &ScanRange, limit: usize) -> Result<Page, redb::Error> {
     if range.is_empty() {
         return Ok(Page::default());
     }
     let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (range.start(), range.end());
     let rows = read.open_table(definition(table))?.range::<&[u8]>(bounds)?;
-    let entry = |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), _>| {
+    let entry = |row: Result<(Bytes<'_>, Bytes<'_>), _>| {
         let (key, value) = row?;
         Ok::<Entry, redb::StorageError>((key.value().to_vec(), value.value().to_vec()))
     };

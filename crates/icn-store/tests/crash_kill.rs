@@ -94,8 +94,8 @@ fn run_and_kill(place: &Place, enough: u64) -> [u64; WRITERS as usize] {
 fn what_was_acknowledged_survives_kill_9(kind: BackendKind) {
     let place = place(kind);
     let mut numbers = Numbers(20);
-    for round in 0..rounds(5) {
-        let enough = 1 + numbers.below(250);
+    for round in 0..rounds(4) {
+        let enough = 1 + numbers.below(150);
         let acknowledged = run_and_kill(&place, enough);
         let store = open_store(&place.location);
         for writer in 0..WRITERS {

@@ -285,7 +285,7 @@ fn what_was_acknowledged_survives_a_crash_of_the_server() {
     let settings = server.settings();
     let store = open(&settings);
     assert!(store.caps().power_loss_safe);
-    let rounds = common::rounds(2);
+    let rounds = common::rounds(1);
     for round in 0..rounds {
         let last = last_whole_batch(&store, 0);
         thread::scope(|scope| {

@@ -196,7 +196,7 @@ fn cut_power(kind: BackendKind, mode: Mode, rounds: u64) -> Tally {
             let promised = events[..end]
                 .iter()
                 .filter_map(acknowledged)
-                .last()
+                .next_back()
                 .unwrap_or(already);
             let image = tempfile::tempdir().unwrap();
             disk.cut(fate, &mut numbers).write_out(root.path(), image.path());

@@ -51,12 +51,13 @@ pub fn a_snapshot_sees_one_moment(harness: &dyn Harness) {
 /// Snapshots of several moments are held at once, over random commits and reopenings, and each shows its
 /// moment in both directions, whichever goes first.
 pub fn several_moments_are_held(harness: &dyn Harness) {
+    type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
     const HELD: usize = 3;
     let mut numbers = Numbers(11);
-    let mut rows = BTreeMap::new();
+    let mut rows = Rows::new();
     for _ in 0..3 {
         let store = threaded(harness);
-        let mut held: Vec<(Snapshot, BTreeMap<Vec<u8>, Vec<u8>>)> = Vec::new();
+        let mut held: Vec<(Snapshot, Rows)> = Vec::new();
         for n in 0..30u8 {
             let mut batch = Batch::new();
             for _ in 0..=numbers.below(5) {
