@@ -17,6 +17,7 @@ mod question;
 mod server;
 mod writer;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::postgres::PgPool;
@@ -85,9 +86,13 @@ impl PostgresqlBackend {
         })
     }
 
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), BackendError> {
+    /// Lends the session that writes to `work`, which gives it back.
+    fn write<F>(&self, work: impl FnOnce(Writer, Arc<Server>) -> F) -> Result<(), BackendError>
+    where
+        F: Future<Output = (Writer, Result<(), BackendError>)> + Send + 'static,
+    {
         let mut place = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut writer = place.take().ok_or_else(|| {
+        let writer = place.take().ok_or_else(|| {
             BackendError::new(
                 NAME,
                 ErrorKind::Io,
@@ -95,13 +100,16 @@ impl PostgresqlBackend {
                 "an earlier commit panicked",
             )
         })?;
-        let server = Arc::clone(&self.server);
-        let (writer, outcome) = self.driver.run(async move {
-            let outcome = writer.commit(&server, &batch, durability).await;
-            (writer, outcome)
-        });
+        let (writer, outcome) = self.driver.run(work(writer, Arc::clone(&self.server)));
         *place = Some(writer);
         outcome
+    }
+
+    fn write_batch(&self, batch: Batch, durability: Durability) -> Result<(), BackendError> {
+        self.write(|mut writer, server| async move {
+            let outcome = writer.commit(&server, &batch, durability).await;
+            (writer, outcome)
+        })
     }
 }
 
@@ -248,11 +256,11 @@ impl Backend for PostgresqlBackend {
             };
         }
         let _change = self.moments.change();
-        self.write(batch.clone(), durability)
+        self.write_batch(batch.clone(), durability)
     }
 
     fn persist(&self) -> Result<(), BackendError> {
-        self.write(Batch::new(), Durability::Sync)
+        self.write_batch(Batch::new(), Durability::Sync)
     }
 
     fn caps(&self) -> Caps {
@@ -270,6 +278,9 @@ impl Backend for PostgresqlBackend {
 
     fn maintain(&self) -> Result<(), BackendError> {
         // The server vacuums by itself.
-        Ok(())
+        self.write(|mut writer, server| async move {
+            let outcome = writer.keep_alive(&server).await;
+            (writer, outcome)
+        })
     }
 }

@@ -32,7 +32,8 @@ const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub(super) struct Writer {
-    connection: PgConnection,
+    /// `None` once it is lost and no other could be had.
+    connection: Option<PgConnection>,
     /// Number of commits that this process knows to have happened.
     commits: i64,
     /// Whether there may be commits that the server has not synced.
@@ -60,6 +61,17 @@ impl Failure {
             Self::Other(reason) => BackendError::new(NAME, ErrorKind::Io, "commit a batch", reason),
         }
     }
+}
+
+fn given_up() -> Failure {
+    Failure::Other("the connection was lost earlier".to_owned())
+}
+
+/// What was being done when a connection was lost.
+#[derive(Clone, Copy)]
+enum UnderWay {
+    Nothing,
+    Commit,
 }
 
 /// The number of the advisory lock of a schema; PostgreSQL keeps those numbers per database.
@@ -99,7 +111,7 @@ impl Writer {
             .await
             .map_err(|error| server.open_error(error))?;
         Ok(Self {
-            connection,
+            connection: Some(connection),
             commits,
             // A process that was killed may have left some.
             has_buffered: true,
@@ -113,7 +125,10 @@ impl Writer {
 
     /// Ends the session, and with it the lock.
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+        match self.connection {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
     }
 
     /// Commits the batch; an empty one makes earlier commits durable. If the connection is lost, it
@@ -140,26 +155,64 @@ impl Writer {
             match self.transaction(server, batch, durability).await {
                 Ok(()) => break,
                 Err(Failure::Sql(error)) if is_connection_lost(&error) => {
-                    tracing::warn!(place = server.place(), %error, "lost the connection to the database during a commit");
+                    if self.recover(server, &error, UnderWay::Commit).await? {
+                        break;
+                    }
                 }
                 Err(failure) => return Err(failure.into_backend_error()),
             }
-            let known = self.commits;
-            *self = Self::reopen(server).await?;
-            if self.commits == known + 1 {
-                break;
+        }
+        self.has_buffered = durability == Durability::Buffered;
+        Ok(())
+    }
+
+    /// Sees to it that the connection lives; firewalls forget connections that are silent.
+    pub(super) fn keep_alive<'a>(
+        &'a mut self,
+        server: &'a Server,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        Box::pin(async {
+            let timeout_ms = server.silence_timeout_ms();
+            let ping = match &mut self.connection {
+                Some(connection) => within(timeout_ms, connection.ping()).await,
+                None => return Err(given_up().into_backend_error()),
+            };
+            match ping {
+                Err(error) if is_connection_lost(&error) => {
+                    self.recover(server, &error, UnderWay::Nothing).await.map(drop)
+                }
+                outcome => outcome.map_err(|error| Failure::Sql(error).into_backend_error()),
             }
-            if self.commits != known {
+        })
+    }
+
+    /// Connects anew after `lost`; whether what was under way has happened.
+    async fn recover(
+        &mut self,
+        server: &Server,
+        lost: &sqlx::Error,
+        under_way: UnderWay,
+    ) -> Result<bool, BackendError> {
+        tracing::warn!(place = server.place(), error = %lost, "lost the connection to the database");
+        // If only an answer was late, the session is still there, and holds the lock until it is cut.
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close_hard().await
+        {
+            tracing::debug!(%error, "the lost connection was not closed");
+        }
+        let known = self.commits;
+        *self = Self::reopen(server).await?;
+        match (under_way, self.commits - known) {
+            (_, 0) => Ok(false),
+            (UnderWay::Commit, 1) => Ok(true),
+            _ => {
                 let found = self.commits;
                 let failure = Failure::Other(format!(
                     "the server came back with {found} commits, {known} were made: it lost some, or another process wrote"
                 ));
-                return Err(failure.into_backend_error());
+                Err(failure.into_backend_error())
             }
-            self.commits = known;
         }
-        self.has_buffered = durability == Durability::Buffered;
-        Ok(())
     }
 
     async fn reopen(server: &Server) -> Result<Self, BackendError> {
@@ -191,7 +244,8 @@ impl Writer {
         durability: Durability,
     ) -> Result<(), Failure> {
         let timeout_ms = server.silence_timeout_ms();
-        let mut transaction = within(timeout_ms, self.connection.begin()).await?;
+        let connection = self.connection.as_mut().ok_or_else(given_up)?;
+        let mut transaction = within(timeout_ms, connection.begin()).await?;
         if durability == Durability::Buffered {
             let asynchronous = sqlx::query("SET LOCAL synchronous_commit TO off");
             within(timeout_ms, asynchronous.execute(&mut *transaction)).await?;
