@@ -93,12 +93,12 @@ fn recorder() -> &'static Path {
     static RECORDER: OnceLock<PathBuf> = OnceLock::new();
     RECORDER.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recorder.c");
-        let library =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recorder-{}.so", std::process::id()));
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let unfinished = place.join(format!("recorder-{}.so", std::process::id()));
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         let outcome = Command::new(&compiler)
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-o"])
-            .arg(&library)
+            .arg(&unfinished)
             .arg(source)
             .arg("-ldl")
             .status();
@@ -107,6 +107,8 @@ fn recorder() -> &'static Path {
             "a C compiler is needed to record what a backend does ({}): {outcome:?}",
             compiler.display()
         );
+        let library = place.join("recorder.so");
+        fs::rename(unfinished, &library).unwrap();
         library
     })
 }

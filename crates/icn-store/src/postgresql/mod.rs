@@ -18,15 +18,17 @@ mod server;
 mod writer;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex as AsyncMutex;
 
 use self::driver::Driver;
 use self::question::{Get, Question, Scan, Size};
-use self::server::{Server, is_connection_lost, within};
+use self::server::{Server, TRUSTED_IDLE_MS, is_connection_lost, within};
 use self::writer::Writer;
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
@@ -48,6 +50,7 @@ pub struct PostgresqlBackend {
     /// `None` while it is at work, and after a panic there.
     writer: Mutex<Option<Writer>>,
     pool: PgPool,
+    spare: Arc<Spare>,
     moments: Moments<Moment>,
     is_power_loss_safe: bool,
     driver: Arc<Driver>,
@@ -80,6 +83,7 @@ impl PostgresqlBackend {
             is_power_loss_safe: writer.is_power_loss_safe(),
             writer: Mutex::new(Some(writer)),
             pool,
+            spare: Arc::default(),
             moments: Moments::new(NAME, max_moments),
             server,
             driver: Arc::new(driver),
@@ -120,8 +124,9 @@ impl Drop for PostgresqlBackend {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let pool = self.pool.clone();
+        let (pool, spare) = (self.pool.clone(), Arc::clone(&self.spare));
         let close = async move {
+            drop(spare.take());
             if let Some(writer) = writer {
                 writer.close().await?;
             }
@@ -169,16 +174,16 @@ impl Sessions for PostgresqlBackend {
     /// Asks in a session of the pool; in others if it turns out to be dead, as all are after a restart
     /// of the server.
     fn read<Q: Question>(&self, question: Q) -> Result<Q::Answer, BackendError> {
-        let pool = self.pool.clone();
+        let (pool, spare) = (self.pool.clone(), Arc::clone(&self.spare));
         let attempts = self.server.settings().max_connections;
         let timeout_ms = self.server.silence_timeout_ms();
         let outcome = self.driver.run(async move {
-            let mut outcome = ask(&pool, &question, timeout_ms).await;
+            let mut outcome = ask(&pool, &spare, &question, timeout_ms).await;
             for _ in 1..attempts {
                 if !outcome.as_ref().is_err_and(is_connection_lost) {
                     break;
                 }
-                outcome = ask(&pool, &question, timeout_ms).await;
+                outcome = ask(&pool, &spare, &question, timeout_ms).await;
             }
             outcome
         });
@@ -186,9 +191,43 @@ impl Sessions for PostgresqlBackend {
     }
 }
 
-async fn ask<Q: Question>(pool: &PgPool, question: &Q, timeout_ms: u64) -> Result<Q::Answer, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    within(timeout_ms, question.ask(&mut connection)).await
+/// The session of the last read, with the time when it ended. Giving it back to the pool costs a round
+/// trip, which whoever reads one key after the other is spared.
+#[derive(Default)]
+struct Spare(Mutex<Option<(PoolConnection<Postgres>, Instant)>>);
+
+impl Spare {
+    fn lock(&self) -> MutexGuard<'_, Option<(PoolConnection<Postgres>, Instant)>> {
+        // A session is only put in and taken out under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session, if it was used just now; else it goes to the pool, which looks after it.
+    fn take(&self) -> Option<PoolConnection<Postgres>> {
+        let (connection, since) = self.lock().take()?;
+        (since.elapsed().as_millis() <= TRUSTED_IDLE_MS).then_some(connection)
+    }
+
+    fn put(&self, connection: PoolConnection<Postgres>) {
+        let replaced = self.lock().replace((connection, Instant::now()));
+        drop(replaced);
+    }
+}
+
+async fn ask<Q: Question>(
+    pool: &PgPool,
+    spare: &Spare,
+    question: &Q,
+    timeout_ms: u64,
+) -> Result<Q::Answer, sqlx::Error> {
+    let kept = spare.take();
+    let mut connection = match kept {
+        Some(connection) => connection,
+        None => pool.acquire().await?,
+    };
+    let answer = within(timeout_ms, question.ask(&mut connection)).await?;
+    spare.put(connection);
+    Ok(answer)
 }
 
 /// A snapshot: a session inside a transaction of which the view is fixed.

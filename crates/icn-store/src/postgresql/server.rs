@@ -25,7 +25,7 @@ const MIGRATIONS_TABLE: &str = "icn_store_migrations";
 /// PostgreSQL 12; older ones are out of support, and nobody has tried them.
 const MIN_SERVER_VERSION: i32 = 120_000;
 /// A connection that was idle for longer is asked whether it still works before it is used.
-const TRUSTED_IDLE_MS: u128 = 1000;
+pub(super) const TRUSTED_IDLE_MS: u128 = 1000;
 /// Idle connections are closed after ten minutes.
 const IDLE_TIMEOUT_MS: u64 = 600_000;
 
