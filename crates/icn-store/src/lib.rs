@@ -2,8 +2,9 @@
 //! stated durability, snapshots read in pages, over one of several [`Backend`]s; and the
 //! content-addressed [`Blocks`] on top of it.
 //!
-//! What the crate does not do: it gives no meaning to keys and values, it knows no async runtime,
-//! and it holds neither the consensus journals nor keys (both live beside it in the data directory).
+//! What the crate does not do: it gives no meaning to keys and values, it asks no async runtime of its
+//! callers, and it holds neither the consensus journals nor keys (both live beside it in the data
+//! directory).
 //!
 //! Two ways to run one store:
 //! - [`Store::threaded`]: one writer thread with a bounded queue; what waits is committed as one.
@@ -23,6 +24,16 @@
 //! assert_eq!(page.entries, [(b"member/1".to_vec(), b"a cooperative".to_vec())]);
 //! assert!(page.next.is_none());
 //! # Ok::<(), icn_store::StoreError>(())
+//! ```
+//!
+//! A backend is chosen by a [`Location`], which [`open`] opens and [`migrate`] moves to another one:
+//!
+//! ```no_run
+//! use icn_store::{BackendKind, Location, Store, StoreConfig, open};
+//!
+//! let location = Location::new(Some(BackendKind::Sqlite), "./icn_data/store")?;
+//! let store = Store::threaded(open(&location)?, StoreConfig::default())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod backend;

@@ -6,6 +6,14 @@
 //! The operating system survives here, and so does a database server: that data reaches the disk is
 //! the business of `crash_power.rs` and `power_loss.rs`.
 #![allow(clippy::unwrap_used, reason = "a test says no more by expecting")]
+#![cfg(any(
+    feature = "fjall",
+    feature = "redb",
+    feature = "sled",
+    feature = "sqlite",
+    feature = "postgresql",
+    feature = "persist-rocksdb"
+))]
 
 mod common;
 #[path = "common/places.rs"]

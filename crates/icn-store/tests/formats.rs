@@ -8,7 +8,6 @@
     feature = "persist-rocksdb"
 ))]
 
-use std::fs;
 use std::path::Path;
 
 use icn_store::{BackendKind, Batch, Durability, Location, OpenError, Table, open};
@@ -54,7 +53,7 @@ fn sqlite() {
     let foreign = refusal(BackendKind::Sqlite, change("PRAGMA application_id = 7"));
     assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
     let broken = refusal(BackendKind::Sqlite, |dir| {
-        fs::write(dir.join("store.sqlite"), vec![0x5a; 20_000]).unwrap();
+        std::fs::write(dir.join("store.sqlite"), vec![0x5a; 20_000]).unwrap();
     });
     assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
 }
@@ -77,12 +76,12 @@ fn redb() {
     assert!(is_later(&later), "{later:?}");
     let foreign = refusal(BackendKind::Redb, |dir| {
         let file = dir.join("store.redb");
-        fs::remove_file(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
         redb::Database::create(file).unwrap();
     });
     assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
     let broken = refusal(BackendKind::Redb, |dir| {
-        fs::write(dir.join("store.redb"), vec![0x5a; 20_000]).unwrap();
+        std::fs::write(dir.join("store.redb"), vec![0x5a; 20_000]).unwrap();
     });
     assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
 }
@@ -118,7 +117,7 @@ fn rocksdb() {
     });
     assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
     let broken = refusal(BackendKind::Rocksdb, |dir| {
-        fs::write(dir.join("CURRENT"), "nothing").unwrap();
+        std::fs::write(dir.join("CURRENT"), "nothing").unwrap();
     });
     assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
 }

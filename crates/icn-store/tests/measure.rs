@@ -3,6 +3,14 @@
 //! `cargo test --release -p icn-store --features redb,sled,sqlite,postgresql --test measure -- --ignored
 //! --nocapture`
 #![allow(clippy::unwrap_used, reason = "a test says no more by expecting")]
+#![cfg(any(
+    feature = "fjall",
+    feature = "redb",
+    feature = "sled",
+    feature = "sqlite",
+    feature = "postgresql",
+    feature = "persist-rocksdb"
+))]
 
 mod common;
 #[path = "common/places.rs"]

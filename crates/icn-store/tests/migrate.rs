@@ -1,6 +1,7 @@
 //! Opening by name, and moving stores between all backends of this build: `cargo test -p icn-store
 //! --features redb,sled,sqlite,postgresql --test migrate`.
 #![allow(clippy::unwrap_used, reason = "a test says no more by expecting")]
+#![cfg(feature = "fjall")]
 
 mod common;
 #[path = "common/places.rs"]

@@ -10,7 +10,16 @@
 //! PostgreSQL is not here: what its server does at a power cut is its own business.
 //! `ICN_CRASH_ROUNDS` raises the number of rounds.
 #![allow(clippy::unwrap_used, reason = "a test says no more by expecting")]
-#![cfg(target_os = "linux")]
+#![cfg(all(
+    target_os = "linux",
+    any(
+        feature = "fjall",
+        feature = "redb",
+        feature = "sled",
+        feature = "sqlite",
+        feature = "persist-rocksdb"
+    )
+))]
 
 mod common;
 #[path = "common/disk.rs"]
