@@ -137,11 +137,12 @@ fn scan<'a>(
         Direction::Forward => IteratorMode::Start,
         Direction::Reverse => IteratorMode::End,
     };
-    let entry = |row: Result<(Box<[u8]>, Box<[u8]>), _>| -> Result<Entry, BackendError> {
+    let rows = iterate(mode, read_options(table, range));
+    let entries = rows.map(|row| -> Result<Entry, BackendError> {
         let (key, value) = row.map_err(|error| failure("scan a table", error))?;
         Ok((key[1..].to_vec(), value.into_vec()))
-    };
-    Page::collect(limit, iterate(mode, read_options(table, range)).map(entry))
+    });
+    Page::collect(limit, entries)
 }
 
 type Held<'a> = SnapshotWithThreadMode<'a, DB>;

@@ -235,6 +235,12 @@ fn cut_power(kind: BackendKind, mode: Mode, rounds: u64) -> Tally {
     tally
 }
 
+#[cfg(any(
+    feature = "fjall",
+    feature = "redb",
+    feature = "sqlite",
+    feature = "persist-rocksdb"
+))]
 fn what_was_acknowledged_survives_a_power_cut(kind: BackendKind) {
     let tally = cut_power(kind, Mode::Honest, rounds(3));
     println!("{kind}: lost {} of {} cuts", tally.lost.len(), tally.cuts);
@@ -273,7 +279,7 @@ fn rocksdb() {
     what_was_acknowledged_survives_a_power_cut(BackendKind::Rocksdb);
 }
 
-/// sled says that it is not safe, and is not: this counts. It fails when sled gets safe.
+/// sled says that it is not safe, and is not: this counts.
 #[cfg(feature = "sled")]
 #[test]
 fn sled_is_not_safe_and_says_so() {
