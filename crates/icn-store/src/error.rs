@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::batch::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::kind::BackendKind;
 use crate::snapshot::MAX_OPEN_SNAPSHOTS;
 use crate::table::Table;
 
@@ -80,6 +81,9 @@ pub enum ErrorKind {
     Io,
     /// Stored bytes do not have the checksum that they were written with.
     Corrupt,
+    /// More is open or held at once than the backend can carry; it is whole, and works again when
+    /// something is released. Never the answer to a write.
+    Busy,
 }
 
 /// A failure inside a backend. The message says what was being done, the cause is its source.
@@ -130,7 +134,7 @@ impl BackendError {
 impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ErrorKind::Io => write!(f, "{} could not {}", self.backend, self.action),
+            ErrorKind::Io | ErrorKind::Busy => write!(f, "{} could not {}", self.backend, self.action),
             ErrorKind::Corrupt => {
                 write!(
                     f,
@@ -154,16 +158,31 @@ impl Error for BackendError {
     }
 }
 
-/// Why a store on disk could not be opened. Nothing in the directory was changed, save that a torn
-/// tail may have been set aside (see [`crate::FjallBackend::open`]).
+/// Why a store could not be opened. Nothing in it was changed, save that a torn tail may have been
+/// set aside (see [`crate::FjallBackend::open`]). No message carries a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// This program was built without the backend.
+    #[error(
+        "this program has no {kind} backend: build it with the feature {}, or choose another",
+        .kind.feature().unwrap_or("default")
+    )]
+    NotBuiltIn {
+        /// The backend.
+        kind: BackendKind,
+    },
+    /// A store was to be there.
+    #[error("there is no store in {place}: check the place and the backend")]
+    Absent {
+        /// Directory or database.
+        place: String,
+    },
     /// Another process (or another handle in this one) has the store open.
-    #[error("the store in {} is in use: stop the other process or choose another path", .path.display())]
+    #[error("the store in {place} is in use: stop the other process or choose another place")]
     Locked {
-        /// Directory of the store.
-        path: PathBuf,
+        /// Directory or database of the store.
+        place: String,
     },
     /// The directory holds something else.
     #[error("{} holds other files and no store: choose an empty directory or a new one", .path.display())]
@@ -171,18 +190,38 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
-    /// The store was written in another format.
+    /// The directory holds a store of another backend.
     #[error(
-        "the store in {} has format {found}, this program reads {supported}: use the program that wrote it",
+        "{} holds a store of the backend {found}, not {asked}: name {found}, or move the store to a new directory",
         .path.display()
     )]
-    Format {
-        /// Directory of the store.
+    OtherBackend {
+        /// The directory.
         path: PathBuf,
+        /// Whose store it holds.
+        found: BackendKind,
+        /// The backend that was to open it.
+        asked: BackendKind,
+    },
+    /// The store was written in another format.
+    #[error(
+        "the store in {place} has format {found}, this program reads {supported}: use the program that wrote it"
+    )]
+    Format {
+        /// Directory or database of the store.
+        place: String,
         /// The format found.
         found: u32,
         /// The format that this program reads.
         supported: u32,
+    },
+    /// A move of another store into this one was interrupted.
+    #[error(
+        "{place} holds part of a store that was being moved there: move it again, the source is untouched"
+    )]
+    HalfMoved {
+        /// Directory or database of the store.
+        place: String,
     },
     /// Acknowledged writes are damaged; opening would lose what comes after them.
     #[error(
@@ -195,6 +234,28 @@ pub enum OpenError {
         /// Where the damage starts, in bytes.
         offset: u64,
     },
+    /// The settings of a database server cannot be used.
+    #[error("the settings of the database cannot be used: {reason}")]
+    Settings {
+        /// What is wrong with them, and what would be right.
+        reason: String,
+    },
+    /// No connection to the database server could be made.
+    #[error("could not reach the database {place}: see that it runs and accepts connections from here")]
+    Unreachable {
+        /// Server, database and user.
+        place: String,
+        /// What came in between.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The database server does not let us in.
+    #[error("the database {place} refused the log-in: check user, password and the server's access rules")]
+    Refused {
+        /// Server, database and user.
+        place: String,
+        /// What the server says.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A file or directory could not be read or written.
     #[error("could not {action} {}", .path.display())]
     Io {
@@ -205,11 +266,11 @@ pub enum OpenError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The engine refused to open the directory.
-    #[error("the store in {} could not be opened", .path.display())]
+    /// The engine refused to open the store.
+    #[error("the store in {place} could not be opened")]
     Engine {
-        /// Directory of the store.
-        path: PathBuf,
+        /// Directory or database of the store.
+        place: String,
         /// What the engine says.
         source: Box<dyn Error + Send + Sync>,
     },

@@ -2,8 +2,9 @@
 //! stated durability, snapshots read in pages, over one of several [`Backend`]s; and the
 //! content-addressed [`Blocks`] on top of it.
 //!
-//! What the crate does not do: it gives no meaning to keys and values, it knows no async runtime,
-//! and it holds neither the consensus journals nor keys (both live beside it in the data directory).
+//! What the crate does not do: it gives no meaning to keys and values, it asks no async runtime of its
+//! callers, and it holds neither the consensus journals nor keys (both live beside it in the data
+//! directory).
 //!
 //! Two ways to run one store:
 //! - [`Store::threaded`]: one writer thread with a bounded queue; what waits is committed as one.
@@ -24,21 +25,57 @@
 //! assert!(page.next.is_none());
 //! # Ok::<(), icn_store::StoreError>(())
 //! ```
+//!
+//! A backend is chosen by a [`Location`], which [`open`] opens and [`migrate`] moves to another one:
+//!
+//! ```no_run
+//! use icn_store::{BackendKind, Location, Store, StoreConfig, open};
+//!
+//! let location = Location::new(Some(BackendKind::Sqlite), "./icn_data/store")?;
+//! let store = Store::threaded(open(&location)?, StoreConfig::default())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod backend;
 mod batch;
 mod blocks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg_attr(
+    not(all(feature = "fjall", feature = "sqlite")),
+    allow(dead_code, reason = "each backend uses its part")
+)]
+mod directory;
 mod error;
 #[cfg(feature = "fjall")]
 mod fjall;
+mod kind;
+mod location;
 mod memory;
+mod migrate;
+#[cfg(any(feature = "sqlite", feature = "postgresql"))]
+mod moments;
+mod open;
+#[cfg(feature = "postgresql")]
+mod postgresql;
+#[cfg(any(feature = "fjall", feature = "sled", feature = "persist-rocksdb"))]
+mod prefix;
 mod queue;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "persist-rocksdb")]
+mod rocksdb;
 mod scan;
+#[cfg(feature = "sled")]
+mod sled;
 mod snapshot;
+#[cfg(any(feature = "sqlite", feature = "postgresql"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod table;
+mod wait;
 
 pub use self::backend::{Backend, Caps, View};
 pub use self::batch::{
@@ -48,9 +85,26 @@ pub use self::blocks::{BlockEntry, BlockError, BlockPage, BlockUsage, Blocks, MA
 pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FORMAT_VERSION, FjallBackend};
+pub use self::kind::{BackendKind, UnknownBackend};
+pub use self::location::{
+    EmbeddedKind, Location, LocationError, MIN_POSTGRESQL_CONNECTIONS, POSTGRESQL_ANSWER_TIMEOUT_MS,
+    POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS, POSTGRESQL_SCHEMA, PostgresqlSettings,
+};
 pub use self::memory::{MAX_UNDONE_COMMITS, MemoryBackend};
+pub use self::migrate::{Contents, MigrateError, Progress, Step, migrate};
+pub use self::open::{open, open_existing};
+#[cfg(feature = "postgresql")]
+pub use self::postgresql::PostgresqlBackend;
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
+#[cfg(feature = "redb")]
+pub use self::redb::RedbBackend;
+#[cfg(feature = "persist-rocksdb")]
+pub use self::rocksdb::RocksdbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
+#[cfg(feature = "sled")]
+pub use self::sled::SledBackend;
 pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteBackend;
 pub use self::store::{Clock, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
 pub use self::table::Table;

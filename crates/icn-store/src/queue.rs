@@ -5,14 +5,15 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
+use std::thread;
 
 use futures_channel::oneshot;
 
 use crate::batch::{Batch, Durability, MAX_BATCH_BYTES};
 use crate::error::{BackendError, ErrorKind, StoreError};
 use crate::store::Core;
+use crate::wait::block_on;
 
 /// Most commits that wait in the queue for the writer thread whether or not somebody waits for them.
 pub const MAX_QUEUED_COMMITS: usize = 4096;
@@ -232,15 +233,8 @@ impl Commit {
     ///
     /// The backend failed ([`StoreError::Backend`]), or had failed before
     /// ([`StoreError::Poisoned`]); in both cases it is open whether the batch is on disk.
-    pub fn wait(mut self) -> Result<(), StoreError> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match Pin::new(&mut self).poll(&mut context) {
-                Poll::Ready(outcome) => return outcome,
-                Poll::Pending => thread::park(),
-            }
-        }
+    pub fn wait(self) -> Result<(), StoreError> {
+        block_on(self)
     }
 }
 
@@ -262,14 +256,6 @@ impl Future for Commit {
                 answer.unwrap_or_else(|oneshot::Canceled| Err(writer_panicked().into()))
             }),
         }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -22,7 +22,8 @@ pub use self::reads::{
     tables_are_separate,
 };
 pub use self::snapshots::{
-    a_snapshot_expires, a_snapshot_sees_one_moment, batches_are_seen_whole, snapshots_are_bounded,
+    a_snapshot_expires, a_snapshot_sees_one_moment, batches_are_seen_whole, several_moments_are_held,
+    snapshots_are_bounded,
 };
 pub use self::writes::{
     big_batches, concurrent_commits_are_all_there, delete_and_overwrite, dropped_commits_happen,
@@ -75,6 +76,7 @@ macro_rules! conformance_suite {
             persist_and_chores
             reopening_finds_everything
             a_snapshot_sees_one_moment
+            several_moments_are_held
             batches_are_seen_whole
             a_snapshot_expires
             snapshots_are_bounded

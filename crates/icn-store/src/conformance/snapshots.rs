@@ -1,14 +1,15 @@
 //! Checks of snapshots: one moment, whole batches, a deadline, a bound on their number.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use super::{Harness, commit, puts, read_all, stores, threaded};
+use super::{Harness, Numbers, commit, puts, read_all, stores, threaded};
 use crate::batch::{Batch, Durability};
 use crate::error::StoreError;
 use crate::scan::ScanRange;
-use crate::snapshot::MAX_OPEN_SNAPSHOTS;
+use crate::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
 use crate::store::{Reader, Store, StoreConfig};
 use crate::table::Table;
 
@@ -44,6 +45,54 @@ pub fn a_snapshot_sees_one_moment(harness: &dyn Harness) {
             batch.delete(Table::State, key).expect("within the limits");
         }
         commit(&store, batch);
+    }
+}
+
+/// Snapshots of several moments are held at once, over random commits and reopenings, and each shows its
+/// moment in both directions, whichever goes first.
+pub fn several_moments_are_held(harness: &dyn Harness) {
+    type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+    const HELD: usize = 3;
+    let mut numbers = Numbers(11);
+    let mut rows = Rows::new();
+    for _ in 0..3 {
+        let store = threaded(harness);
+        let mut held: Vec<(Snapshot, Rows)> = Vec::new();
+        for n in 0..30u8 {
+            let mut batch = Batch::new();
+            for _ in 0..=numbers.below(5) {
+                let key = vec![b'k', numbers.below(20).to_le_bytes()[0]];
+                if numbers.below(3) == 0 {
+                    batch
+                        .delete(Table::Events, key.as_slice())
+                        .expect("within the limits");
+                    rows.remove(&key);
+                } else {
+                    batch
+                        .put(Table::Events, key.as_slice(), [n])
+                        .expect("within the limits");
+                    rows.insert(key, vec![n]);
+                }
+            }
+            commit(&store, batch);
+            for (snapshot, then) in &held {
+                let mut then: Vec<_> = then.clone().into_iter().collect();
+                assert_eq!(read_all(snapshot, Table::Events, &ScanRange::all(), 7), then);
+                then.reverse();
+                let reversed = ScanRange::all().reversed();
+                assert_eq!(read_all(snapshot, Table::Events, &reversed, 4), then);
+            }
+            if numbers.below(2) == 0 {
+                if held.len() == HELD {
+                    let first_to_go = numbers.below(HELD as u64).to_le_bytes()[0];
+                    held.remove(usize::from(first_to_go));
+                }
+                let snapshot = store.snapshot().expect("there is room");
+                held.push((snapshot, rows.clone()));
+            }
+        }
+        let now: Vec<_> = rows.clone().into_iter().collect();
+        assert_eq!(read_all(&store, Table::Events, &ScanRange::all(), 7), now);
     }
 }
 

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::dir::{exists, failed, sync_dir};
 use crate::batch::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::directory::{exists, failed, sync_dir};
 use crate::error::OpenError;
 
 /// The key of the mark; keys that start with 0 are the backend's own.

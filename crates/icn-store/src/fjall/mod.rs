@@ -10,43 +10,39 @@
 //!   (see [`journal`]): fjall itself refuses to open some torn tails, and silently drops
 //!   acknowledged batches behind some kinds of damage.
 
-mod dir;
 mod journal;
 
-use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable};
 
-use self::dir::DirLock;
 use self::journal::{MARK_KEY, Mark};
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
+use crate::directory::{StoreDir, check_format};
 use crate::error::{BackendError, ErrorKind, OpenError};
+use crate::kind::BackendKind;
+use crate::prefix::{FORMAT_KEY, stored_bounds, stored_key};
 use crate::scan::{Direction, Entry, Page, ScanRange};
 use crate::table::Table;
 
 /// The format that this program writes and reads; a directory of another one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-const NAME: &str = "fjall";
+const NAME: &str = BackendKind::Fjall.name();
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Journals of at least 64 MB each beyond which the memtables that hold them back are written out.
 const MAX_JOURNALS: usize = 4;
 
-/// Keys that start with 0 are the backend's own: tables count from 1.
-const FORMAT_KEY: &[u8] = b"\0format";
-
 /// A store in a directory, kept by fjall.
 pub struct FjallBackend {
     trees: Trees,
     marks: Mutex<Mark>,
-    path: PathBuf,
     // Last, so that the directory is free only when the database is closed.
-    _lock: DirLock,
+    dir: StoreDir,
 }
 
 #[derive(Clone)]
@@ -73,26 +69,19 @@ impl FjallBackend {
     /// format; acknowledged writes in the journal are damaged; the disk failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let lock = DirLock::acquire(path)?;
-        let database = dir::database_path(path);
-        if !dir::exists(&database)? {
-            create(path, &database)?;
-        }
-        journal::recover(&database, path)?;
-        let trees = Trees::open(&database)?;
-        trees.check_format(path)?;
+        let dir = StoreDir::acquire(path, BackendKind::Fjall)?;
+        dir.create_if_absent(create)?;
+        journal::recover(&dir.database(), path)?;
+        let trees = Trees::open(&dir.database())?;
+        let found = trees.format().map_err(|error| engine(path, error))?;
+        check_format(path, found.as_deref(), FORMAT_VERSION)?;
         let mark = trees.last_mark().map_err(|error| engine(path, error))?;
         // Opening has made durable whatever it found.
         let marks = Mutex::new(Mark {
             durable: mark.number,
             ..mark
         });
-        Ok(Self {
-            trees,
-            marks,
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        Ok(Self { trees, marks, dir })
     }
 
     fn marks(&self) -> MutexGuard<'_, Mark> {
@@ -101,27 +90,21 @@ impl FjallBackend {
     }
 }
 
-/// Makes a database beside its place and moves it there when it is whole: a crash half-way leaves
-/// nothing that looks like a store.
-fn create(path: &Path, database: &Path) -> Result<(), OpenError> {
-    let unfinished = dir::unfinished_path(path);
-    dir::remove_unfinished(&unfinished)?;
-    let trees = Trees::open(&unfinished)?;
-    let mut batch = trees.db.batch().durability(Some(PersistMode::SyncData));
-    batch.insert(&trees.state, FORMAT_KEY, FORMAT_VERSION.to_be_bytes());
-    batch.insert(&trees.state, MARK_KEY, Mark::first().to_bytes());
-    batch.commit().map_err(|error| engine(path, error))?;
-    trees
-        .db
-        .persist(PersistMode::SyncAll)
-        .map_err(|error| engine(path, error))?;
-    drop(trees);
-    dir::finish(&unfinished, database, path)
+fn create(path: &Path) -> Result<(), OpenError> {
+    let trees = Trees::open(path)?;
+    let write = || {
+        let mut batch = trees.db.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&trees.state, FORMAT_KEY, FORMAT_VERSION.to_be_bytes());
+        batch.insert(&trees.state, MARK_KEY, Mark::first().to_bytes());
+        batch.commit()?;
+        trees.db.persist(PersistMode::SyncAll)
+    };
+    write().map_err(|error| engine(path, error))
 }
 
 fn engine(path: &Path, error: fjall::Error) -> OpenError {
     OpenError::Engine {
-        path: path.to_owned(),
+        place: path.display().to_string(),
         source: error.into(),
     }
 }
@@ -144,34 +127,15 @@ impl Trees {
         };
         open().map_err(|error| match error {
             fjall::Error::Locked => OpenError::Locked {
-                path: path.to_owned(),
+                place: path.display().to_string(),
             },
             error => engine(path, error),
         })
     }
 
-    fn check_format(&self, path: &Path) -> Result<(), OpenError> {
-        let found = self
-            .db
-            .snapshot()
-            .get(&self.state, FORMAT_KEY)
-            .map_err(|error| engine(path, error))?;
-        let Some(found) = found else {
-            return Err(OpenError::NotAStore {
-                path: path.to_owned(),
-            });
-        };
-        match <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes) {
-            Ok(FORMAT_VERSION) => Ok(()),
-            Ok(found) => Err(OpenError::Format {
-                path: path.to_owned(),
-                found,
-                supported: FORMAT_VERSION,
-            }),
-            Err(_) => Err(OpenError::NotAStore {
-                path: path.to_owned(),
-            }),
-        }
+    fn format(&self) -> fjall::Result<Option<Vec<u8>>> {
+        let stored = self.db.snapshot().get(&self.state, FORMAT_KEY)?;
+        Ok(stored.map(|bytes| bytes.to_vec()))
     }
 
     fn last_mark(&self) -> fjall::Result<Mark> {
@@ -211,15 +175,7 @@ impl Trees {
         if range.is_empty() {
             return Ok(Page::default());
         }
-        let start = match range.start() {
-            Bound::Unbounded => Bound::Included(vec![table.number()]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let end = match range.end() {
-            Bound::Unbounded => Bound::Excluded(vec![table.number() + 1]),
-            bound => bound.map(|key| stored_key(table, key)),
-        };
-        let rows = snapshot.range::<Vec<u8>, _>(self.tree(table), (start, end));
+        let rows = snapshot.range::<Vec<u8>, _>(self.tree(table), stored_bounds(table, range));
         let entry = |row: fjall::Guard| -> Result<Entry, BackendError> {
             let (key, value) = row.into_inner().map_err(|error| failure("scan a table", error))?;
             Ok((key[1..].to_vec(), value.to_vec()))
@@ -229,13 +185,6 @@ impl Trees {
             Direction::Reverse => Page::collect(limit, rows.rev().map(entry)),
         }
     }
-}
-
-fn stored_key(table: Table, key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(key.len() + 1);
-    stored.push(table.number());
-    stored.extend_from_slice(key);
-    stored
 }
 
 fn failure(action: &'static str, error: fjall::Error) -> BackendError {
@@ -359,7 +308,7 @@ impl Backend for FjallBackend {
         // written out, which a tree that is hardly written to can put off.
         let journals = self.trees.db.journal_count();
         if journals > MAX_JOURNALS {
-            tracing::warn!(journals, path = %self.path.display(), "many journals: writing memtables out");
+            tracing::warn!(journals, path = %self.dir.path().display(), "many journals: writing memtables out");
             for tree in [&self.trees.state, &self.trees.blocks, &self.trees.log] {
                 tree.rotate_memtable()
                     .map_err(|error| failure("write a memtable out", error))?;

@@ -1,5 +1,6 @@
 //! Numbered batches whose content follows from their number, for the crash tests: written by one
 //! side, checked by the other after a crash.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use icn_store::{Batch, Reader, ScanRange, Table};
 

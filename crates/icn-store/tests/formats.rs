@@ -1,0 +1,123 @@
+//! Stores of a later program, foreign databases and broken files in a store's place are refused, by each
+//! embedded backend that this build has. fjall's own tests are in `directory.rs`.
+#![allow(clippy::unwrap_used, reason = "a test says no more by expecting")]
+#![cfg(any(
+    feature = "redb",
+    feature = "sled",
+    feature = "sqlite",
+    feature = "persist-rocksdb"
+))]
+
+use std::path::Path;
+
+use icn_store::{BackendKind, Batch, Durability, Location, OpenError, Table, open};
+
+/// Makes a store of `kind`, lets `change` loose on its database, and opens it again.
+fn refusal(kind: BackendKind, change: impl FnOnce(&Path)) -> OpenError {
+    let dir = tempfile::tempdir().unwrap();
+    let location = Location::directory(kind, dir.path()).unwrap();
+    let backend = open(&location).unwrap();
+    let mut batch = Batch::new();
+    batch.put(Table::State, "k", vec![7; 100_000]).unwrap();
+    backend.commit(&batch, Durability::Sync).unwrap();
+    drop(backend);
+    change(&dir.path().join(kind.name()));
+    match open(&location) {
+        Ok(_) => panic!("{kind}: it opened"),
+        Err(error) => error,
+    }
+}
+
+fn is_later(error: &OpenError) -> bool {
+    matches!(
+        error,
+        OpenError::Format {
+            found: 2,
+            supported: 1,
+            ..
+        }
+    )
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite() {
+    let change = |sql: &'static str| {
+        move |dir: &Path| {
+            let connection = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
+            connection.execute_batch(sql).unwrap();
+        }
+    };
+    let later = refusal(BackendKind::Sqlite, change("PRAGMA user_version = 2"));
+    assert!(is_later(&later), "{later:?}");
+    let foreign = refusal(BackendKind::Sqlite, change("PRAGMA application_id = 7"));
+    assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
+    let broken = refusal(BackendKind::Sqlite, |dir| {
+        std::fs::write(dir.join("store.sqlite"), vec![0x5a; 20_000]).unwrap();
+    });
+    assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn redb() {
+    let table = redb::TableDefinition::<&[u8], &[u8]>::new("icn_store");
+    let later = refusal(BackendKind::Redb, |dir| {
+        let db = redb::Database::open(dir.join("store.redb")).unwrap();
+        let write = db.begin_write().unwrap();
+        let later = 2u32.to_be_bytes();
+        write
+            .open_table(table)
+            .unwrap()
+            .insert(&b"format"[..], &later[..])
+            .unwrap();
+        write.commit().unwrap();
+    });
+    assert!(is_later(&later), "{later:?}");
+    let foreign = refusal(BackendKind::Redb, |dir| {
+        let file = dir.join("store.redb");
+        std::fs::remove_file(&file).unwrap();
+        redb::Database::create(file).unwrap();
+    });
+    assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
+    let broken = refusal(BackendKind::Redb, |dir| {
+        std::fs::write(dir.join("store.redb"), vec![0x5a; 20_000]).unwrap();
+    });
+    assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn sled() {
+    let later = refusal(BackendKind::Sled, |dir| {
+        let db = sled::open(dir).unwrap();
+        db.insert(b"\0format", &2u32.to_be_bytes()).unwrap();
+        db.flush().unwrap();
+    });
+    assert!(is_later(&later), "{later:?}");
+    let foreign = refusal(BackendKind::Sled, |dir| {
+        let db = sled::open(dir).unwrap();
+        db.remove(b"\0format").unwrap();
+        db.flush().unwrap();
+    });
+    assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
+}
+
+#[cfg(feature = "persist-rocksdb")]
+#[test]
+fn rocksdb() {
+    let later = refusal(BackendKind::Rocksdb, |dir| {
+        let db = rocksdb::DB::open_default(dir).unwrap();
+        db.put(b"\0format", 2u32.to_be_bytes()).unwrap();
+    });
+    assert!(is_later(&later), "{later:?}");
+    let foreign = refusal(BackendKind::Rocksdb, |dir| {
+        let db = rocksdb::DB::open_default(dir).unwrap();
+        db.delete(b"\0format").unwrap();
+    });
+    assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
+    let broken = refusal(BackendKind::Rocksdb, |dir| {
+        std::fs::write(dir.join("CURRENT"), "nothing").unwrap();
+    });
+    assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
+}
