@@ -1,5 +1,5 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
-use crate::commands::{dag, doctor, events, federation, job, key, mana, mesh, node, receipt};
+use crate::commands::{dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage};
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -98,6 +98,9 @@ pub(crate) enum Command {
     Network(node::NetworkCommand),
     /// See where an operation stands
     Operation(node::OperationArgs),
+    /// Look after the store of a node on this machine that is stopped
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
     /// Run a federation of several nodes on this machine
     #[command(subcommand)]
     Devnet(devnet::DevnetCommand),

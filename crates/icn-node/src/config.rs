@@ -4,8 +4,12 @@ use figment::{
     Figment,
     providers::{Env, Format as _, Serialized, Toml},
 };
+use icn_store::{
+    BackendKind, Location, MIN_POSTGRESQL_CONNECTIONS, POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS,
+};
 use serde::{Deserialize, Serialize};
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -81,13 +85,21 @@ impl Default for Network {
 }
 
 /// `[storage]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// What keeps state, blocks and events. Default: fjall.
-    pub backend: Backend,
-    /// Directory of the backend. Default: `store` in `data_dir`.
-    pub path: Option<PathBuf>,
+    /// What keeps state, blocks and events: memory, fjall, redb, sled, sqlite, postgresql or rocksdb. Default:
+    /// postgresql where a database's URL is given, else fjall.
+    #[serde(with = "backend")]
+    pub backend: Option<BackendKind>,
+    /// The backend's directory, or a database's URL. Default: `store` in `data_dir`.
+    pub path: Option<String>,
+    /// A database's URL, `postgresql://user:password@host/database`; counts before `path`. Default: none.
+    pub connection_string: Option<String>,
+    /// Most connections to a database, at least 3. Default: 10.
+    pub max_connections: u32,
+    /// How long to wait for a connection to a database, in seconds. Default: 10.
+    pub connection_timeout: u64,
     /// Directory of keys, consensus journals and everything else that is no backend's. Default: ./icn_data.
     pub data_dir: PathBuf,
 }
@@ -95,28 +107,78 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self {
-            backend: Backend::Fjall,
+            backend: None,
             path: None,
+            connection_string: None,
+            max_connections: POSTGRESQL_CONNECTIONS,
+            connection_timeout: POSTGRESQL_CONNECT_TIMEOUT_MS / 1_000,
             data_dir: PathBuf::from("./icn_data"),
         }
     }
 }
 
-impl Storage {
-    /// The backend's directory.
-    pub fn store_path(&self) -> PathBuf {
-        self.path.clone().unwrap_or_else(|| self.data_dir.join("store"))
+/// URLs of databases hold passwords.
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage")
+            .field("location", &self.location().map(|location| location.to_string()))
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
     }
 }
 
-/// What can keep a node's data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// Nothing is kept over a restart.
-    Memory,
-    /// A log-structured store in the data directory.
-    Fjall,
+impl Storage {
+    /// Where the store is.
+    ///
+    /// # Errors
+    /// If backend and place do not go together.
+    pub fn location(&self) -> Result<Location, ConfigError> {
+        let (key, place) = match (&self.connection_string, &self.path) {
+            (Some(url), _) => ("storage.connection_string", url.clone()),
+            (None, Some(path)) => ("storage.path", path.clone()),
+            (None, None) => (
+                "storage.backend",
+                self.data_dir.join("store").to_string_lossy().into_owned(),
+            ),
+        };
+        let mut location = Location::new(self.backend, &place).map_err(|error| ConfigError::Value {
+            key,
+            value: self
+                .backend
+                .map_or_else(|| "…".to_owned(), |kind| kind.to_string()),
+            reason: error.to_string(),
+        })?;
+        if let Location::Postgresql(settings) = &mut location {
+            settings.max_connections = self.max_connections;
+            settings.connect_timeout_ms = self.connection_timeout.saturating_mul(1_000);
+        }
+        Ok(location)
+    }
+}
+
+/// A backend by its name.
+mod backend {
+    use icn_store::BackendKind;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(
+        kind: &Option<BackendKind>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match kind {
+            Some(kind) => serializer.serialize_some(kind.name()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<BackendKind>, D::Error> {
+        let name = Option::<String>::deserialize(deserializer)?;
+        name.map(|name| name.parse().map_err(D::Error::custom))
+            .transpose()
+    }
 }
 
 /// `[identity]`
@@ -314,6 +376,14 @@ impl Config {
                 "test mode has a well-known key and stays on loopback",
             );
         }
+        if self.storage.max_connections < MIN_POSTGRESQL_CONNECTIONS {
+            return value(
+                "storage.max_connections",
+                &self.storage.max_connections,
+                "at least 3: one writes, one reads, one holds a snapshot",
+            );
+        }
+        self.storage.location().map(drop)?;
         self.p2p_address().map(drop)
     }
 
@@ -402,10 +472,39 @@ mod tests {
             ("[network]\nmax_peers = -1", "network.max_peers"),
             ("[network]\np2p_listen_addr = \"here\"", "network.p2p_listen_addr"),
             ("[storage]\nbackend = \"paper\"", "storage.backend"),
+            ("[storage]\nbackend = \"postgresql\"", "storage.backend"),
+            (
+                "[storage]\nbackend = \"fjall\"\npath = \"postgres://user:secret@db/icn\"",
+                "storage.path",
+            ),
+            ("[storage]\nmax_connections = 2", "storage.max_connections"),
             ("[api]\napi_key = \"short\"", "api.api_key"),
         ] {
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
+            assert!(!error.contains("secret"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_where_the_keys_say() {
+        let location = |text: &str| load(text).unwrap().storage.location().unwrap();
+        let of = |text: &str| {
+            let location = location(text);
+            (location.kind(), location.to_string())
+        };
+        assert_eq!(of(""), (BackendKind::Fjall, "./icn_data/store".into()));
+        assert_eq!(of("[storage]\nbackend = \"memory\"").0, BackendKind::Memory);
+        let redb = "[storage]\nbackend = \"redb\"\npath = \"there\"";
+        assert_eq!(of(redb), (BackendKind::Redb, "there".into()));
+        for text in [
+            "backend = \"postgres\"\npath = \"postgres://user:secret@db/icn\"",
+            "backend = \"postgresql\"\nconnection_string = \"postgresql://user:secret@db/icn\"",
+            "connection_string = \"postgresql://user:secret@db/icn\"\nmax_connections = 20\nconnection_timeout = 5",
+        ] {
+            let (kind, shown) = of(&format!("[storage]\n{text}"));
+            assert_eq!(kind, BackendKind::Postgresql);
+            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 

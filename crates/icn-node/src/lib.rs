@@ -10,5 +10,6 @@ mod federation;
 mod http;
 pub mod identity;
 mod metrics;
+pub mod migrate;
 mod network;
 pub mod service;

@@ -1,13 +1,20 @@
 //! `icn-node`: reads its configuration, starts the service, waits for a signal, drains.
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use commonware_runtime::{Runner as _, tokio as runtime};
 use icn_runtime::{
-    config::{Backend, Config, LogFormat},
+    config::{Config, LogFormat},
+    migrate,
     service::{self, Founding},
 };
+use icn_store::BackendKind;
 use serde::Serialize;
-use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 /// The node of a cooperative: keeps the federation's log with the others, runs jobs, stores blocks.
@@ -15,20 +22,59 @@ use tracing_subscriber::EnvFilter;
 /// Without any option it founds a federation of one in ./icn_data and listens on loopback. Options win over
 /// environment variables (ICN_<SECTION>_<KEY>), those over the configuration file.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = false)]
+#[command(
+    version,
+    arg_required_else_help = false,
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<NodeCommand>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What the program does instead of running the node.
+#[derive(Subcommand)]
+enum NodeCommand {
+    /// Look after the store of a node that is stopped
+    #[command(subcommand)]
+    Storage(StorageCommand),
+}
+
+#[derive(Subcommand)]
+enum StorageCommand {
+    /// Move the store to another backend; the old one stays as it is
+    Migrate {
+        /// Where the store is: BACKEND:DIRECTORY or a postgresql:// URL
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// Where it goes, an empty place: BACKEND:DIRECTORY or a postgresql:// URL
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct Options {
     /// Configuration file (TOML); unknown keys are refused
     #[arg(long, value_name = "FILE", env = "ICN_CONFIG")]
     config: Option<PathBuf>,
     /// In memory, on loopback, with the API key dev-key-123: to try things out
     #[arg(long)]
     test_mode: bool,
-    /// What keeps state, blocks and events
-    #[arg(long, value_enum, value_name = "BACKEND")]
-    storage_backend: Option<Backend>,
-    /// Directory of the storage backend
-    #[arg(long, value_name = "DIR")]
-    storage_path: Option<PathBuf>,
+    /// What keeps state, blocks and events: memory, fjall, redb, sled, sqlite, postgresql, rocksdb [default: fjall]
+    #[arg(long, value_name = "BACKEND")]
+    storage_backend: Option<BackendKind>,
+    /// Directory of the storage backend, or the URL of a PostgreSQL database
+    #[arg(long, value_name = "DIR|URL")]
+    storage_path: Option<String>,
+    /// URL of a PostgreSQL database
+    #[arg(long, value_name = "URL")]
+    db_url: Option<String>,
     /// Directory of keys, journals and everything else that is no backend's
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -84,9 +130,11 @@ struct NetworkLayer {
 #[derive(Serialize)]
 struct StorageLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    backend: Option<Backend>,
+    backend: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<PathBuf>,
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_string: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
 }
@@ -103,7 +151,7 @@ struct MonitoringLayer {
     metrics_enabled: Option<bool>,
 }
 
-impl Cli {
+impl Options {
     fn split(self) -> (Option<PathBuf>, Layer, Founding) {
         let layer = Layer {
             runtime: RuntimeLayer {
@@ -115,8 +163,9 @@ impl Cli {
                 bootstrap_peers: self.bootstrap_peers,
             },
             storage: StorageLayer {
-                backend: self.storage_backend,
+                backend: self.storage_backend.map(BackendKind::name),
                 path: self.storage_path,
+                connection_string: self.db_url,
                 data_dir: self.data_dir,
             },
             api: ApiLayer {
@@ -138,14 +187,27 @@ impl Cli {
 }
 
 fn main() -> ExitCode {
-    let (file, layer, founding) = Cli::parse().split();
-    match run(file, &layer, founding) {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(NodeCommand::Storage(StorageCommand::Migrate { from, to, json })) => migrate(&from, &to, json),
+        None => {
+            let (file, layer, founding) = cli.options.split();
+            run(file, &layer, founding)
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn migrate(from: &str, to: &str, json: bool) -> anyhow::Result<()> {
+    let moved = migrate::run(&migrate::location(from)?, &migrate::location(to)?)?;
+    writeln!(std::io::stdout(), "{}", migrate::report(&moved, json))?;
+    Ok(())
 }
 
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {

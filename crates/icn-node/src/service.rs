@@ -1,6 +1,6 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
-    config::{self, Backend, Config},
+    config::{self, Config},
     executor::Jobs,
     federation::{self, Membership},
     http::{
@@ -21,7 +21,7 @@ use icn_protocol::{
     time::now,
 };
 use icn_sandbox::{Sandbox, SandboxConfig};
-use icn_store::{FjallBackend, MemoryBackend, Store, StoreConfig};
+use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     io::Write as _,
     net::{SocketAddr, TcpListener as StdListener},
@@ -64,7 +64,8 @@ pub struct Prepared {
 /// Says what is missing, and what to do about it.
 pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepared> {
     let scratch = if config.runtime.test_mode {
-        config.storage.backend = Backend::Memory;
+        config.storage.backend = Some(BackendKind::Memory);
+        config.storage.connection_string = None;
         Some(tempfile::tempdir().context("cannot make a temporary directory for test mode")?)
     } else {
         None
@@ -147,7 +148,8 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         _scratch,
     } = prepared;
     let mut signals = Signals::new()?;
-    let store = open_store(&config)?;
+    let location = config.storage.location()?;
+    let store = open_store(&location)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let engine = sandbox.engine_profile().to_owned();
     let listener = listen_http(&config).await?;
@@ -203,6 +205,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         data_dir,
         key,
         did,
+        location,
         http_address,
         engine,
     };
@@ -225,6 +228,7 @@ struct Place {
     data_dir: PathBuf,
     key: SecretKey,
     did: Did,
+    location: Location,
     http_address: SocketAddr,
     engine: String,
 }
@@ -243,6 +247,7 @@ async fn run_in_federation(
         data_dir,
         key,
         did,
+        location,
         http_address,
         engine,
     } = place;
@@ -278,6 +283,7 @@ async fn run_in_federation(
         key: key.public(),
         applies,
         engine,
+        location,
         storage: store.caps().name,
         http_address,
         p2p_addresses: started.listen.iter().map(ToString::to_string).collect(),
@@ -351,16 +357,10 @@ async fn drain(node: &Node, store: &Store) {
     }
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Store> {
-    match config.storage.backend {
-        Backend::Memory => Ok(Store::threaded(MemoryBackend::new(), StoreConfig::default())?),
-        Backend::Fjall => {
-            let path = config.storage.store_path();
-            let backend = FjallBackend::open(&path)
-                .with_context(|| format!("cannot open the store in {}", path.display()))?;
-            Ok(Store::threaded(backend, StoreConfig::default())?)
-        }
-    }
+fn open_store(location: &Location) -> anyhow::Result<Store> {
+    let backend = icn_store::open(location)
+        .with_context(|| format!("cannot open the {} store in {location}", location.kind()))?;
+    Ok(Store::threaded(backend, StoreConfig::default())?)
 }
 
 fn market_config(config: &Config) -> MarketConfig {

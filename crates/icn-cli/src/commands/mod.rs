@@ -12,6 +12,7 @@ pub(crate) mod mana;
 pub(crate) mod mesh;
 pub(crate) mod node;
 pub(crate) mod receipt;
+pub(crate) mod storage;
 
 use crate::{
     args::{Cli, Command},
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Log(command) => node::log(&session()?, &command),
         Command::Network(command) => node::network(&session()?, &command),
         Command::Operation(args) => node::operation(&session()?, &args),
+        Command::Storage(command) => storage::run(output, command),
         Command::Devnet(command) => devnet::run(output, command),
         Command::Completions(args) => node::completions(&args),
         Command::Man(args) => node::man(output, &args),

@@ -7,6 +7,8 @@ mod process;
 mod state;
 mod story;
 
+pub(crate) use process::node_program;
+
 use crate::{failure::Found, format, output::Output, parse, table::Table};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};

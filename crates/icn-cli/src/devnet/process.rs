@@ -98,7 +98,7 @@ fn boot() -> anyhow::Result<String> {
 }
 
 /// The node's program: beside this one, or in the search path.
-pub(super) fn node_program() -> anyhow::Result<PathBuf> {
+pub(crate) fn node_program() -> anyhow::Result<PathBuf> {
     let beside = env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.parent()?.join(NODE)));

@@ -7,6 +7,7 @@ use crate::config::Config;
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{ledger::Ledger, market::MarketConfig, node::Node};
+use icn_store::Location;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -34,6 +35,8 @@ pub(crate) struct AppInner {
     pub(crate) key: PublicKey,
     /// Everything about its engine that results of jobs depend on.
     pub(crate) engine: String,
+    /// Where the store is.
+    pub(crate) location: Location,
     /// Name of the storage backend.
     pub(crate) storage: &'static str,
     /// Where the interface listens.

@@ -1,14 +1,14 @@
 //! How the node fares: put together from what it knows at this moment, without waiting for anything but the
 //! store.
 use super::{app::App, mesh::online};
-use crate::{config::Backend, metrics::Sample};
+use crate::metrics::Sample;
 use icn_api::node::{
     FederationBrief, Info, JobsStatus, LogStatus, ManaStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
     Status, StorageStatus,
 };
 use icn_model::{JobStatus, Millis, SeatEntry, SeatPhase, Time};
 use icn_state::State as LogState;
-use icn_store::{BlockUsage, Reader as _, Table};
+use icn_store::{BlockUsage, Location, Reader as _, Table};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -249,11 +249,10 @@ pub(super) async fn status(app: &App) -> Status {
 
 /// What is free where the store is.
 fn free_bytes(app: &App) -> Option<u64> {
-    let storage = &app.inner.config.storage;
-    if storage.backend == Backend::Memory {
+    let Location::Directory { path, .. } = &app.inner.location else {
         return None;
-    }
-    let disk = rustix::fs::statvfs(storage.store_path()).ok()?;
+    };
+    let disk = rustix::fs::statvfs(path).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

@@ -87,11 +87,15 @@ impl Node {
 
     /// On disk, in `directory`, with test mode's key.
     pub(crate) fn on_disk(directory: &Path) -> Self {
+        Self::on_disk_with(directory, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn on_disk_with(directory: &Path, more: &[&str]) -> Self {
         let data_dir = directory.join("data");
-        Self::start_in(
-            directory,
-            &["--data-dir", data_dir.to_str().unwrap(), "--api-key", KEY],
-        )
+        let mut arguments = vec!["--data-dir", data_dir.to_str().unwrap(), "--api-key", KEY];
+        arguments.extend_from_slice(more);
+        Self::start_in(directory, &arguments)
     }
 
     fn start_in(directory: &Path, arguments: &[&str]) -> Self {

@@ -10,3 +10,4 @@ mod harness;
 mod jobs;
 mod operations;
 mod reads;
+mod storage;
