@@ -7,7 +7,9 @@ mod common;
 mod postgres;
 
 use std::error::Error as _;
+use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use icn_store::{
     Backend, Batch, Durability, ErrorKind, OpenError, PostgresqlBackend, PostgresqlSettings, Reader, Store,
@@ -257,6 +259,36 @@ fn cut_sessions_are_replaced() {
     }
 }
 
+/// The server's side of the session that writes freezes in the middle of a commit and wakes up later: the
+/// store gives it up, and the commit happens once, whichever of the two sessions did it.
+#[test]
+fn a_session_that_freezes_is_given_up() {
+    let mut settings = Server::shared().settings();
+    let name = format!("icn-store-{}", settings.schema);
+    settings.url.push_str(&format!("?application_name={name}"));
+    settings.answer_timeout_ms = 1000;
+    let store = open(&settings);
+    store.commit(put("k", "1"), Durability::Sync).wait().unwrap();
+    let pid = Server::shared().sql(&format!(
+        "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) \
+         WHERE locktype = 'advisory' AND application_name = '{name}'"
+    ));
+    let signal = |signal: &str| {
+        let status = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(status.success());
+    };
+    signal("-STOP");
+    let commit = store.commit(put("k", "2"), Durability::Sync);
+    // Longer than the store waits for an answer.
+    thread::sleep(Duration::from_millis(2500));
+    signal("-CONT");
+    commit.wait().unwrap();
+    assert_eq!(store.get(Table::State, b"k").unwrap(), Some(b"2".to_vec()));
+    let commits = Server::shared().sql(&format!("SELECT commits FROM {}.icn_store", settings.schema));
+    assert_eq!(commits, "2");
+    store.commit(put("k", "3"), Durability::Sync).wait().unwrap();
+}
+
 /// While a store has lost its session another process takes the lock and writes: the first one stops
 /// instead of writing beside it.
 #[test]
@@ -298,7 +330,7 @@ fn what_was_acknowledged_survives_a_crash_of_the_server() {
                     store.commit(batch(0, number), Durability::Sync).wait().unwrap();
                 }
             });
-            thread::sleep(std::time::Duration::from_millis(30 + 40 * round % 200));
+            thread::sleep(Duration::from_millis(30 + 40 * round % 200));
             server.crash_and_restart();
             writer.join().unwrap();
         });

@@ -29,9 +29,12 @@ dir=$1; shift
 "$@" & server=$!
 echo $server > "$dir/pid"
 read -r order
-[ "$order" = leave ] || kill -INT $server
+if [ "$order" = leave ]; then wait $server; exit; fi
+kill -INT $server
+{ sleep 10; kill -QUIT $server; } & impatience=$!
 wait $server
-[ "$order" = leave ] || rm -rf "$dir"
+kill $impatience
+rm -rf "$dir"
 "#;
 
 pub(crate) struct Server {
