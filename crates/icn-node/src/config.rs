@@ -1,9 +1,5 @@
 //! Configuration in five layers: defaults, file, environment, command line, and what was changed at run
 //! time. Later layers win. An unknown key in any of them is an error that names it.
-use figment::{
-    Figment,
-    providers::{Env, Format as _, Serialized, Toml},
-};
 use icn_store::{
     BackendKind, Location, MIN_POSTGRESQL_CONNECTIONS, POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS,
 };
@@ -14,12 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// File of the run-time layer in the data directory.
-const RUNTIME_FILE: &str = "runtime.toml";
-/// Prefix of variables: `ICN_<SECTION>_<KEY>`.
-const ENV_PREFIX: &str = "ICN_";
-/// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 6] = ["API_URL", "CONFIG", "DID", "KEY", "PROFILE", "CRASH_ROUNDS"];
+mod layers;
+
+pub use layers::{Layered, Setting};
 
 /// What a node is told. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -300,9 +293,24 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// A key is unknown or has an impossible value.
-    #[error("{0}")]
-    Key(#[from] Box<figment::Error>),
+    /// The file is not TOML.
+    #[error("{} is not TOML: {detail}", path.display())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and what is wrong.
+        detail: String,
+    },
+    /// A key is unknown or has a value of another type.
+    #[error("{place}: {key}: {reason}")]
+    Key {
+        /// The layer; of a file also the line.
+        place: String,
+        /// Which key.
+        key: String,
+        /// What is wrong with it, and what may have been meant.
+        reason: String,
+    },
     /// A value is of the right type and cannot be used.
     #[error("{key} = {value:?}: {reason}")]
     Value {
@@ -321,25 +329,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the first key that cannot be.
     pub fn load(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
-        let mut layers = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(path) = file {
-            std::fs::metadata(path).map_err(|source| ConfigError::File {
-                path: path.to_owned(),
-                source,
-            })?;
-            layers = layers.merge(Toml::file_exact(path));
-        }
-        let without_runtime = layers
-            .merge(environment())
-            .merge(Serialized::defaults(command_line));
-        let config: Self = without_runtime.extract().map_err(Box::new)?;
-        let runtime = config.storage.data_dir.join(RUNTIME_FILE);
-        let config: Self = without_runtime
-            .merge(Toml::file(runtime))
-            .extract()
-            .map_err(Box::new)?;
-        config.check()?;
-        Ok(config)
+        Ok(Layered::read(file, command_line)?.config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -416,18 +406,6 @@ pub fn address(key: &'static str, text: &str) -> Result<icn_net::Address, Config
         })
 }
 
-/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key. `ICN_API_KEY` is short for
-/// `ICN_API_API_KEY`.
-fn environment() -> Env {
-    Env::prefixed(ENV_PREFIX)
-        .ignore(&FOREIGN_VARIABLES)
-        .map(|name| match name.as_str() {
-            "API_KEY" => "api.api_key".into(),
-            name => name.to_ascii_lowercase().replacen('_', ".", 1).into(),
-        })
-        .lowercase(false)
-}
-
 /// Where the HTTP interface listens if nothing says.
 pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_845);
 /// Where the node listens for others if nothing says.
@@ -457,13 +435,65 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_named_with_their_file() {
-        let error = load("[network]\nhttp_listen = \"127.0.0.1:1\"\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("http_listen") && error.contains("icn.toml"),
-            "{error}"
+        for (text, expected) in [
+            (
+                "[network]\n\nhttp_listen = \"127.0.0.1:1\"\n",
+                "icn.toml:3: network.http_listen: there is no such key: did you mean http_listen_addr?",
+            ),
+            (
+                "[netwrk]\n",
+                "icn.toml:1: netwrk: there is no such key: did you mean network?",
+            ),
+            (
+                "[mesh]\nzzz = 1\n",
+                "icn.toml:2: mesh.zzz: there is no such key; there are",
+            ),
+            (
+                "[mesh]\nblacklist_after_failures = \"three\"\n",
+                "icn.toml:2: mesh.blacklist_after_failures: ",
+            ),
+            ("[mesh\n", "icn.toml is not TOML: "),
+            (
+                "[api]\napi_key = \"${ICN_NOT_SET_ANYWHERE}\"\n",
+                "icn.toml:2: api.api_key: the variable ICN_NOT_SET",
+            ),
+        ] {
+            let error = load(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_value_tells_its_layer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("icn.toml");
+        let text = format!(
+            "[storage]\ndata_dir = {:?}\n[api]\napi_key = \"a secret of mine\"\n[mesh]\nblacklist_after_failures = 7",
+            dir.path()
         );
+        std::fs::write(&path, text).unwrap();
+        std::fs::write(dir.path().join("runtime.toml"), "[logging]\nlevel = \"debug\"").unwrap();
+        let flags = Flags {
+            performance: Some(Performance {
+                max_concurrent_jobs: 3,
+                ..Performance::default()
+            }),
+        };
+        let settings = Layered::read(Some(&path), &flags).unwrap().settings().unwrap();
+        let of = |key: &str| {
+            let found = settings.iter().find(|setting| setting.key == key).unwrap();
+            (found.value.clone(), found.origin.clone())
+        };
+        let file = path.display().to_string();
+        assert_eq!(of("mesh.blacklist_after_failures"), ("7".into(), file.clone()));
+        assert_eq!(of("api.api_key"), ("\"***\"".into(), file));
+        assert_eq!(
+            of("performance.max_concurrent_jobs"),
+            ("3".into(), "command line".into())
+        );
+        assert_eq!(of("network.max_peers"), ("128".into(), "default".into()));
+        let runtime = dir.path().join("runtime.toml").display().to_string();
+        assert_eq!(of("logging.level"), ("\"debug\"".into(), runtime));
     }
 
     #[test]
@@ -531,7 +561,7 @@ mod tests {
             3
         );
         std::fs::write(
-            dir.path().join(RUNTIME_FILE),
+            dir.path().join("runtime.toml"),
             "[performance]\nmax_concurrent_jobs = 5",
         )
         .unwrap();

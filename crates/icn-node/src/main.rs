@@ -3,16 +3,17 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use commonware_runtime::{Runner as _, tokio as runtime};
 use icn_runtime::{
-    config::{Config, LogFormat},
+    config::{Config, Layered, LogFormat, Setting},
     migrate,
     service::{self, Founding},
 };
 use icn_store::BackendKind;
 use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal as _, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
@@ -37,9 +38,32 @@ struct Cli {
 /// What the program does instead of running the node.
 #[derive(Subcommand)]
 enum NodeCommand {
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Look after the store of a node that is stopped
     #[command(subcommand)]
     Storage(StorageCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say whether a configuration file can be used, with the environment as it is; starts nothing
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show every value that a node started with the same options would have
+    Show {
+        /// Say which layer each value comes from
+        #[arg(long)]
+        origin: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -190,6 +214,12 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(NodeCommand::Storage(StorageCommand::Migrate { from, to, json })) => migrate(&from, &to, json),
+        Some(NodeCommand::Config(ConfigCommand::Check { file })) => check_config(&file),
+        Some(NodeCommand::Config(ConfigCommand::Show {
+            origin,
+            json,
+            options,
+        })) => show_config(*options, origin, json),
         None => {
             let (file, layer, founding) = cli.options.split();
             run(file, &layer, founding)
@@ -202,6 +232,37 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn check_config(file: &Path) -> anyhow::Result<()> {
+    Layered::read(Some(file), &BTreeMap::<String, String>::new())?;
+    writeln!(std::io::stdout(), "{} can be used", file.display())?;
+    Ok(())
+}
+
+fn show_config(options: Options, origin: bool, json: bool) -> anyhow::Result<()> {
+    let (file, layer, _) = options.split();
+    let settings = Layered::read(file.as_deref(), &layer)?.settings()?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, &settings)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    for Setting {
+        key,
+        value,
+        origin: from,
+    } in &settings
+    {
+        let value = if value.is_empty() { "(not set)" } else { value };
+        if origin {
+            writeln!(out, "{key} = {value}  # {from}")?;
+        } else {
+            writeln!(out, "{key} = {value}")?;
+        }
+    }
+    Ok(())
 }
 
 fn migrate(from: &str, to: &str, json: bool) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Moving a store to another backend: the `storage migrate` of the command line.
-use anyhow::Context as _;
-use icn_store::{Contents, Location, Step};
+use anyhow::{Context as _, bail};
+use icn_store::{BackendKind, Contents, Location, Step};
 use std::{
     io::{IsTerminal as _, Write as _},
     ops::ControlFlow,
@@ -18,10 +18,13 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 pub fn location(text: &str) -> anyhow::Result<Location> {
     let named = text
         .split_once(':')
-        .and_then(|(kind, place)| Some((icn_store::BackendKind::from_str(kind).ok()?, place)));
+        .and_then(|(kind, place)| Some((BackendKind::from_str(kind).ok()?, place)));
     let (kind, place) = match named {
         // The name before a URL's slashes is its scheme.
-        Some((_, place)) if place.starts_with("//") => (None, text),
+        Some((BackendKind::Postgresql, place)) if place.starts_with("//") => (None, text),
+        Some((kind, place)) if place.starts_with("//") => {
+            bail!("{text} is no place: {kind} keeps its store in a directory, as in {kind}:./icn_data/store")
+        }
         Some((kind, place)) => (Some(kind), place),
         None => (None, text),
     };
@@ -77,7 +80,6 @@ pub fn report(moved: &Contents, json: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icn_store::BackendKind;
 
     #[test]
     fn places_are_read_as_people_write_them() {
@@ -95,7 +97,7 @@ mod tests {
         );
         assert_eq!(read("postgres://user:secret@db/icn").0, BackendKind::Postgresql);
         assert_eq!(read("C:/store"), (BackendKind::Fjall, "C:/store".into()));
-        for wrong in ["sled:", "postgresql:./store", "redb://"] {
+        for wrong in ["sled:", "postgresql:./store", "redb://there"] {
             assert!(location(wrong).is_err(), "{wrong}");
         }
     }

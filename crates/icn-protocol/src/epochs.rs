@@ -30,7 +30,7 @@ use commonware_cryptography::{
 use commonware_macros::select;
 use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
 use commonware_parallel::Sequential;
-use commonware_runtime::{Handle, buffer::paged::CacheRef};
+use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef};
 use commonware_utils::{
     Acknowledgement as _, NZDuration, NZU16, NZUsize, TryCollect as _, channel::mpsc, ordered::Set,
     vec::NonEmptyVec,
@@ -42,6 +42,8 @@ pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
 /// Domain of consensus votes; the federation's id follows.
 const NAMESPACE: &[u8] = b"icn/consensus/1/";
+/// The votes of an epoch are removed when this many have begun after it.
+const VOTES_KEPT_EPOCHS: u64 = 2;
 /// Epochs whose seats stay admitted.
 const EPOCHS_ADMITTED: u64 = 2;
 
@@ -361,6 +363,29 @@ impl<E: Runtime, N: Network> Log<E, N> {
         }
     }
 
+    fn votes_partition(&self, epoch: Epoch) -> String {
+        format!("{}-simplex-{epoch}", self.partition)
+    }
+
+    /// Removes the votes of an epoch that is over for good: its last block is final and durable here, so this seat
+    /// never votes in it again.
+    async fn forget_votes(&mut self, epoch: Epoch) {
+        let Some(over) = epoch.get().checked_sub(VOTES_KEPT_EPOCHS) else {
+            return;
+        };
+        match self
+            .runtime
+            .remove(&self.votes_partition(Epoch::new(over)), None)
+            .await
+        {
+            Ok(()) | Err(RuntimeError::PartitionMissing(_)) => {}
+            // It costs room, and nothing else.
+            Err(error) => {
+                tracing::warn!(epoch = over, %error, "cannot remove the votes of an epoch that is over")
+            }
+        }
+    }
+
     /// Starts the engine of an epoch that stands on the block `floor`.
     async fn enter(
         &mut self,
@@ -369,6 +394,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         subchannels: &mut Subchannels<N>,
     ) -> Handle<()> {
         self.admit_applicants(epoch);
+        self.forget_votes(epoch).await;
         let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
         let scheme = self.schemes.add(epoch, &seats, epoch >= self.votes_from);
         tracing::info!(
@@ -389,7 +415,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
             relay: self.automaton.clone(),
             reporter: Reporters::from((self.automaton.clone(), witness)),
             strategy: Sequential,
-            partition: format!("{}-simplex-{epoch}", self.partition),
+            partition: self.votes_partition(epoch),
             mailbox_size: NZUsize!(1_024),
             epoch,
             floor: Floor::Genesis(floor),

@@ -48,8 +48,6 @@ pub struct Outcome {
     pub counts: Counts,
     /// Views for which there is proof that a seat contradicted itself.
     pub equivocations: usize,
-    /// Bytes of keys and values in all nodes' stores, journals not included.
-    pub store_bytes: u64,
     /// Hash of the trace.
     pub trace: Digest,
     /// The runtime's own hash of everything that happened.
@@ -74,7 +72,6 @@ impl Outcome {
             disproved: books.disproved(),
             counts,
             equivocations: oracle.equivocations(),
-            store_bytes: 0,
             trace: Digest::ZERO,
             audit: String::new(),
         }
@@ -95,7 +92,6 @@ impl Outcome {
             ("partitions", self.counts.partitions),
             ("seats run twice", self.counts.twins),
             ("equivocations proven", self.equivocations as u64),
-            ("bytes in all nodes' stores", self.store_bytes),
         ];
         rows.iter()
             .map(|(name, value)| format!("  {name:<34}{value:>10}\n"))
