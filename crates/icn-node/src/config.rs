@@ -19,7 +19,20 @@ const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 6] = ["API_URL", "CONFIG", "DID", "KEY", "PROFILE", "CRASH_ROUNDS"];
+const FOREIGN_VARIABLES: [&str; 10] = [
+    "API_URL",
+    "CONFIG",
+    "DID",
+    "KEY",
+    "KEY_PASSPHRASE",
+    "KEY_PASSPHRASE_FILE",
+    "KEY_NEW_PASSPHRASE",
+    "KEY_NEW_PASSPHRASE_FILE",
+    "PROFILE",
+    "CRASH_ROUNDS",
+];
+/// The variable that names the variable of the passphrase.
+const PASSPHRASE_ENV: &str = "ICN_IDENTITY_KEY_PASSPHRASE_ENV";
 
 /// What a node is told. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -185,8 +198,13 @@ mod backend {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Identity {
-    /// The node's key, PKCS#8 PEM; made at the first start. Default: `node.key` in `data_dir`.
+    /// The node's key, PKCS#8 PEM, which must be there. Default: `node.key` in `data_dir`, made at the first start.
     pub key_path: Option<PathBuf>,
+    /// The variable with the key's passphrase, or with `_FILE` at its end the name of a file that holds it. If it
+    /// is set, no key is made without. Default: `ICN_KEY_PASSPHRASE`.
+    pub key_passphrase_env: Option<String>,
+    /// Make a key where there is none; counts only where `key_path` is absent. Default: true.
+    pub generate_new_key: Option<bool>,
     /// What the cooperative is called when it founds or joins a federation. Default: from its identity.
     pub name: Option<icn_model::Name>,
 }
@@ -329,8 +347,13 @@ impl Config {
             })?;
             layers = layers.merge(Toml::file_exact(path));
         }
+        // Its variable may begin like those of the configuration and is none of them.
+        let passphrase = std::env::var(PASSPHRASE_ENV).ok().or_else(|| {
+            let named = layers.find_value("identity.key_passphrase_env").ok()?;
+            named.as_str().map(str::to_owned)
+        });
         let without_runtime = layers
-            .merge(environment())
+            .merge(environment(passphrase.as_deref()))
             .merge(Serialized::defaults(command_line));
         let config: Self = without_runtime.extract().map_err(Box::new)?;
         let runtime = config.storage.data_dir.join(RUNTIME_FILE);
@@ -383,6 +406,16 @@ impl Config {
                 "at least 3: one writes, one reads, one holds a snapshot",
             );
         }
+        if let Some(name) = &self.identity.key_passphrase_env
+            && !is_variable(name)
+        {
+            // Who misunderstands the key may have put the passphrase itself here.
+            return value(
+                "identity.key_passphrase_env",
+                &"…",
+                "the name of a variable: letters, digits and underscores, no digit first",
+            );
+        }
         self.storage.location().map(drop)?;
         self.p2p_address().map(drop)
     }
@@ -398,6 +431,13 @@ impl Config {
             .map(|text| address("network.p2p_listen_addr", text))
             .transpose()
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// An address as a multiaddr or as `ip:port`.
@@ -418,9 +458,15 @@ pub fn address(key: &'static str, text: &str) -> Result<icn_net::Address, Config
 
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key. `ICN_API_KEY` is short for
 /// `ICN_API_API_KEY`.
-fn environment() -> Env {
+///
+/// `passphrase` is a variable to leave alone.
+fn environment(passphrase: Option<&str>) -> Env {
+    let passphrase = passphrase.and_then(|name| name.strip_prefix(ENV_PREFIX));
+    let by_file = passphrase.map(|name| format!("{name}_FILE"));
+    let secret: Vec<_> = passphrase.into_iter().chain(by_file.as_deref()).collect();
     Env::prefixed(ENV_PREFIX)
         .ignore(&FOREIGN_VARIABLES)
+        .ignore(&secret)
         .map(|name| match name.as_str() {
             "API_KEY" => "api.api_key".into(),
             name => name.to_ascii_lowercase().replacen('_', ".", 1).into(),
@@ -479,11 +525,38 @@ mod tests {
             ),
             ("[storage]\nmax_connections = 2", "storage.max_connections"),
             ("[api]\napi_key = \"short\"", "api.api_key"),
+            (
+                "[identity]\nkey_passphrase_env = \"my secret word\"",
+                "identity.key_passphrase_env",
+            ),
+            (
+                "[identity]\nkey_passphrase_env = \"\"",
+                "identity.key_passphrase_env",
+            ),
+            (
+                "[identity]\ngenerate_new_key = \"yes\"",
+                "identity.generate_new_key",
+            ),
         ] {
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
             assert!(!error.contains("secret"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_identity_is_as_the_keys_say() {
+        let text = "[identity]\nkey_path = \"/secrets/node.key\"\nkey_passphrase_env = \"ICN_SEAT_WORD\"\n\
+                    generate_new_key = true";
+        let identity = load(text).unwrap().identity;
+        assert_eq!(
+            identity.key_path(Path::new("data")),
+            Path::new("/secrets/node.key")
+        );
+        assert_eq!(identity.key_passphrase_env.as_deref(), Some("ICN_SEAT_WORD"));
+        assert_eq!(identity.generate_new_key, Some(true));
+        let default = Identity::default();
+        assert_eq!(default.key_path(Path::new("data")), Path::new("data/node.key"));
     }
 
     #[test]

@@ -135,6 +135,11 @@ impl Passphrase {
         Self::new(line.to_owned(), &origin)
     }
 
+    /// Whether it is the same as another one that the same person gave.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

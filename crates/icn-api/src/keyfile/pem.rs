@@ -64,6 +64,11 @@ pub struct Sealed {
 }
 
 impl Stored {
+    /// Whether it takes a passphrase.
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted(_))
+    }
+
     /// The key, if it is plain.
     ///
     /// # Errors
