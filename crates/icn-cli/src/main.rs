@@ -17,6 +17,7 @@ mod progress;
 mod replay;
 mod session;
 mod table;
+mod unlock;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -39,6 +39,11 @@ impl Output {
         self.terminal && !self.quiet
     }
 
+    /// Whether somebody is there to be asked.
+    pub(crate) const fn can_ask(&self) -> bool {
+        self.terminal
+    }
+
     /// A line of data.
     pub(crate) fn line(&self, line: impl AsRef<str>) -> io::Result<()> {
         let mut stdout = io::stdout().lock();

@@ -7,6 +7,7 @@ use crate::{
     output::Output,
     profile::{self, Settings},
     progress::Progress,
+    unlock,
 };
 use anyhow::Context as _;
 use icn_api::{
@@ -15,7 +16,10 @@ use icn_api::{
     operations::{NextOperation, OperationState, OperationStatus},
 };
 use icn_model::{Action, Did, Height, Millis, Operation, OperationId, Refusal, SecretKey, SignedOperation};
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// How long an operation stays valid, by block time.
 const VALIDITY: Millis = Millis::from_secs(15 * 60);
@@ -31,6 +35,8 @@ const MAX_RACES: usize = 3;
 pub(crate) struct Session {
     pub(crate) settings: Settings,
     pub(crate) output: Output,
+    /// The key, once it is read: nobody is asked for its passphrase twice.
+    pub(crate) key: OnceLock<SecretKey>,
 }
 
 /// A key and for whom it acts.
@@ -52,6 +58,7 @@ impl Session {
         Ok(Self {
             settings: profile::settings(global)?,
             output: *output,
+            key: OnceLock::new(),
         })
     }
 
@@ -72,35 +79,52 @@ impl Session {
         Ok(Client::new(config)?)
     }
 
-    /// The key to sign with.
+    /// Who signs.
     pub(crate) fn signer(&self) -> anyhow::Result<Signer> {
-        let profile = &self.settings.profile;
-        let Some(path) = &profile.key_path else {
+        let key = self.key()?;
+        let did = self
+            .settings
+            .profile
+            .did
+            .unwrap_or_else(|| Did::new(key.public()));
+        Ok(Signer { key, did })
+    }
+
+    /// The key to sign with.
+    fn key(&self) -> anyhow::Result<SecretKey> {
+        if let Some(key) = self.key.get() {
+            return Ok(key.clone());
+        }
+        let Some(path) = &self.settings.profile.key_path else {
             return Err(Usage::new(
                 "no key to sign with: name a key file with --key or ICN_KEY, or make one with `icn-cli key new`",
             )
             .into());
         };
-        let key = keyfile::read(path)?;
+        let key = unlock::read(path, &self.output)?.key;
         if let Some(mode) = keyfile::exposed_mode(path) {
             let path = path.display();
             self.output.insist(format!(
                 "warning: others can read the key {path} (mode {mode:o}): chmod 600 {path}"
             ));
         }
-        let did = profile.did.unwrap_or_else(|| Did::new(key.public()));
-        Ok(Signer { key, did })
+        Ok(self.key.get_or_init(|| key).clone())
     }
 
     /// For whom this run acts or asks, if it says so: by option, profile or key.
     pub(crate) fn own_did(&self) -> Option<Did> {
         let profile = &self.settings.profile;
-        let from_key = || {
-            keyfile::read(profile.key_path.as_ref()?)
-                .ok()
-                .map(|key| Did::new(key.public()))
-        };
-        profile.did.or_else(from_key)
+        if profile.did.is_some() || profile.key_path.is_none() {
+            return profile.did;
+        }
+        match self.key() {
+            Ok(key) => Some(Did::new(key.public())),
+            Err(error) => {
+                self.output
+                    .say(format!("cannot tell whose the key is: {error:#}"));
+                None
+            }
+        }
     }
 
     /// What the federation's seats are called; nothing where that cannot be told.

@@ -154,6 +154,126 @@ fn keys_are_made_shown_and_moved() {
     assert!(!home.path().join("c.pem").exists());
 }
 
+/// The same as [`icn_cli`], with variables.
+fn icn_cli_with(
+    directory: &Path,
+    variables: &[(&str, &str)],
+    args: &[&str],
+) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_icn-cli"))
+        .args(args)
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("icn-cli starts");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+const WORD: (&str, &str) = ("ICN_KEY_PASSPHRASE", "open sesame");
+
+#[test]
+fn keys_are_encrypted_opened_and_converted() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)], args: &[&str]| {
+        let (code, stdout, stderr) = icn_cli_with(home.path(), variables, args);
+        assert_eq!(code, Some(0), "{args:?}: {stderr}");
+        assert!(!stderr.contains("sesame"), "{stderr}");
+        stdout
+    };
+    let file = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
+    let is_encrypted = |name: &str| file(name).starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
+    fs::write(home.path().join("word"), "open sesame\n").unwrap();
+    let by_file = ("ICN_KEY_PASSPHRASE_FILE", "word");
+    let renewed = ("ICN_KEY_NEW_PASSPHRASE", "open poppy");
+
+    let shown = run(&[by_file], &["key", "new", "a.pem", "--encrypt"]);
+    assert!(is_encrypted("a.pem") && shown.contains("did:key:z6Mk"), "{shown}");
+    assert_eq!(shown, run(&[WORD], &["key", "show", "a.pem"]));
+    assert_eq!(shown, run(&[by_file], &["--key", "a.pem", "key", "show"]));
+    let pem = run(&[WORD], &["key", "export", "a.pem"]);
+    assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+
+    let (plain, sealed) = (
+        &["key", "export", "a.pem", "--to", "b.pem", "--plain"],
+        &["key", "import", "b.pem", "--to", "c.pem", "--encrypt"],
+    );
+    assert_eq!(shown, run(&[WORD], plain));
+    assert_eq!(file("b.pem"), pem);
+    assert_eq!(shown, run(&[WORD], sealed));
+    assert!(is_encrypted("c.pem"));
+    run(&[WORD, renewed], &["key", "export", "c.pem", "--to", "d.pem"]);
+    assert_eq!(shown, run(&[(WORD.0, renewed.1)], &["key", "show", "d.pem"]));
+    // As it was, unless told else.
+    run(&[WORD], &["key", "import", "e.pem", "--from", "a.pem"]);
+    assert!(is_encrypted("e.pem"));
+    assert_eq!(shown, run(&[WORD], &["key", "show", "e.pem"]));
+    run(&[WORD], &["key", "import", "a.pem", "--to", "f.pem", "--plain"]);
+    run(&[WORD], &["key", "import", "f.pem", "--to", "g.pem"]);
+    assert_eq!((file("f.pem"), file("g.pem")), (pem.clone(), pem));
+}
+
+#[test]
+fn keys_stay_closed_without_their_passphrase() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = icn_cli_with(home.path(), &[WORD], &["key", "new", "a.pem", "--encrypt"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    fs::write(home.path().join("empty"), "\n").unwrap();
+    let wrong = ("ICN_KEY_PASSPHRASE", "open barley");
+    let file = |name| ("ICN_KEY_PASSPHRASE_FILE", name);
+    let show = &["key", "show", "a.pem"][..];
+    let import = &["key", "import", "c.pem", "--from", "a.pem"][..];
+    for (variables, args, code, told) in [
+        (&[][..], show, 1, "ICN_KEY_PASSPHRASE_FILE"),
+        (&[], import, 1, "a.pem is encrypted"),
+        (
+            &[],
+            &["key", "new", "c.pem", "--encrypt"],
+            2,
+            "no passphrase for c.pem",
+        ),
+        (&[wrong], show, 1, "does not open the key in a.pem"),
+        (&[wrong], import, 1, "does not open the key in a.pem"),
+        (&[("ICN_KEY_PASSPHRASE", "")], show, 1, "is empty"),
+        (&[file("empty")], show, 1, "is empty"),
+        (&[file("none")], show, 1, "cannot read the passphrase file none"),
+        (&[WORD, file("empty")], show, 1, "both set"),
+        (
+            &[WORD],
+            &["key", "new", "a.pem", "--encrypt"],
+            1,
+            "exists already",
+        ),
+        (
+            &[WORD],
+            &["key", "export", "a.pem", "--to", "a.pem"],
+            1,
+            "exists already",
+        ),
+        (
+            &[WORD],
+            &["key", "import", "a.pem", "--to", "a.pem"],
+            1,
+            "exists already",
+        ),
+        (&[WORD], &["key", "export", "a.pem", "--plain"], 2, "--to"),
+        (
+            &[WORD],
+            &["key", "import", "a.pem", "--to", "c.pem", "--from", "a.pem"],
+            2,
+            "--from",
+        ),
+    ] {
+        let (found, stdout, stderr) = icn_cli_with(home.path(), variables, args);
+        assert!(
+            found == Some(code) && stdout.is_empty() && stderr.contains(told),
+            "{args:?}: {found:?} {stderr}"
+        );
+        assert!(!stderr.contains("barley") && !home.path().join("c.pem").exists());
+    }
+}
+
 #[test]
 fn a_genesis_is_founded() {
     let home = tempfile::tempdir().unwrap();

@@ -178,8 +178,13 @@ mod backend {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Identity {
-    /// The node's key, PKCS#8 PEM; made at the first start. Default: `node.key` in `data_dir`.
+    /// The node's key, PKCS#8 PEM, which must be there. Default: `node.key` in `data_dir`, made at the first start.
     pub key_path: Option<PathBuf>,
+    /// The variable with the key's passphrase, or with `_FILE` at its end the name of a file that holds it. If it
+    /// is set, no key is made without. Default: `ICN_KEY_PASSPHRASE`.
+    pub key_passphrase_env: Option<String>,
+    /// Make a key where there is none; counts only where `key_path` is absent. Default: true.
+    pub generate_new_key: Option<bool>,
     /// What the cooperative is called when it founds or joins a federation. Default: from its identity.
     pub name: Option<icn_model::Name>,
 }
@@ -373,6 +378,16 @@ impl Config {
                 "at least 3: one writes, one reads, one holds a snapshot",
             );
         }
+        if let Some(name) = &self.identity.key_passphrase_env
+            && !is_variable(name)
+        {
+            // Who misunderstands the key may have put the passphrase itself here.
+            return value(
+                "identity.key_passphrase_env",
+                &"…",
+                "the name of a variable: letters, digits and underscores, no digit first",
+            );
+        }
         self.storage.location().map(drop)?;
         self.p2p_address().map(drop)
     }
@@ -388,6 +403,13 @@ impl Config {
             .map(|text| address("network.p2p_listen_addr", text))
             .transpose()
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// An address as a multiaddr or as `ip:port`.
@@ -509,11 +531,38 @@ mod tests {
             ),
             ("[storage]\nmax_connections = 2", "storage.max_connections"),
             ("[api]\napi_key = \"short\"", "api.api_key"),
+            (
+                "[identity]\nkey_passphrase_env = \"my secret word\"",
+                "identity.key_passphrase_env",
+            ),
+            (
+                "[identity]\nkey_passphrase_env = \"\"",
+                "identity.key_passphrase_env",
+            ),
+            (
+                "[identity]\ngenerate_new_key = \"yes\"",
+                "identity.generate_new_key",
+            ),
         ] {
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
             assert!(!error.contains("secret"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_identity_is_as_the_keys_say() {
+        let text = "[identity]\nkey_path = \"/secrets/node.key\"\nkey_passphrase_env = \"ICN_SEAT_WORD\"\n\
+                    generate_new_key = true";
+        let identity = load(text).unwrap().identity;
+        assert_eq!(
+            identity.key_path(Path::new("data")),
+            Path::new("/secrets/node.key")
+        );
+        assert_eq!(identity.key_passphrase_env.as_deref(), Some("ICN_SEAT_WORD"));
+        assert_eq!(identity.generate_new_key, Some(true));
+        let default = Identity::default();
+        assert_eq!(default.key_path(Path::new("data")), Path::new("data/node.key"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
         .as_ref()
         .map_or_else(|| config.storage.data_dir.clone(), |dir| dir.path().to_owned());
     std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
-    let key = identity::load_or_create(&config.identity.key_path(&data_dir))?;
+    let key = identity::load_or_create(&config.identity, &data_dir)?;
     let did = Did::new(key.public());
     let name = match &config.identity.name {
         Some(name) => name.clone(),

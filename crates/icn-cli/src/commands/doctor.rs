@@ -127,7 +127,7 @@ fn key_file(session: &Session) -> Check {
         return Check::unknown(NAME, "no key file is named: nothing can be signed here");
     };
     let shown = path.display();
-    match (keyfile::read(path), keyfile::exposed_mode(path)) {
+    match (keyfile::load(path), keyfile::exposed_mode(path)) {
         (Err(error), _) => Check::fail(
             NAME,
             format!("{:#}", anyhow::Error::from(error)),
@@ -138,6 +138,7 @@ fn key_file(session: &Session) -> Check {
             format!("others can read {shown} (mode {mode:o})"),
             format!("chmod 600 {shown}"),
         ),
+        (Ok(stored), None) if stored.is_encrypted() => Check::pass(NAME, format!("{shown}, encrypted")),
         (Ok(_), None) => Check::pass(NAME, format!("{shown}, readable by its owner only")),
     }
 }

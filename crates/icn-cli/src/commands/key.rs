@@ -1,97 +1,188 @@
 //! Keys on this machine. Nothing here talks to a node.
-use crate::{args::Global, failure::Usage, output::Output, profile, table::Table};
+use crate::{
+    args::Global,
+    failure::Usage,
+    output::Output,
+    profile,
+    table::Table,
+    unlock::{self, Opened},
+};
 use anyhow::Context as _;
 use clap::Subcommand;
-use icn_api::keyfile;
+use icn_api::keyfile::{self, Passphrase};
 use icn_model::{Did, SecretKey};
 use serde_json::json;
 use std::{
     io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
 };
-
-/// The largest text that is read as a key.
-const MAX_KEY_BYTES: u64 = 16 << 10;
+use zeroize::Zeroizing;
 
 /// `key`
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key and write it to a new file that only you can read
     ///
-    /// The file is Ed25519 in PKCS#8 PEM, not encrypted: keep it where you keep secrets.
+    /// The file is Ed25519 in PKCS#8 PEM. Unless it is encrypted, keep it where you keep secrets.
     New {
         /// The file; it must not exist yet
         file: PathBuf,
+        /// Encrypt it by a passphrase: ICN_KEY_PASSPHRASE, the content of ICN_KEY_PASSPHRASE_FILE, or asked for
+        #[arg(long)]
+        encrypt: bool,
     },
     /// Show the public key and the identity that begins with it
     Show {
         /// The key file; the one to sign with if none is named
         file: Option<PathBuf>,
     },
-    /// Print the secret key as PEM
+    /// Print the secret key as PEM, or write it to another file, encrypted
+    ///
+    /// The other file's passphrase is ICN_KEY_NEW_PASSPHRASE, else ICN_KEY_PASSPHRASE (or what the files hold that
+    /// these with _FILE name), else asked for.
     Export {
         /// The key file; the one to sign with if none is named
         file: Option<PathBuf>,
         /// Print it even to a terminal
-        #[arg(long)]
+        #[arg(long, conflicts_with = "to")]
         force: bool,
+        /// Write it to this new file, encrypted, in place of printing it unencrypted
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// Do not encrypt what is written
+        #[arg(long, requires = "to")]
+        plain: bool,
     },
     /// Read a secret key (PKCS#8 PEM) and write it to a new file that only you can read
+    ///
+    /// It stays as it was, encrypted by the same passphrase or not at all, unless an option says else.
     Import {
-        /// The file to write; it must not exist yet
+        /// The file to write, which must not exist yet; with --to, the one to read
         file: PathBuf,
-        /// Where to read from; standard input if not named
-        #[arg(long, value_name = "FILE")]
+        /// Where to read from; standard input if neither this nor --to is named
+        #[arg(long, value_name = "FILE", conflicts_with = "to")]
         from: Option<PathBuf>,
+        /// Where to write to; it must not exist yet
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// Encrypt it by ICN_KEY_NEW_PASSPHRASE, else ICN_KEY_PASSPHRASE, or asked for
+        #[arg(long, conflicts_with = "plain")]
+        encrypt: bool,
+        /// Do not encrypt it
+        #[arg(long)]
+        plain: bool,
     },
 }
 
 pub(crate) fn run(global: &Global, output: &Output, command: KeyCommand) -> anyhow::Result<()> {
     match command {
-        KeyCommand::New { file } => {
+        KeyCommand::New { file, encrypt } => {
+            absent(&file)?;
+            let passphrase = encrypt.then(|| unlock::for_new(&file, output)).transpose()?;
             let key = keyfile::generate()?;
-            keyfile::write_new(&file, &key)?;
-            output.say(format!(
-                "wrote the secret key to {}: keep it safe, nobody else has it",
-                file.display()
-            ));
+            write(output, &file, &key, passphrase.as_ref())?;
+            output.say("keep it safe, nobody else has it");
             show(output, &key, Some(&file))
         }
         KeyCommand::Show { file } => {
             let file = named(global, file)?;
-            show(output, &keyfile::read(&file)?, Some(&file))
+            show(output, &unlock::read(&file, output)?.key, Some(&file))
         }
-        KeyCommand::Export { file, force } => {
+        KeyCommand::Export {
+            file,
+            force,
+            to: None,
+            plain: _,
+        } => {
             let file = named(global, file)?;
             if std::io::stdout().is_terminal() && !force {
                 return Err(Usage::new(
-                    "this prints the secret key: send it to a file or pipe, or say --force",
+                    "this prints the secret key: send it to a file with --to or a pipe, or say --force",
                 )
                 .into());
             }
-            let key = keyfile::read(&file)?;
+            let key = unlock::read(&file, output)?.key;
             Ok(output.bytes(keyfile::to_pem(&key).as_bytes())?)
         }
-        KeyCommand::Import { file, from } => {
-            let key = match from {
-                Some(from) => keyfile::read(&from)?,
-                None => from_stdin()?,
+        KeyCommand::Export {
+            file,
+            force: _,
+            to: Some(to),
+            plain,
+        } => {
+            let file = named(global, file)?;
+            absent(&to)?;
+            let key = unlock::read(&file, output)?.key;
+            let passphrase = (!plain).then(|| unlock::for_new(&to, output)).transpose()?;
+            write(output, &to, &key, passphrase.as_ref())?;
+            show(output, &key, Some(&to))
+        }
+        KeyCommand::Import {
+            file,
+            from,
+            to,
+            encrypt,
+            plain,
+        } => {
+            let (from, to) = match to {
+                Some(to) => (Some(file), to),
+                None => (from, file),
             };
-            keyfile::write_new(&file, &key)?;
-            output.say(format!("wrote the secret key to {}", file.display()));
-            show(output, &key, Some(&file))
+            absent(&to)?;
+            let Opened { key, passphrase } = match from {
+                Some(from) => unlock::read(&from, output)?,
+                None => from_stdin(output)?,
+            };
+            let passphrase = if encrypt {
+                Some(unlock::for_new(&to, output)?)
+            } else {
+                passphrase.filter(|_| !plain)
+            };
+            write(output, &to, &key, passphrase.as_ref())?;
+            show(output, &key, Some(&to))
         }
     }
 }
 
-fn from_stdin() -> anyhow::Result<SecretKey> {
-    let mut text = String::new();
+/// Refuses a file that is there before anybody is asked for anything; writing refuses it, too.
+fn absent(file: &Path) -> anyhow::Result<()> {
+    if file.symlink_metadata().is_ok() {
+        return Err(keyfile::KeyFileError::Exists {
+            path: file.to_owned(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+fn write(
+    output: &Output,
+    file: &Path,
+    key: &SecretKey,
+    passphrase: Option<&Passphrase>,
+) -> anyhow::Result<()> {
+    let kind = match passphrase {
+        Some(passphrase) => {
+            keyfile::write_new_encrypted(file, key, passphrase)?;
+            "encrypted"
+        }
+        None => {
+            keyfile::write_new(file, key)?;
+            "not encrypted"
+        }
+    };
+    output.say(format!("wrote the secret key to {}, {kind}", file.display()));
+    Ok(())
+}
+
+fn from_stdin(output: &Output) -> anyhow::Result<Opened> {
+    let mut text = Zeroizing::new(String::new());
     std::io::stdin()
         .lock()
-        .take(MAX_KEY_BYTES)
+        .take(keyfile::MAX_KEY_FILE_BYTES)
         .read_to_string(&mut text)
         .context("cannot read standard input")?;
-    Ok(keyfile::from_pem(&text, "standard input")?)
+    unlock::open(keyfile::parse(&text, "standard input")?, output)
 }
 
 fn named(global: &Global, file: Option<PathBuf>) -> anyhow::Result<PathBuf> {

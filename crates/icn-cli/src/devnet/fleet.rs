@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     process::Child,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -235,6 +235,7 @@ impl Fleet {
                 profile,
             },
             output: Output::silent(),
+            key: OnceLock::new(),
         }
     }
 

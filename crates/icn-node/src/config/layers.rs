@@ -17,7 +17,20 @@ const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 6] = ["API_URL", "CONFIG", "DID", "KEY", "PROFILE", "CRASH_ROUNDS"];
+const FOREIGN_VARIABLES: [&str; 10] = [
+    "API_URL",
+    "CONFIG",
+    "DID",
+    "KEY",
+    "KEY_PASSPHRASE",
+    "KEY_PASSPHRASE_FILE",
+    "KEY_NEW_PASSPHRASE",
+    "KEY_NEW_PASSPHRASE_FILE",
+    "PROFILE",
+    "CRASH_ROUNDS",
+];
+/// The variable that names the variable of the passphrase.
+const PASSPHRASE_ENV: &str = "ICN_IDENTITY_KEY_PASSPHRASE_ENV";
 /// Added to a variable's name, it names a file with the value: for secrets that a supervisor mounts.
 const FILE_SUFFIX: &str = "_FILE";
 /// Keys whose values are shown to nobody.
@@ -60,8 +73,13 @@ impl Layered {
             layers = layers.merge(&file);
             files.push(file);
         }
+        // Its variable may begin like those of the configuration and is none of them.
+        let passphrase = env::var(PASSPHRASE_ENV).ok().or_else(|| {
+            let named = layers.find_value("identity.key_passphrase_env").ok()?;
+            named.as_str().map(str::to_owned)
+        });
         layers = layers
-            .merge(Named::new(ENVIRONMENT, environment()))
+            .merge(Named::new(ENVIRONMENT, environment(passphrase.as_deref())))
             .merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
         let config: Config = layers.extract().map_err(|error| explain(error, &files))?;
         let path = config.storage.data_dir.join(RUNTIME_FILE);
@@ -316,9 +334,15 @@ fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String,
 
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key. `ICN_API_KEY` is short for
 /// `ICN_API_API_KEY`.
-fn environment() -> Env {
+///
+/// `passphrase` is a variable to leave alone.
+fn environment(passphrase: Option<&str>) -> Env {
+    let passphrase = passphrase.and_then(|name| name.strip_prefix(ENV_PREFIX));
+    let by_file = passphrase.map(|name| format!("{name}{FILE_SUFFIX}"));
+    let secret: Vec<_> = passphrase.into_iter().chain(by_file.as_deref()).collect();
     Env::prefixed(ENV_PREFIX)
         .ignore(&FOREIGN_VARIABLES)
+        .ignore(&secret)
         .map(|name| match name.as_str() {
             "API_KEY" => "api.api_key".into(),
             name => name.to_ascii_lowercase().replacen('_', ".", 1).into(),
