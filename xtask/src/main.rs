@@ -90,16 +90,18 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     command.args(apart.iter().flat_map(|package| ["--package", package]));
     command.args(["--features", STORE_BACKENDS]);
     status(command.args(rest))?;
-    let bin = target_dir().join("debug");
     let mut modules = Command::new("sh");
     modules.args(["jobs/build.sh", "--check"]);
-    status(modules.env("ICN_WAT", bin.join("examples/wat")))?;
-    let bin = bin.to_string_lossy();
-    run(
-        "bash",
-        &["scripts/partition_test.sh", "--outage", "15", "--bin", &bin],
-    )?;
+    status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
+    cut("15")?;
     seeds("debug", "1..50")
+}
+
+/// Cuts two built nodes off from two for so many seconds.
+fn cut(outage_secs: &str) -> anyhow::Result<()> {
+    let mut command = Command::new("bash");
+    command.args(["scripts/partition_test.sh", "--outage", outage_secs, "--bin"]);
+    status(command.arg(target_dir().join("debug")))
 }
 
 fn lint() -> anyhow::Result<()> {
@@ -124,17 +126,7 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 
 fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
-    let bin = target_dir().join("debug");
-    run(
-        "bash",
-        &[
-            "scripts/partition_test.sh",
-            "--outage",
-            "60",
-            "--bin",
-            &bin.to_string_lossy(),
-        ],
-    )?;
+    cut("60")?;
     let mut command = Command::new(cargo_path());
     command
         .args([

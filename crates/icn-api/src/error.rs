@@ -1,9 +1,10 @@
 //! Errors of the HTTP interface: a closed, numbered list, and how they look on the wire (RFC 9457).
 //!
 //! What the *log* refuses has codes of its own, `icn_model::REFUSAL_CODES`, from 101 to 599, and what other
-//! nodes do wrong has `icn_model::FAULT_CODES`, from 611 to 699; these are from 901. A number, once given, keeps its meaning for ever.
+//! nodes do wrong has those of `icn_model::Fault`, from 611 to 699; these are from 901. A number, once given,
+//! keeps its meaning for ever.
 use crate::Scope;
-use icn_model::{Cid, Code, FAULT_CODES, REFUSAL_CODES};
+use icn_model::{Cid, Code, Fault, REFUSAL_CODES};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -194,7 +195,8 @@ pub fn explain(code: &str) -> Option<Code> {
 /// Every code that a node answers with or counts, in order of the numbers.
 pub fn codes() -> impl Iterator<Item = Code> {
     let own = ErrorKind::ALL.iter().map(|kind| kind.code());
-    REFUSAL_CODES.iter().chain(FAULT_CODES).copied().chain(own)
+    let faults = Fault::ALL.iter().map(|fault| fault.code());
+    REFUSAL_CODES.iter().copied().chain(faults).chain(own)
 }
 
 #[cfg(test)]

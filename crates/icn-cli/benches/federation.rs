@@ -284,6 +284,14 @@ fn restart(seat: &Seat, devnet: &Path) {
     node.wait().unwrap();
 }
 
+fn tell_resident(when: &str, seats: &[Seat]) {
+    let resident: Vec<_> = seats
+        .iter()
+        .map(|seat| format!("{} {} MB", seat.name, seat.resident_kib() / 1_000))
+        .collect();
+    println!("resident memory, {when:<27}{}", resident.join("   "));
+}
+
 fn main() {
     let dir = tempfile::tempdir().unwrap();
     let devnet = Devnet(dir.path().join("devnet"));
@@ -293,14 +301,7 @@ fn main() {
         "four nodes agree                            {:?} after their start",
         started.elapsed()
     );
-    let resident: Vec<_> = seats
-        .iter()
-        .map(|seat| format!("{} {} MB", seat.name, seat.resident_kib() / 1_000))
-        .collect();
-    println!(
-        "resident memory, idle                       {}",
-        resident.join("   ")
-    );
+    tell_resident("idle", &seats);
     let module = seats[0].client.put_block(Codec::Raw, NOOP).unwrap();
     for seat in &seats[1..] {
         seat.client.put_block(Codec::Raw, NOOP).unwrap();
@@ -320,14 +321,7 @@ fn main() {
     if wants("operations") {
         operations(&seats);
     }
-    let resident: Vec<_> = seats
-        .iter()
-        .map(|seat| format!("{} {} MB", seat.name, seat.resident_kib() / 1_000))
-        .collect();
-    println!(
-        "resident memory, after all of it            {}",
-        resident.join("   ")
-    );
+    tell_resident("after all of it", &seats);
     if wants("operations") {
         restart(&seats[3], &devnet.0);
     }

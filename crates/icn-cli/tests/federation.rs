@@ -93,18 +93,19 @@ impl Devnet {
         serde_json::from_slice(&std::fs::read(self.dir.path().join("devnet.json")).unwrap()).unwrap()
     }
 
-    fn pid(&self, name: &str) -> u32 {
+    /// What devnet.json says of a node.
+    fn node(&self, name: &str) -> Value {
         let state = self.state();
         let nodes = state["nodes"].as_array().unwrap();
-        let node = nodes.iter().find(|node| node["name"] == name).unwrap();
-        u32::try_from(node["process"]["pid"].as_u64().unwrap()).unwrap()
+        nodes.iter().find(|node| node["name"] == name).unwrap().clone()
+    }
+
+    fn pid(&self, name: &str) -> u32 {
+        u32::try_from(self.node(name)["process"]["pid"].as_u64().unwrap()).unwrap()
     }
 
     fn peer_address(&self, name: &str) -> String {
-        let state = self.state();
-        let nodes = state["nodes"].as_array().unwrap();
-        let node = nodes.iter().find(|node| node["name"] == name).unwrap();
-        node["p2p_address"].as_str().unwrap().to_owned()
+        self.node(name)["p2p_address"].as_str().unwrap().to_owned()
     }
 
     fn signal(&self, name: &str, signal: &str) {
@@ -129,13 +130,7 @@ impl Devnet {
     /// Every named node at one height with one root, and mana that reconciles between them.
     fn agree(&self, names: &[&str]) {
         let mut args = vec!["mana".to_owned(), "verify".into()];
-        let state = self.state();
-        for node in state["nodes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|node| names.contains(&node["name"].as_str().unwrap()))
-        {
+        for node in names.iter().map(|name| self.node(name)) {
             let (key, url) = (
                 node["api_key"].as_str().unwrap(),
                 node["api_url"].as_str().unwrap(),

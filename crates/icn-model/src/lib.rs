@@ -33,7 +33,7 @@ mod units;
 pub use block::{Block, BlockHeader, NamedRoot};
 pub use content::{Cid, CidError, Codec, Digest};
 pub use event::{Event, EventKind, EventRecord};
-pub use fault::{FAULT_CODES, Fault};
+pub use fault::Fault;
 pub use federation::{
     Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
     ParameterError, Parameters, Predecessor, Role, RoleKeys, SeatKind,

@@ -1,5 +1,6 @@
 //! Moving a store to another backend: the `storage migrate` of the command line.
 use anyhow::{Context as _, bail};
+use icn_model::Digest;
 use icn_store::{BackendKind, Contents, Location, Step};
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -66,7 +67,7 @@ pub fn run(from: &Location, to: &Location) -> anyhow::Result<Contents> {
 
 /// What was moved, as one line of JSON or of text.
 pub fn report(moved: &Contents, json: bool) -> String {
-    let digest: String = moved.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Digest::new(moved.digest).to_string();
     if json {
         serde_json::json!({ "entries": moved.entries, "bytes": moved.bytes, "sha256": digest }).to_string()
     } else {

@@ -1,5 +1,5 @@
 //! Breaks things on purpose, to see that the oracle notices. Nothing of it is in a node.
-use crate::config::UnknownName;
+use crate::{config::UnknownName, oracle::Invariant};
 use icn_model::{AccountRecord, Digest, Mana, OperationId, canonical};
 use icn_protocol::ledger::BlockPlace;
 use icn_store::{Batch, Durability, MemoryBackend, Reader as _, ScanRange, Store, StoreConfig, Table};
@@ -30,15 +30,20 @@ impl Broken {
         Self::Progress,
     ];
 
+    /// The invariant that no longer holds.
+    pub const fn invariant(self) -> Invariant {
+        match self {
+            Self::Agreement => Invariant::Agreement,
+            Self::Conservation => Invariant::Conservation,
+            Self::PaidOnce => Invariant::PaidOnce,
+            Self::Acknowledged => Invariant::Acknowledged,
+            Self::Progress => Invariant::Progress,
+        }
+    }
+
     /// The name on the command line: that of the invariant.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Agreement => "agreement",
-            Self::Conservation => "conservation",
-            Self::PaidOnce => "paid-once",
-            Self::Acknowledged => "acknowledged",
-            Self::Progress => "progress",
-        }
+        self.invariant().name()
     }
 }
 

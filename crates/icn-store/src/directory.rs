@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::OpenError;
+use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 
 /// Held by the process that has the store open, and the sign that a directory is a store.
@@ -95,6 +95,12 @@ impl StoreDir {
             .join(database_name(self.kind).expect("only backends with a directory open one"))
     }
 
+    /// Bytes of all files of the database.
+    pub(crate) fn size_bytes(&self) -> Result<u64, BackendError> {
+        bytes_below(&self.database())
+            .map_err(|error| BackendError::new(self.kind.name(), ErrorKind::Io, "measure its files", error))
+    }
+
     /// Has `create` make a database beside its place and moves it there when it is whole, unless
     /// there is one: a crash half-way leaves nothing that looks like a store.
     ///
@@ -180,7 +186,7 @@ pub(crate) fn check_format(path: &Path, stored: Option<&[u8]>, supported: u32) -
 }
 
 /// Bytes of all files below `path`.
-pub(crate) fn bytes_below(path: &Path) -> io::Result<u64> {
+fn bytes_below(path: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path)? {
         let entry = entry?;

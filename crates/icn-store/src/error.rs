@@ -275,3 +275,13 @@ pub enum OpenError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+impl OpenError {
+    /// What an engine said while the store in `place` was opened.
+    pub(crate) fn engine(place: impl fmt::Display, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Engine {
+            place: place.to_string(),
+            source: source.into(),
+        }
+    }
+}

@@ -43,14 +43,12 @@ pub fn open_existing(location: &Location) -> Result<Arc<dyn Backend>, OpenError>
 }
 
 fn refuse_half_moved(location: &Location, backend: &dyn Backend) -> Result<(), OpenError> {
-    let place = location.to_string();
     match is_half_moved(backend) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(OpenError::HalfMoved { place }),
-        Err(error) => Err(OpenError::Engine {
-            place,
-            source: error.into(),
+        Ok(true) => Err(OpenError::HalfMoved {
+            place: location.to_string(),
         }),
+        Err(error) => Err(OpenError::engine(location, error)),
     }
 }
 

@@ -80,10 +80,7 @@ impl RedbBackend {
 }
 
 fn engine(path: &Path, error: impl Into<redb::Error>) -> OpenError {
-    OpenError::Engine {
-        place: path.display().to_string(),
-        source: error.into().into(),
-    }
+    OpenError::engine(path.display(), error.into())
 }
 
 fn begin_write(db: &Database) -> Result<WriteTransaction, redb::Error> {

@@ -16,7 +16,7 @@ use self_cell::self_cell;
 
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
-use crate::directory::{StoreDir, bytes_below, check_format};
+use crate::directory::{StoreDir, check_format};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 use crate::prefix::{FORMAT_KEY, stored_bounds, stored_key};
@@ -50,10 +50,7 @@ impl RocksdbBackend {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let dir = StoreDir::acquire(path, BackendKind::Rocksdb)?;
-        let engine = |error: rocksdb::Error| OpenError::Engine {
-            place: path.display().to_string(),
-            source: error.into(),
-        };
+        let engine = |error: rocksdb::Error| OpenError::engine(path.display(), error);
         dir.create_if_absent(|unfinished| {
             let db = DB::open(&options(true), unfinished).map_err(engine)?;
             db.put_opt(
@@ -227,8 +224,7 @@ impl Backend for RocksdbBackend {
     }
 
     fn size_bytes(&self) -> Result<u64, BackendError> {
-        bytes_below(&self.dir.database())
-            .map_err(|error| BackendError::new(NAME, ErrorKind::Io, "measure its files", error))
+        self.dir.size_bytes()
     }
 
     fn maintain(&self) -> Result<(), BackendError> {

@@ -103,10 +103,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 }
 
 fn engine(path: &Path, error: fjall::Error) -> OpenError {
-    OpenError::Engine {
-        place: path.display().to_string(),
-        source: error.into(),
-    }
+    OpenError::engine(path.display(), error)
 }
 
 impl Trees {

@@ -69,10 +69,7 @@ impl PostgresqlBackend {
 
     pub(crate) fn open_or(settings: &PostgresqlSettings, absent: Absent) -> Result<Self, OpenError> {
         let server = Arc::new(Server::new(settings)?);
-        let driver = Driver::start().map_err(|source| OpenError::Engine {
-            place: server.place(),
-            source: source.into(),
-        })?;
+        let driver = Driver::start().map_err(|source| OpenError::engine(server.place(), source))?;
         let shared = Arc::clone(&server);
         let (writer, pool) = driver.run(async move {
             let writer = Writer::open(&shared, absent).await?;

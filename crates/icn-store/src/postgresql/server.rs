@@ -193,10 +193,7 @@ impl Server {
                 supported: LATEST,
             },
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.open_error(error),
-            error => OpenError::Engine {
-                place: self.place(),
-                source: error.into(),
-            },
+            error => OpenError::engine(self.place(), error),
         })
     }
 
@@ -297,10 +294,7 @@ impl Server {
                 place,
                 source: error.into(),
             },
-            _ => OpenError::Engine {
-                place,
-                source: error.into(),
-            },
+            _ => OpenError::engine(place, error),
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use self::history::History;
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
-use crate::directory::{StoreDir, bytes_below, check_format, failed};
+use crate::directory::{StoreDir, check_format, failed};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 use crate::prefix::{FORMAT_KEY, stored_bounds, stored_key};
@@ -58,10 +58,7 @@ impl SledBackend {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let dir = StoreDir::acquire(path, BackendKind::Sled)?;
-        let engine = |error: sled::Error| OpenError::Engine {
-            place: path.display().to_string(),
-            source: error.into(),
-        };
+        let engine = |error: sled::Error| OpenError::engine(path.display(), error);
         let db = open_database(&dir.database()).map_err(engine)?;
         let files = Files::open(&dir)?;
         if db.is_empty() {
@@ -332,8 +329,7 @@ impl Backend for SledBackend {
     }
 
     fn size_bytes(&self) -> Result<u64, BackendError> {
-        bytes_below(&self.dir.database())
-            .map_err(|error| BackendError::new(NAME, ErrorKind::Io, "measure its files", error))
+        self.dir.size_bytes()
     }
 
     fn maintain(&self) -> Result<(), BackendError> {

@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use self::connection::{Access, FORMAT_VERSION, create, open_connection, read_format};
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
-use crate::directory::{StoreDir, bytes_below, failed};
+use crate::directory::{StoreDir, failed};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
 use crate::moments::Moments;
@@ -65,10 +65,7 @@ impl SqliteBackend {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let dir = StoreDir::acquire(path, BackendKind::Sqlite)?;
-        let engine = |error: rusqlite::Error| OpenError::Engine {
-            place: path.display().to_string(),
-            source: error.into(),
-        };
+        let engine = |error: rusqlite::Error| OpenError::engine(path.display(), error);
         dir.create_if_absent(|unfinished| {
             std::fs::create_dir(unfinished)
                 .map_err(|source| failed("make the directory", unfinished, source))?;
@@ -303,8 +300,7 @@ impl Backend for SqliteBackend {
     }
 
     fn size_bytes(&self) -> Result<u64, BackendError> {
-        bytes_below(&self.dir.database())
-            .map_err(|error| BackendError::new(NAME, ErrorKind::Io, "measure its files", error))
+        self.dir.size_bytes()
     }
 
     fn maintain(&self) -> Result<(), BackendError> {
