@@ -19,7 +19,7 @@ use crate::{
 use commonware_consensus::{
     Application as ConsensusApplication, Heightable as _, marshal::ancestry::Ancestry,
 };
-use commonware_cryptography::{Digested, ed25519::PublicKey};
+use commonware_cryptography::Digested;
 use futures::{
     FutureExt as _, StreamExt as _,
     future::{Either, select},
@@ -33,7 +33,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// How far a block's time may lie before a seat's clock for the seat to vote for it at once.
 const CLOCK_SKEW: Millis = Millis::from_secs(2);
-/// A seat that misses what a block names as executed waits this long before it asks the block's proposer.
+/// A seat that misses what a block names as executed waits this long before it asks the other seats.
 const ASK_AFTER: Duration = Duration::from_millis(1_000);
 /// The next seats are fixed this many blocks before an epoch ends.
 pub(crate) const SEATS_FIXED_BEFORE_END: u64 = 16;
@@ -145,10 +145,11 @@ impl Application {
         Some(LogBlock::new(Block { header, operations }))
     }
 
-    /// Waits until what `block` builds on is executed here. Its proposer has it as final; here the certificate
+    /// Waits until what `block` builds on is executed here. Other seats have it as final; here the certificate
     /// may have been lost, and would never come again by itself: the blocks that could follow wait for this
-    /// seat. It may be one of a later height, up to the parent's, that makes this one final.
-    async fn await_executed(&self, clock: &impl Runtime, block: &BlockHeader, leader: &PublicKey) {
+    /// seat. It may be one of a later height, up to the parent's, that makes this one final. All seats are
+    /// asked, for the proposer need not have it any more: it may have lost it, or be one of two with one key.
+    async fn await_executed(&self, clock: &impl Runtime, block: &BlockHeader) {
         let named = block.executed.height;
         let needed = if block.state.is_some() {
             named.max(fixed_height(block.height))
@@ -163,8 +164,9 @@ impl Application {
             if let Either::Left(_) = select(&mut executed, patience).await {
                 return;
             }
+            let seats = self.ledger.seat_keys(block.epoch).unwrap_or_default();
             for height in needed.get()..block.height.get() {
-                self.log.ask_for(Height::new(height), leader);
+                self.log.ask_for(Height::new(height), &seats);
             }
         }
     }
@@ -173,7 +175,6 @@ impl Application {
     async fn judge(
         &self,
         clock: &mut impl Runtime,
-        leader: &PublicKey,
         block: &LogBlock,
         parent: &LogBlock,
     ) -> Result<(), Objection> {
@@ -201,7 +202,7 @@ impl Application {
         if !self.verifier.all_valid(clock, operations) {
             return Err(Objection::Signature);
         }
-        self.await_executed(clock, header, leader).await;
+        self.await_executed(clock, header).await;
         match self.ledger.root_at(named) {
             Some(ours) if ours == root => {}
             Some(ours) => {
@@ -303,10 +304,7 @@ impl<E: Runtime> ConsensusApplication<E> for Application {
         let (Some(block), Some(parent)) = (ancestry.next().await, ancestry.next().await) else {
             return false;
         };
-        match self
-            .judge(&mut runtime, &context.leader, block.inner(), parent.inner())
-            .await
-        {
+        match self.judge(&mut runtime, block.inner(), parent.inner()).await {
             Ok(()) => true,
             Err(objection) => {
                 let detail = format!("at height {}: {objection}", block.inner().header().height);
@@ -397,9 +395,8 @@ mod tests {
                 &genesis().parameters,
             );
             context.sleep(Duration::from_secs(10)).await;
-            let leader = keys::public(&leader).unwrap();
             let judged = application
-                .judge(&mut context, &leader, &LogBlock::new(block), &parent)
+                .judge(&mut context, &LogBlock::new(block), &parent)
                 .await;
             judged.err().map(|objection| objection.fault())
         })

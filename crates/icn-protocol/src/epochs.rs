@@ -32,10 +32,9 @@ use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef};
 use commonware_utils::{
-    Acknowledgement as _, NZDuration, NZU16, NZUsize, TryCollect as _, channel::mpsc, ordered::Set,
-    vec::NonEmptyVec,
+    Acknowledgement as _, NZDuration, NZU16, NZUsize, channel::mpsc, ordered::Set, vec::NonEmptyVec,
 };
-use icn_model::{EpochNumber, Genesis, Parameters, SeatEntry, SeatPhase};
+use icn_model::{EpochNumber, Genesis, Parameters, SeatPhase};
 use std::{num::NonZeroU64, time::Duration};
 
 pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
@@ -447,11 +446,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
 }
 
 fn seat_keys(ledger: &Ledger, epoch: Epoch) -> Option<Set<PublicKey>> {
-    let key = |seat: &SeatEntry| keys::public(&seat.key);
-    ledger.read(|state| {
-        let seats = state.seats(EpochNumber::new(epoch.get()))?;
-        seats.iter().filter_map(key).try_collect().ok()
-    })
+    ledger.seat_keys(EpochNumber::new(epoch.get()))
 }
 
 fn model_height(height: Height) -> icn_model::Height {

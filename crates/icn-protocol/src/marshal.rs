@@ -62,12 +62,15 @@ impl LogReader {
         Some(block.inner().clone())
     }
 
-    /// Asks `from` for the certificate that makes `height` final, in case that it got lost on its way here.
-    pub(crate) fn ask_for(&self, height: icn_model::Height, from: &PublicKey) {
-        if let Some((marshal, me)) = self.0.get()
-            && me != from
-        {
-            marshal.hint_finalized(Height::new(height.get()), NonEmptyVec::new(from.clone()));
+    /// Asks the others of `seats`, one after the other, for the certificate that makes `height` final, in case
+    /// that it got lost on its way here.
+    pub(crate) fn ask_for(&self, height: icn_model::Height, seats: &Set<PublicKey>) {
+        let Some((marshal, me)) = self.0.get() else {
+            return;
+        };
+        let others: Vec<_> = seats.iter().filter(|seat| *seat != me).cloned().collect();
+        if let Ok(others) = NonEmptyVec::try_from(others) {
+            marshal.hint_finalized(Height::new(height.get()), others);
         }
     }
 }

@@ -6,9 +6,10 @@ mod apply;
 mod load;
 mod operations;
 
-use crate::{block::LogBlock, counters::Counters, fan::Fan, pool::Pool};
-use commonware_utils::{channel::watch, sync::Mutex};
-use icn_model::{Digest, EventRecord, Height, OperationId, Refusal, Time, canonical};
+use crate::{block::LogBlock, counters::Counters, fan::Fan, keys, pool::Pool};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_utils::{TryCollect as _, channel::watch, ordered::Set, sync::Mutex};
+use icn_model::{Digest, EpochNumber, EventRecord, Height, OperationId, Refusal, SeatEntry, Time, canonical};
 use icn_state::State;
 use icn_store::{Reader as _, ScanRange, Store, StoreError, Table};
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,12 @@ impl Ledger {
     /// Reads the state.
     pub fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
         f(&self.inner.lock().state)
+    }
+
+    /// The keys that vote in an epoch, once its seats are fixed.
+    pub(crate) fn seat_keys(&self, epoch: EpochNumber) -> Option<Set<PublicKey>> {
+        let key = |seat: &SeatEntry| keys::public(&seat.key);
+        self.read(|state| state.seats(epoch)?.iter().filter_map(key).try_collect().ok())
     }
 
     /// The store underneath.
