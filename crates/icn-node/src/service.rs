@@ -261,6 +261,7 @@ async fn run_in_federation(
         key: key.clone(),
         genesis: genesis.clone(),
         partition: PARTITION.into(),
+        blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
         market: market.clone(),
         application: membership.application,
     };

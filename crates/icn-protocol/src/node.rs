@@ -19,6 +19,7 @@ use crate::{
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::Handle;
+use commonware_utils::NZU64;
 use futures::{
     future::{Either, select},
     pin_mut,
@@ -29,7 +30,10 @@ use icn_model::{
 };
 use icn_store::Store;
 use rand_core::CryptoRng;
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
+
+/// Blocks of the log that share a file of the journal on a disk. All files are opened at each start.
+pub const BLOCKS_PER_FILE: NonZeroU64 = NZU64!(4_096);
 
 /// What makes a node the one that it is.
 pub struct NodeConfig {
@@ -41,6 +45,9 @@ pub struct NodeConfig {
     pub genesis: Genesis,
     /// Prefix of the consensus journals' partitions.
     pub partition: String,
+    /// Blocks of the log that share a file of the journal: [`BLOCKS_PER_FILE`]
+    /// on disks, fewer where each sync costs what the file is long.
+    pub blocks_per_file: NonZeroU64,
     /// What it offers.
     pub market: MarketConfig,
     /// What it applies for a seat with, if it was invited.
@@ -150,6 +157,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         key,
         genesis: config.genesis,
         partition: config.partition,
+        blocks_per_file: config.blocks_per_file,
         may_vote: may_vote || alone,
         reader: reader.clone(),
     };

@@ -194,6 +194,7 @@ impl Federation {
                 key: secret(number),
                 genesis: genesis.clone(),
                 partition: format!("n{number}"),
+                blocks_per_file: node::BLOCKS_PER_FILE,
                 market: MarketConfig::default(),
                 application: None,
             };
