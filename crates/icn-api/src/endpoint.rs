@@ -49,6 +49,8 @@ pub enum Method {
     Get,
     /// Hands something in. Whatever is handed in is named by its hash, so sending it twice is sending it once.
     Post,
+    /// Changes what is named, all of it or nothing.
+    Patch,
 }
 
 impl Method {
@@ -57,6 +59,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
         }
     }
 }
@@ -80,11 +83,13 @@ pub enum Tag {
     Mana,
     /// Peers.
     Network,
+    /// How the node is set up.
+    Config,
 }
 
 impl Tag {
     /// Every tag with what it is about, in the order of the document.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Node, "The node itself: alive, ready, what it is"),
         (Self::Events, "What the log has brought about"),
         (Self::Operations, "What authors ask of the log"),
@@ -93,6 +98,7 @@ impl Tag {
         (Self::Mesh, "Jobs and who runs them"),
         (Self::Mana, "Accounts and their conservation"),
         (Self::Network, "Peers and addresses"),
+        (Self::Config, "How the node is set up"),
     ];
 
     /// The name.
@@ -106,6 +112,7 @@ impl Tag {
             Self::Mesh => "mesh",
             Self::Mana => "mana",
             Self::Network => "network",
+            Self::Config => "config",
         }
     }
 }

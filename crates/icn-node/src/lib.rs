@@ -9,6 +9,7 @@ mod executor;
 mod federation;
 mod http;
 pub mod identity;
+pub mod logging;
 mod metrics;
 pub mod migrate;
 mod network;

@@ -15,6 +15,7 @@ use crate::{
     market::{self, MarketConfig, MarketView},
     marshal::LogReader,
     membership,
+    resilience::Resilience,
     verify::Verifier,
 };
 use commonware_cryptography::Signer as _;
@@ -48,6 +49,8 @@ pub struct NodeConfig {
     /// Blocks of the log that share a file of the journal: [`BLOCKS_PER_FILE`]
     /// on disks, fewer where each sync costs what the file is long.
     pub blocks_per_file: NonZeroU64,
+    /// How it deals with others that do not answer.
+    pub resilience: Resilience,
     /// What it offers.
     pub market: MarketConfig,
     /// What it applies for a seat with, if it was invited.
@@ -109,7 +112,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     }
     let verifier = Arc::new(Verifier::default());
     let author = Author::new(config.did, config.key.clone(), ledger.clone());
-    let (market_view, reader) = (MarketView::default(), LogReader::default());
+    let (market_view, reader) = (MarketView::new(config.market), LogReader::default());
     let key = keys::private(&config.key);
     let me = key.public_key();
 
@@ -126,7 +129,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         blocker,
         admit,
     } = connections;
-    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks);
+    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks, config.resilience);
     let (sender, receiver) = operations;
     runtime.child("tell").spawn({
         let ledger = ledger.clone();
@@ -138,8 +141,8 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     });
     runtime.child("market").spawn({
         let parts = (ledger.clone(), exchange.clone(), author.clone());
-        let (view, offer) = (market_view.clone(), config.market);
-        move |runtime| market::run(runtime, offer, parts, executor, view, bids)
+        let view = market_view.clone();
+        move |runtime| market::run(runtime, parts, executor, view, bids)
     });
     runtime.child("membership").spawn({
         let (ledger, author) = (ledger.clone(), author.clone());

@@ -18,6 +18,7 @@ use icn_protocol::{
     ledger::Ledger,
     market::MarketConfig,
     node::{self, Node, NodeConfig},
+    resilience::Resilience,
     time::now,
 };
 use icn_store::{MemoryBackend, Store, StoreConfig};
@@ -175,6 +176,7 @@ impl Cluster {
             genesis: self.genesis.clone(),
             partition: birth.partition.clone(),
             blocks_per_file: BLOCKS_PER_FILE,
+            resilience: Resilience::default(),
             market: market(birth.at),
             application: None,
         };

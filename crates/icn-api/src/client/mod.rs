@@ -10,6 +10,7 @@ mod events;
 pub use error::ClientError;
 pub use events::EventStream;
 
+use crate::Method;
 use crate::{API_KEY_HEADER, PROBLEM_JSON, Problem};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -74,6 +75,7 @@ pub struct Client {
 
 /// One request, before it is sent.
 struct Request<'a> {
+    method: Method,
     path: String,
     query: Vec<(String, String)>,
     body: Option<(&'a str, &'a [u8])>,
@@ -86,6 +88,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn get(path: impl Into<String>) -> Self {
         Self {
+            method: Method::Get,
             path: path.into(),
             query: Vec::new(),
             body: None,
@@ -97,6 +100,7 @@ impl<'a> Request<'a> {
 
     fn post(path: &str, media: &'a str, bytes: &'a [u8]) -> Self {
         Self {
+            method: Method::Post,
             body: Some((media, bytes)),
             ..Self::get(path)
         }
@@ -248,7 +252,7 @@ impl Client {
                 .build()
                 .call(),
             Some((media, bytes)) => self
-                .prepared(self.agent.post(&url), request)
+                .prepared(self.with_body(request.method, &url), request)
                 .content_type(media)
                 .config()
                 .timeout_global(whole)
@@ -256,6 +260,14 @@ impl Client {
                 .send(bytes),
         };
         answer.map_err(|source| self.no_answer(source))
+    }
+
+    /// A request of a method that takes a body.
+    fn with_body(&self, method: Method, url: &str) -> RequestBuilder<ureq::typestate::WithBody> {
+        match method {
+            Method::Patch => self.agent.patch(url),
+            Method::Get | Method::Post => self.agent.post(url),
+        }
     }
 
     fn prepared<B>(&self, builder: RequestBuilder<B>, request: &Request<'_>) -> RequestBuilder<B> {

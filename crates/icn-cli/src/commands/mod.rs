@@ -1,4 +1,5 @@
 //! The commands, one module per subject; each takes its arguments and does one thing.
+pub(crate) mod config;
 pub(crate) mod dag;
 pub(crate) mod doctor;
 pub(crate) mod events;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Explain(args) => node::explain(output, &args),
         Command::Key(command) => key::run(&cli.global, output, command),
         Command::Federation(command) => federation::run(&cli.global, output, command),
+        Command::Config(command) => config::run(&session()?, command),
         Command::Dag(command) => dag::run(&session()?, command),
         Command::Job(command) => job::run(&session()?, command),
         Command::Mesh(command) => mesh::run(&session()?, &command),

@@ -9,6 +9,7 @@
 mod app;
 mod around;
 mod blocks;
+mod config;
 mod counts;
 mod events;
 mod extract;

@@ -1,11 +1,11 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, events, federation, files, front::Front, gate, mana, mesh, network, node,
-    operations,
+    app::App, around, blocks, config, events, federation, files, front::Front, gate, mana, mesh, network,
+    node, operations,
 };
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, patch, post},
 };
 use icn_api::{ENDPOINTS, Method, paths};
 use std::sync::Arc;
@@ -46,6 +46,8 @@ fn routes() -> Vec<Route<App>> {
         read(paths::BLACKLIST, get(mesh::blacklist)),
         read(paths::MANA, get(mana::accounts)),
         read(paths::ACCOUNT, get(mana::account)),
+        read(paths::CONFIG, get(config::config)),
+        (Method::Patch, paths::CONFIG, patch(config::change)),
         read(paths::NETWORK, get(network::network)),
         read(paths::PEERS, get(network::peers)),
     ]

@@ -4,6 +4,7 @@
     reason = "a test ends at the first thing that does not hold"
 )]
 mod basics;
+mod config;
 mod dag;
 mod events;
 mod harness;
