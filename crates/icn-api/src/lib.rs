@@ -25,6 +25,7 @@ pub mod federation;
 pub mod file;
 mod files;
 pub mod keyfile;
+pub mod keys;
 pub mod log;
 pub mod mana;
 pub mod mesh;
@@ -36,7 +37,9 @@ pub mod operations;
 pub mod paths;
 pub mod sse;
 
-pub use endpoint::{Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, Tag, Type};
+pub use endpoint::{
+    Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, ScopeError, Tag, Type,
+};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{ApiError, ErrorKind, Problem, codes, explain};
 pub use files::{InvitationFile, InvitationFileError, Profile};
@@ -71,5 +74,7 @@ pub const MAX_PAGE: usize = 1_000;
 pub const MAX_OPERATIONS_BODY_BYTES: usize = 8 << 20;
 /// Largest body with an invitation: it holds the federation's genesis.
 pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
+/// Largest body with a wish about a key.
+pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a file that is sent in one request; larger ones are sent block by block.
 pub const MAX_FILE_BODY_BYTES: usize = 64 << 20;

@@ -1,9 +1,6 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
-use super::{
-    front::{self, Front},
-    status::Usage,
-};
-use crate::config::Config;
+use super::{front::Front, status::Usage};
+use crate::{access, config::Config};
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{ledger::Ledger, market::MarketConfig, node::Node};
@@ -95,7 +92,7 @@ impl Shared {
 
     /// The node's clock.
     pub(super) fn now(&self) -> Time {
-        front::now()
+        access::now()
     }
 
     /// Why the log has stopped, if it has.
