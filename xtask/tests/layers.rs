@@ -12,11 +12,12 @@ use std::{
 };
 
 /// Heavy libraries, each confined to one crate.
-const CONFINED: [(&str, &str); 5] = [
+const CONFINED: [(&str, &str); 6] = [
     ("libp2p", "icn-net"),
     ("wasmtime", "icn-sandbox"),
     ("fjall", "icn-store"),
     ("axum", "icn-node"),
+    ("tokio-rustls", "icn-node"),
     ("ureq", "icn-api"),
 ];
 /// Crates without a clock, randomness or IO: nothing of these libraries.

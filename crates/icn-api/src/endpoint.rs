@@ -4,7 +4,7 @@
 //! OpenAPI document is made.
 use crate::ErrorKind;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// What an API key lets its holder do. A scope includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,24 @@ impl Scope {
     }
 }
 
+/// A text names no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key's scope is one of read, submit, operate, admin")]
+pub struct ScopeError;
+
+/// The scopes that a key can have, by their names.
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let scopes = [Self::Read, Self::Submit, Self::Operate, Self::Admin];
+        scopes
+            .into_iter()
+            .find(|scope| scope.name() == text)
+            .ok_or(ScopeError)
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -51,6 +69,8 @@ pub enum Method {
     Post,
     /// Changes what is named, all of it or nothing.
     Patch,
+    /// Takes something away.
+    Delete,
 }
 
 impl Method {
@@ -60,6 +80,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -85,11 +106,13 @@ pub enum Tag {
     Network,
     /// How the node is set up.
     Config,
+    /// Who may use the interface.
+    Access,
 }
 
 impl Tag {
     /// Every tag with what it is about, in the order of the document.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Node, "The node itself: alive, ready, what it is"),
         (Self::Events, "What the log has brought about"),
         (Self::Operations, "What authors ask of the log"),
@@ -99,6 +122,7 @@ impl Tag {
         (Self::Mana, "Accounts and their conservation"),
         (Self::Network, "Peers and addresses"),
         (Self::Config, "How the node is set up"),
+        (Self::Access, "Who may use the interface, and for what"),
     ];
 
     /// The name.
@@ -113,6 +137,7 @@ impl Tag {
             Self::Mana => "mana",
             Self::Network => "network",
             Self::Config => "config",
+            Self::Access => "access",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 use crate::{
     Answer, Body, Endpoint, ErrorKind, MAX_CONFIG_BODY_BYTES, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES,
-    MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, config, dag, events, federation, log, mana,
-    mesh, network, node, operations, paths,
+    MAX_KEY_BODY_BYTES, MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, config, dag, events,
+    federation, keys, log, mana, mesh, network, node, operations, paths,
 };
 use icn_model::{EventRecord, limits::MAX_DAG_BLOCK_BYTES};
 
@@ -51,6 +51,25 @@ const OF_PUTTING: &[ErrorKind] = &[
 const OF_CONFIGURING: &[ErrorKind] = &[
     ErrorKind::Unauthorised,
     ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
+];
+/// The errors of what is done to one key.
+const OF_A_KEY: &[ErrorKind] = &[ErrorKind::Unauthorised, ErrorKind::Forbidden, ErrorKind::NotFound];
+/// The errors of making keys.
+const OF_MAKING_KEYS: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
+    ErrorKind::KeyNameTaken,
+    ErrorKind::TooManyKeys,
+];
+/// The errors of giving a key a new secret.
+const OF_ROTATING_KEYS: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::NotFound,
     ErrorKind::BodyTooLarge,
     ErrorKind::UnsupportedMediaType,
 ];
@@ -496,6 +515,64 @@ pub const ENDPOINTS: &[Endpoint] = &[
             Tag::Config,
             "Change the configuration at run time",
             &[ok(Body::json::<config::ConfigChanged>())],
+        )
+    },
+    Endpoint {
+        scope: Scope::Admin,
+        errors: OF_THE_KEY,
+        ..get(
+            "keys",
+            paths::KEYS,
+            Tag::Access,
+            "The named keys of this interface, without their secrets",
+            &[ok(Body::json::<keys::Keys>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Admin,
+        details: "The secret is in this answer and nowhere else: the node keeps its hash.",
+        request: Some(Body::json::<keys::NewKey>()),
+        max_request_bytes: MAX_KEY_BODY_BYTES,
+        errors: OF_MAKING_KEYS,
+        ..get(
+            "make_key",
+            paths::KEYS,
+            Tag::Access,
+            "Make a key",
+            &[Answer {
+                status: 201,
+                meaning: "Made, and counts from now on",
+                body: Body::json::<keys::MadeKey>(),
+            }],
+        )
+    },
+    Endpoint {
+        method: Method::Delete,
+        scope: Scope::Admin,
+        errors: OF_A_KEY,
+        ..get(
+            "revoke_key",
+            paths::KEY,
+            Tag::Access,
+            "Revoke a key: from now on it counts no more",
+            &[ok(Body::json::<keys::KeyView>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Admin,
+        details: "The old secret counts until the overlap is over, so that its holders can change over without \
+                  a gap. The new one is in this answer and nowhere else.",
+        request: Some(Body::json::<keys::RotateKey>()),
+        max_request_bytes: MAX_KEY_BODY_BYTES,
+        errors: OF_ROTATING_KEYS,
+        ..get(
+            "rotate_key",
+            paths::KEY_ROTATE,
+            Tag::Access,
+            "Give a key a new secret",
+            &[ok(Body::json::<keys::MadeKey>())],
         )
     },
 ];

@@ -135,7 +135,7 @@ api_errors! {
         "The route takes another kind of body.",
         "Set the Content-Type that the detail names.";
     907 429 RateLimited { retry_after_secs: u64 } "rate-limited", "too many requests: try again in {retry_after_secs} s",
-        "The node answers each client a bounded number of times a second.",
+        "The node answers each client, by key or else by address, a bounded number of times a minute.",
         "Wait as long as Retry-After says; send several operations in one request.";
     908 503 NotReady { reason: String } "not-ready", "not ready: {reason}",
         "The node is starting, has no federation yet, or has lost what it needs to serve.",
@@ -170,6 +170,12 @@ api_errors! {
     918 409 InFederation { id: Cid } "in-federation", "the node is in the federation {id} already",
         "A node belongs to one federation for its life.",
         "To join another federation, start a node with another data directory.";
+    931 409 KeyNameTaken { name: String } "key-name-taken", "there is a key called {name} already",
+        "Each key has a name of its own, by which the audit log tells who did what.",
+        "Choose another name, or give the key a new secret: `icn-cli api-key rotate NAME`.";
+    932 409 TooManyKeys { max: usize } "too-many-keys", "the node has {max} keys, which is as many as it keeps",
+        "Every request is compared with every key, so their number is bounded.",
+        "Revoke keys that nobody uses: `icn-cli api-key ls`, `icn-cli api-key revoke NAME`.";
 }
 
 impl std::error::Error for ApiError {}

@@ -17,6 +17,10 @@ pub struct Profile {
     /// The key file to sign operations with; relative to this file's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_path: Option<std::path::PathBuf>,
+    /// Certificates (PEM) that a node's own is to be signed by, in place of those of the public authorities; relative
+    /// to this file's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_cert: Option<std::path::PathBuf>,
     /// For whom operations are done; the identity that begins with the key, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did: Option<Did>,

@@ -26,6 +26,7 @@ pub mod federation;
 pub mod file;
 mod files;
 pub mod keyfile;
+pub mod keys;
 pub mod log;
 pub mod mana;
 pub mod mesh;
@@ -37,7 +38,9 @@ pub mod operations;
 pub mod paths;
 pub mod sse;
 
-pub use endpoint::{Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, Tag, Type};
+pub use endpoint::{
+    Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, ScopeError, Tag, Type,
+};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{ApiError, ErrorKind, Problem, codes, explain};
 pub use files::{InvitationFile, InvitationFileError, Profile};
@@ -74,5 +77,7 @@ pub const MAX_OPERATIONS_BODY_BYTES: usize = 8 << 20;
 pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
 /// Largest change of a configuration.
 pub const MAX_CONFIG_BODY_BYTES: usize = 64 << 10;
+/// Largest body with a wish about a key.
+pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a file that is sent in one request; larger ones are sent block by block.
 pub const MAX_FILE_BODY_BYTES: usize = 64 << 20;

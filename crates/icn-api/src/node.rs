@@ -121,9 +121,55 @@ pub struct Status {
     pub jobs: JobsStatus,
     /// Its storage.
     pub storage: StorageStatus,
+    /// Who can use its interface, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessStatus>,
     /// What an operator should look at, for people; most urgent first.
     pub warnings: Vec<String>,
 }
+
+/// Who can use a node's interface, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AccessStatus {
+    /// Whether callers need a key.
+    pub require_auth: bool,
+    /// The certificate that it shows; none where it speaks plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
+    /// Named keys that count now.
+    pub keys: u64,
+    /// Named keys whose time is over or soon will be, by name.
+    pub keys_ending: Vec<KeyEnd>,
+}
+
+/// A node's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct CertificateStatus {
+    /// The host names and addresses that it is for.
+    pub names: Vec<String>,
+    /// From when it is valid.
+    pub not_before: Time,
+    /// Until when it is valid.
+    pub not_after: Time,
+    /// Why what its files hold now is not in use, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_failed: Option<String>,
+}
+
+/// A key whose time is over or soon will be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct KeyEnd {
+    /// What it is called.
+    pub name: crate::keys::KeyName,
+    /// Until when it counts.
+    pub expires: Time,
+}
+
+/// Before this much is left of a certificate or a key, an operator should look after it.
+pub const ENDS_SOON: Millis = Millis::from_secs(14 * 24 * 3_600);
 
 /// Where a node's log stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -96,6 +96,7 @@ fn all_paths() -> Paths {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
             Method::Patch => HttpMethod::Patch,
+            Method::Delete => HttpMethod::Delete,
         };
         let item = PathItem::new(method, operation(endpoint));
         match items.get_mut(endpoint.path) {
@@ -157,6 +158,7 @@ fn path_parameter(name: &str) -> Parameter {
             JsonType::String,
             "A content id: CIDv1, SHA-256, raw or DAG-CBOR, in base32",
         ),
+        "name" => (JsonType::String, "What the key is called"),
         "did" => (JsonType::String, "An identity: did:key:z6Mk…"),
         _ => (JsonType::String, "An id, as the node gave it"),
     };

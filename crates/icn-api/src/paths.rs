@@ -63,7 +63,14 @@ pub const CONFIG: &str = "/v1/config";
 /// Connected peers.
 pub const PEERS: &str = "/v1/network/peers";
 
-/// `path` with `value` in place of its one parameter. Values of this API (ids, CIDs, DIDs, numbers)
+/// The keys of the interface.
+pub const KEYS: &str = "/v1/keys";
+/// A key.
+pub const KEY: &str = "/v1/keys/{name}";
+/// A new secret for a key.
+pub const KEY_ROTATE: &str = "/v1/keys/{name}/rotate";
+
+/// `path` with `value` in place of its one parameter. Values of this API (ids, CIDs, DIDs, names of keys, numbers)
 /// consist of characters that a path segment may have.
 pub fn with(path: &str, value: impl std::fmt::Display) -> String {
     match (path.find('{'), path.find('}')) {

@@ -1,6 +1,6 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
 use crate::commands::{
-    config, dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage,
+    api_key, config, dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage,
 };
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +35,9 @@ pub(crate) struct Global {
         value_name = "KEY"
     )]
     pub(crate) api_key: Option<String>,
+    /// Certificates (PEM) of whoever signs the node's own, for https:// with an authority of one's own
+    #[arg(long, global = true, env = "ICN_CA_CERT", value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
     /// The profile to use instead of the default ones
     #[arg(
         long,
@@ -72,6 +75,9 @@ pub(crate) enum Command {
     /// Make, show and convert keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make, list, rotate and revoke keys of the node's HTTP interface
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Found, join and run a federation
     #[command(subcommand)]
     Federation(federation::FederationCommand),

@@ -78,6 +78,17 @@ fn problem(error: &anyhow::Error) -> Option<Problem> {
 }
 
 fn remedy(error: &anyhow::Error) -> Option<&'static str> {
+    let distrusted = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<ClientError>()
+            .is_some_and(ClientError::is_distrusted)
+    };
+    if error.chain().any(distrusted) {
+        return Some(
+            "name the certificate of whoever signed the node's with --ca-cert or ICN_CA_CERT, and the node by a name \
+             that its certificate has; a node without a certificate speaks http://",
+        );
+    }
     let unreachable = |cause: &(dyn std::error::Error + 'static)| {
         cause
             .downcast_ref::<ClientError>()

@@ -12,6 +12,22 @@ pub(crate) fn time(time: Time) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The beginning of a day in UTC, from 1970 to 9999; none if there is no such day.
+pub(crate) fn midnight(year: u64, month: u64, day: u64) -> Option<Time> {
+    if !(1_970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Never too late, and early by less than the days of two months and the leap days that it leaves out.
+    let guess = (year - 1_970) * 365 + (month - 1) * 28 + (day - 1);
+    let days = (guess..)
+        .take(MAX_DAYS_OFF)
+        .find(|days| civil(*days) == (year, month, day))?;
+    Some(Time::new(days * 86_400_000))
+}
+
+/// How far the guess of [`midnight`] can be off: 1,947 leap days by 9999, and 29 days of a year's months.
+const MAX_DAYS_OFF: usize = 2_100;
+
 /// Year, month and day of the so manieth day after 1970-01-01, in the Gregorian calendar: counted from
 /// 1 March of the year 0, so that the leap day is a year's last.
 fn civil(days: u64) -> (u64, u64, u64) {

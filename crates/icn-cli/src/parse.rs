@@ -1,5 +1,5 @@
 //! Values on the command line: spans, sizes, `key=value` pairs.
-use icn_model::Millis;
+use icn_model::{Millis, Time};
 use std::path::PathBuf;
 
 /// Splits the digits at the beginning from what follows.
@@ -30,6 +30,28 @@ pub(crate) fn span(text: &str) -> Result<Millis, String> {
         .checked_mul(ms)
         .map(Millis::new)
         .ok_or_else(|| format!("{text:?} is too long"))
+}
+
+/// A moment, as people say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// So long from now.
+    After(Millis),
+    /// Then.
+    At(Time),
+}
+
+/// Reads a span like `90d`, or the beginning of a day like `2027-03-01`, in UTC.
+pub(crate) fn when(text: &str) -> Result<When, String> {
+    let Some((year, rest)) = text.split_once('-') else {
+        return span(text).map(When::After);
+    };
+    let wrong = || format!("{text:?} is neither a span like 90d nor a day like 2027-03-01");
+    let (month, day) = rest.split_once('-').ok_or_else(wrong)?;
+    let part = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    crate::format::midnight(part(year)?, part(month)?, part(day)?)
+        .map(When::At)
+        .ok_or_else(wrong)
 }
 
 /// Reads `4096`, `64k`, `256MiB` or `1g`; units are powers of 1,024.
@@ -105,6 +127,25 @@ mod tests {
             "18446744073709551615d",
         ] {
             assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_are_spans_or_days() {
+        assert_eq!(when("90d"), Ok(When::After(Millis::from_secs(90 * 86_400))));
+        assert_eq!(when("1970-01-02"), Ok(When::At(Time::new(86_400_000))));
+        assert_eq!(when("2028-02-29"), Ok(When::At(Time::new(1_835_395_200_000))));
+        for text in [
+            "",
+            "tomorrow",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-1",
+            "2027-01-00",
+            "-1-1",
+            "99999-01-01",
+        ] {
+            assert!(when(text).is_err(), "{text}");
         }
     }
 

@@ -17,7 +17,7 @@ const OF_USER: &str = "icn/cli.toml";
 pub(crate) struct Settings {
     /// The profile's file, if there is one.
     pub(crate) source: Option<PathBuf>,
-    /// What holds. `key_path` is relative to the current directory.
+    /// What holds. Paths are relative to the current directory.
     pub(crate) profile: Profile,
 }
 
@@ -31,10 +31,12 @@ pub(crate) fn settings(global: &Global) -> anyhow::Result<Settings> {
         None => first_of(&defaults())?,
     };
     let profile = &mut settings.profile;
-    // The key of a profile is for the profile's node, not for any other that an option names.
+    // The key of a profile, and whom it trusts, is for the profile's node, not for any other that an option names.
     if global.api_url.is_some() && global.api_url != profile.api_url {
         profile.api_key = None;
+        profile.ca_cert = None;
     }
+    profile.ca_cert = global.ca_cert.clone().or(profile.ca_cert.take());
     profile.api_url = global.api_url.clone().or(profile.api_url.take());
     profile.api_key = global.api_key.clone().or(profile.api_key.take());
     if global.key_path.is_some() {
@@ -78,6 +80,7 @@ fn read(path: &Path) -> anyhow::Result<Profile> {
         toml::from_str(&text).with_context(|| format!("the profile {} is not usable", path.display()))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     profile.key_path = profile.key_path.map(|key| directory.join(key));
+    profile.ca_cert = profile.ca_cert.map(|file| directory.join(file));
     Ok(profile)
 }
 

@@ -11,12 +11,15 @@ use crate::{
 };
 use anyhow::Context as _;
 use icn_api::{
-    client::{Client, ClientConfig},
+    client::{Client, ClientConfig, ClientError},
     keyfile,
     operations::{NextOperation, OperationState, OperationStatus},
 };
 use icn_model::{Action, Did, Height, Millis, Operation, OperationId, Refusal, SecretKey, SignedOperation};
 use std::{
+    fs,
+    io::Read as _,
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -27,6 +30,8 @@ const VALIDITY: Millis = Millis::from_secs(15 * 60);
 const WAIT_ONCE: Duration = Duration::from_secs(5);
 /// How long a command waits for its operation to be final.
 const WAIT_ALL: Duration = Duration::from_secs(60);
+/// More than all public authorities' certificates take together.
+const MAX_CERTIFICATES_BYTES: u64 = 4 << 20;
 /// How often a number is taken anew when somebody else with the same key took it first.
 const MAX_RACES: usize = 3;
 
@@ -74,9 +79,15 @@ impl Session {
         };
         let config = ClientConfig {
             api_key: profile.api_key.clone(),
+            ca_pem: profile.ca_cert.as_deref().map(read_certificates).transpose()?,
             ..ClientConfig::new(url)
         };
-        Ok(Client::new(config)?)
+        Client::new(config).map_err(|error| match (&profile.ca_cert, error) {
+            (Some(path), error @ ClientError::Certificates) => {
+                Usage::new(format!("{}: {error}", path.display())).into()
+            }
+            (_, error) => error.into(),
+        })
     }
 
     /// Who signs.
@@ -203,6 +214,14 @@ impl Signer {
         };
         SignedOperation::sign(operation, &self.key)
     }
+}
+
+fn read_certificates(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read =
+        fs::File::open(path).and_then(|file| file.take(MAX_CERTIFICATES_BYTES).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read the certificates in {} (--ca-cert)", path.display()))?;
+    Ok(bytes)
 }
 
 /// Hands an operation in and waits for what becomes of it.

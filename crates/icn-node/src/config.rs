@@ -12,13 +12,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod access;
 mod layers;
 mod live;
 mod network;
+mod secrets;
 
+pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
 pub use layers::{Layered, Sources};
 pub use live::{ChangeError, Live};
 pub use network::Network;
+pub(crate) use secrets::text_of as secret_of;
 
 /// What a node is told. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub struct Config {
     pub identity: Identity,
     /// Who may use its HTTP interface.
     pub api: Api,
+    /// The same, and what callers without a key may do.
+    pub security: Security,
+    /// What it writes down of those who used it.
+    pub audit: Audit,
     /// What it measures.
     pub monitoring: Monitoring,
     /// What it gives.
@@ -48,8 +56,23 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Runtime {
+    /// What it is run for; in production it refuses what is unsafe. Default: development.
+    pub environment: Environment,
     /// In memory, on loopback, a federation of one, with a well-known API key. Default: false.
     pub test_mode: bool,
+}
+
+/// What a node is run for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// To build and try things.
+    #[default]
+    Development,
+    /// To rely on: what is unsafe is refused at the start.
+    Production,
+    /// To test.
+    Testing,
 }
 
 /// `[storage]`
@@ -170,30 +193,6 @@ impl Identity {
     /// The key's file.
     pub fn key_path(&self, data_dir: &Path) -> PathBuf {
         self.key_path.clone().unwrap_or_else(|| data_dir.join("node.key"))
-    }
-}
-
-/// `[api]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Api {
-    /// Key for the HTTP interface. Default: made at the first start, kept in `cli.toml` in `data_dir`.
-    pub api_key: Option<String>,
-}
-
-/// `[monitoring]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Monitoring {
-    /// Serve `/metrics`. Default: true.
-    pub metrics_enabled: bool,
-}
-
-impl Default for Monitoring {
-    fn default() -> Self {
-        Self {
-            metrics_enabled: true,
-        }
     }
 }
 
@@ -336,6 +335,12 @@ pub enum ConfigError {
         /// What is wrong with it, and what may have been meant.
         reason: String,
     },
+    /// Two keys that mean the same have two values.
+    #[error("api.{name} and security.{name} mean the same and differ: set one of them")]
+    Contradiction {
+        /// The key in both sections.
+        name: &'static str,
+    },
     /// A value is of the right type and cannot be used.
     #[error("{key} = {value:?}: {reason}")]
     Value {
@@ -371,9 +376,6 @@ impl Config {
                 &self.performance.max_concurrent_jobs,
                 "at most 1024",
             );
-        }
-        if self.api.api_key.as_ref().is_some_and(|key| key.len() < 8) {
-            return value("api.api_key", &"…", "a key has at least 8 characters");
         }
         let public = self
             .network
@@ -417,6 +419,7 @@ impl Config {
             return value("logging.level", &self.logging.level, &reason);
         }
         self.network.check()?;
+        self.check_access()?;
         self.storage.location().map(drop)?;
         self.p2p_address().map(drop)
     }
@@ -519,7 +522,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("icn.toml");
         let text = format!(
-            "[storage]\ndata_dir = {:?}\n[api]\napi_key = \"a secret of mine\"\n[mesh]\nblacklist_after_failures = 7",
+            "[storage]\ndata_dir = {:?}\n[api]\napi_key = \"a-secret-of-mine\"\n[security]\nopen_rate_limit = 0\n\
+             [runtime]\nenvironment = \"testing\"\n[mesh]\nblacklist_after_failures = 7",
             dir.path()
         );
         std::fs::write(&path, text).unwrap();
@@ -537,7 +541,10 @@ mod tests {
         };
         let file = path.display().to_string();
         assert_eq!(of("mesh.blacklist_after_failures"), ("7".into(), file.clone()));
-        assert_eq!(of("api.api_key"), ("\"***\"".into(), file));
+        assert_eq!(of("api.api_key"), ("\"***\"".into(), file.clone()));
+        assert_eq!(of("api.tls_cert_path"), (String::new(), "default".into()));
+        assert_eq!(of("security.open_rate_limit"), ("0".into(), file.clone()));
+        assert_eq!(of("runtime.environment"), ("\"testing\"".into(), file));
         assert_eq!(
             of("performance.max_concurrent_jobs"),
             ("3".into(), "command line".into())
@@ -581,6 +588,18 @@ mod tests {
             ("[logging]\nformat = \"xml\"", "logging.format"),
             ("[logging]\noutput = 3", "logging.output"),
             ("[identity]\nnode_did = \"did:web:x\"", "identity.node_did"),
+            ("[api]\nrate_limit = -1", "api.rate_limit"),
+            ("[api]\nrequire_auth = \"no\"", "api.require_auth"),
+            ("[api]\napi_key_env = \"my secret\"", "api.api_key_env"),
+            ("[api]\napi_key_env = \"NOT_SET_ANYWHERE\"", "api.api_key_env"),
+            ("[security]\nauth_token = \"short\"", "security.auth_token"),
+            ("[security]\nopen_rate_limit = 1.5", "security.open_rate_limit"),
+            ("[audit]\nenabled = 1", "audit.enabled"),
+            ("[runtime]\nenvironment = \"staging\"", "runtime.environment"),
+            (
+                "[monitoring]\nmetrics_bind_addr = \"9090\"",
+                "monitoring.metrics_bind_addr",
+            ),
             (
                 "[identity]\nkey_passphrase_env = \"my secret word\"",
                 "identity.key_passphrase_env",

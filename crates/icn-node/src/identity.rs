@@ -38,6 +38,27 @@ pub enum IdentityError {
         /// The file.
         path: PathBuf,
     },
+    /// A node in production has a key that is not encrypted.
+    #[error(
+        "the key in {path} is not encrypted, which is unsafe in production: encrypt it (icn-cli key export {path} \
+         --to NEW), put the new file in its place and its passphrase in {variable} or {variable}_FILE",
+        path = path.display()
+    )]
+    Plain {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        variable: String,
+    },
+    /// A node in production would make a key that is not encrypted.
+    #[error(
+        "no passphrase for the new key, which unencrypted would be unsafe in production: set {variable} or \
+         {variable}_FILE"
+    )]
+    PlainNew {
+        /// The variable.
+        variable: String,
+    },
     /// The configuration promises a passphrase for a new key, and there is none.
     #[error(
         "no passphrase for the new key: identity.key_passphrase_env names {variable}, and neither it nor \
@@ -49,17 +70,23 @@ pub enum IdentityError {
     },
 }
 
-/// The node's key: the one that `settings` name, or that is in `data_dir`, or a new one that is kept there.
+/// The node's key: the one that `settings` name, or that is in `data_dir`, or a new one that is kept there. In
+/// production it has to be encrypted.
 ///
 /// # Errors
 /// [`IdentityError`] if there is no key and none may be made, or it cannot be read or written.
-pub fn load_or_create(settings: &Identity, data_dir: &Path) -> Result<SecretKey, IdentityError> {
-    load_or_create_with(settings, data_dir, |name| env::var_os(name))
+pub fn load_or_create(
+    settings: &Identity,
+    data_dir: &Path,
+    is_production: bool,
+) -> Result<SecretKey, IdentityError> {
+    load_or_create_with(settings, data_dir, is_production, |name| env::var_os(name))
 }
 
 fn load_or_create_with(
     settings: &Identity,
     data_dir: &Path,
+    is_production: bool,
     look_up: impl Fn(&str) -> Option<OsString>,
 ) -> Result<SecretKey, IdentityError> {
     let path = settings.key_path(data_dir);
@@ -74,6 +101,12 @@ fn load_or_create_with(
     }
     if path.exists() {
         let stored = keyfile::load(&path)?;
+        if is_production && !stored.is_encrypted() {
+            return Err(IdentityError::Plain {
+                path,
+                variable: variable.to_owned(),
+            });
+        }
         if passphrase.is_some() && !stored.is_encrypted() {
             tracing::warn!(
                 path = %shown,
@@ -100,6 +133,11 @@ fn load_or_create_with(
                 variable: variable.clone(),
             });
         }
+        (None, None) if is_production => {
+            return Err(IdentityError::PlainNew {
+                variable: variable.to_owned(),
+            });
+        }
         (None, None) => keyfile::write_new(&path, &key)?,
     }
     tracing::info!(path = %shown, encrypted = passphrase.is_some(), "made a key for this node");
@@ -113,7 +151,7 @@ mod tests {
 
     /// Starts with the passphrase `word` in `variable`, if there is one.
     fn start(settings: &Identity, data_dir: &Path, word: Option<(&str, &str)>) -> Result<SecretKey, String> {
-        load_or_create_with(settings, data_dir, |name| {
+        load_or_create_with(settings, data_dir, false, |name| {
             word.filter(|(variable, _)| *variable == name)
                 .map(|(_, word)| word.into())
         })
@@ -145,6 +183,28 @@ mod tests {
             start(&settings, plain.path(), WORD).unwrap().public(),
             key.public()
         );
+    }
+
+    #[test]
+    fn production_takes_encrypted_keys_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |word: Option<&str>| {
+            let look_up = |name: &str| word.filter(|_| name == PASSPHRASE_VARIABLE).map(Into::into);
+            load_or_create_with(&Identity::default(), dir.path(), true, look_up)
+                .map_err(|error| error.to_string())
+        };
+        let path = dir.path().join("node.key");
+        let none = start(None).unwrap_err();
+        assert!(
+            none.contains("ICN_KEY_PASSPHRASE_FILE") && !path.exists(),
+            "{none}"
+        );
+        keyfile::write_new(&path, &keyfile::generate().unwrap()).unwrap();
+        let plain = start(Some("open sesame")).unwrap_err();
+        assert!(plain.contains("icn-cli key export"), "{plain}");
+        fs::remove_file(&path).unwrap();
+        let made = start(Some("open sesame")).unwrap();
+        assert_eq!(start(Some("open sesame")).unwrap().public(), made.public());
     }
 
     #[test]

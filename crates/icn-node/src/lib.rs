@@ -4,6 +4,7 @@
 //! It decides nothing of its own: what operations mean is `icn-state`, what a node does over time is
 //! `icn-protocol`. Imported as `icn_runtime`.
 
+mod access;
 pub mod config;
 mod executor;
 mod federation;
@@ -13,4 +14,5 @@ pub mod logging;
 mod metrics;
 pub mod migrate;
 mod network;
+mod reload;
 pub mod service;

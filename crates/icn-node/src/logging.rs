@@ -106,12 +106,16 @@ impl Log {
         }
     }
 
-    /// Opens the log's file anew, as after it was moved away.
+    /// Opens the log's file anew, as after it was moved away, and says which one.
     ///
     /// # Errors
     /// If it cannot be opened; the lines go where they went before, then.
-    pub fn reopen(&self) -> anyhow::Result<()> {
-        self.file.as_ref().map_or(Ok(()), LogFile::reopen)
+    pub fn reopen(&self) -> anyhow::Result<String> {
+        let Some(file) = &self.file else {
+            return Ok("it goes to no file".into());
+        };
+        file.reopen()?;
+        Ok(file.path.display().to_string())
     }
 }
 

@@ -114,9 +114,18 @@ struct Options {
     /// Key for the HTTP interface [default: made at the first start, kept in cli.toml in the data directory]
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
+    /// Certificate for HTTPS with those that signed it, PEM; with --tls-key-path
+    #[arg(long, value_name = "FILE")]
+    tls_cert_path: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key_path: Option<PathBuf>,
     /// Serve Prometheus metrics at /metrics
-    #[arg(long, value_name = "BOOL")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     metrics_enabled: Option<bool>,
+    /// Where to serve metrics without a key [default: 127.0.0.1:9090 or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_bind_addr: Option<SocketAddr>,
     /// Genesis of a federation that this node founds with others (`icn-cli federation create`)
     #[arg(long, value_name = "FILE", conflicts_with = "invitation")]
     genesis: Option<PathBuf>,
@@ -167,12 +176,18 @@ struct StorageLayer {
 struct ApiLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert_path: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key_path: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct MonitoringLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_bind_addr: Option<SocketAddr>,
 }
 
 impl Options {
@@ -194,9 +209,12 @@ impl Options {
             },
             api: ApiLayer {
                 api_key: self.api_key,
+                tls_cert_path: self.tls_cert_path,
+                tls_key_path: self.tls_key_path,
             },
             monitoring: MonitoringLayer {
                 metrics_enabled: self.metrics_enabled,
+                metrics_bind_addr: self.metrics_bind_addr,
             },
         };
         (

@@ -1,5 +1,6 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
+    access::Access,
     config::{self, Config, Live, Sources},
     executor::Jobs,
     federation::{self, Membership},
@@ -10,11 +11,12 @@ use crate::{
     identity,
     logging::Log,
     network,
+    reload::Reloads,
 };
 use anyhow::{Context as _, bail, ensure};
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
-use icn_api::{Profile, node::Info};
+use icn_api::{Profile, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Genesis, Mana, Millis, Name, Parameters, RoleKeys, SecretKey};
 use icn_protocol::{
     keys,
@@ -83,7 +85,8 @@ pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow
         sources = sources.with_runtime_in(&data_dir);
     }
     let live = Live::read(sources)?;
-    let key = identity::load_or_create(&config.identity, &data_dir)?;
+    let is_production = config.runtime.environment == config::Environment::Production;
+    let key = identity::load_or_create(&config.identity, &data_dir, is_production)?;
     let did = Did::new(key.public());
     let name = match &config.identity.name {
         Some(name) => name.clone(),
@@ -106,6 +109,7 @@ pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow
     let may_found = config.network.bootstrap_peers.is_empty();
     let membership = federation::resolve(&data_dir, &founding, &founder, parameters, may_found)?;
     let api_key = api_key(&config, &data_dir)?;
+    config.check_key("api.api_key", &api_key)?;
     Ok(Prepared {
         config,
         live,
@@ -205,6 +209,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         _scratch,
     } = prepared;
     let mut signals = Signals::new()?;
+    let hangup = unix::signal(unix::SignalKind::hangup())?;
     let location = config.storage.location()?;
     let store = open_store(&location)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
@@ -213,11 +218,26 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     let http_address = listener
         .local_addr()
         .context("the HTTP listener has no address")?;
-    let front = Front::new(&api_key);
+    let access = Arc::new(Access::open(&config, &data_dir, &api_key)?);
+    let url = access.url(http_address);
+    let front = Front::new(access.clone());
+    tokio::spawn(access.clone().tend());
+    let reloads = Reloads::default();
+    access.add_reloads(&reloads);
+    reloads.add("the configuration", {
+        let live = live.clone();
+        move || Ok(told(&live.reload()?))
+    });
+    reloads.add("the log", {
+        let logging = logging.clone();
+        move || logging.reopen()
+    });
+    tokio::spawn(reloads.serve(hangup, access.clone()));
     let profile = Profile {
-        api_url: Some(format!("http://{http_address}")),
+        api_url: Some(url.clone()),
         api_key: Some(api_key),
         key_path: Some(std::path::absolute(config.identity.key_path(&data_dir))?),
+        ca_cert: access.tls.as_ref().and_then(|tls| tls.authority()),
         did: Some(did),
     };
     write_profile(&data_dir.join("cli.toml"), &profile)?;
@@ -239,7 +259,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
                 test_mode: config.runtime.test_mode,
                 started: now(&context),
             };
-            announce_waiting(did, http_address, &data_dir)?;
+            announce_waiting(did, &url, &data_dir)?;
             let accept = {
                 let data_dir = data_dir.clone();
                 move |file| federation::accept(&data_dir, file, &founder)
@@ -266,10 +286,11 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         did,
         location,
         http_address,
+        url,
         engine,
     };
     // Large, and run once.
-    Box::pin(run_in_federation(
+    let ran = Box::pin(run_in_federation(
         context,
         place,
         membership,
@@ -278,7 +299,9 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         (listener, front),
         signals,
     ))
-    .await
+    .await;
+    access.audit.sync();
+    ran
 }
 
 /// What a node is and where, whatever federation it is in.
@@ -291,6 +314,7 @@ struct Place {
     did: Did,
     location: Location,
     http_address: SocketAddr,
+    url: String,
     engine: String,
 }
 
@@ -312,6 +336,7 @@ async fn run_in_federation(
         did,
         location,
         http_address,
+        url,
         engine,
     } = place;
     let genesis = membership.genesis.clone();
@@ -366,8 +391,22 @@ async fn run_in_federation(
         config: config.clone(),
     };
     let (stop, stopping) = watch::channel(false);
-    let server = tokio::spawn(http::serve(listener, App::new(inner, front), stopping));
-    announce(&genesis, did, http_address, &started.listen, &data_dir, &config)?;
+    let app = App::new(inner, front);
+    let metrics = listen_for_metrics(&config).await?;
+    let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+    if let Some(listener) = metrics {
+        tokio::spawn(http::serve_metrics(listener, app.clone(), stopping.clone()));
+    }
+    let server = tokio::spawn(http::serve(listener, app, stopping));
+    announce(
+        &genesis,
+        did,
+        &url,
+        metrics_address,
+        &started.listen,
+        &data_dir,
+        &config,
+    )?;
 
     let result = tokio::select! {
         () = signals.recv() => Ok(()),
@@ -386,6 +425,22 @@ async fn run_in_federation(
     stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, server).await;
     result
+}
+
+/// What came of reading the configuration again.
+fn told(changed: &ConfigChanged) -> String {
+    let list = |keys: &[String]| {
+        if keys.is_empty() {
+            "nothing".into()
+        } else {
+            keys.join(", ")
+        }
+    };
+    format!(
+        "{} hold now, {} from the next start on",
+        list(&changed.at_once),
+        list(&changed.at_start)
+    )
 }
 
 /// The signals that end a node in order.
@@ -499,20 +554,46 @@ fn network_config(
 
 /// The default address, or the next one whose port is free.
 fn free_port(default: SocketAddr) -> anyhow::Result<SocketAddr> {
+    Ok(listen_from(default)?.local_addr()?)
+}
+
+/// Listens on the default address, or on the next one whose port is free.
+fn listen_from(default: SocketAddr) -> anyhow::Result<StdListener> {
     let mut ports = (default.port()..)
         .take(usize::from(NEXT_PORTS))
         .map(|port| SocketAddr::new(default.ip(), port));
     ports
-        .find(|address| StdListener::bind(address).is_ok())
+        .find_map(|address| StdListener::bind(address).ok())
         .with_context(|| {
             format!("no port from {default} on is free for the {NEXT_PORTS} next: set the address")
         })
 }
 
+/// As [`listen_from`], for tokio.
+fn listen_next(default: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = listen_from(default)?;
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
+
+/// None where metrics are not wanted.
+async fn listen_for_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let settings = &config.monitoring;
+    if !settings.metrics_enabled {
+        return Ok(None);
+    }
+    let Some(address) = settings.metrics_bind_addr else {
+        return listen_next(config::DEFAULT_METRICS).map(Some);
+    };
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} for metrics: choose another monitoring.metrics_bind_addr, or stop what uses it")
+    })?;
+    Ok(Some(listener))
+}
+
 async fn listen_http(config: &Config) -> anyhow::Result<TcpListener> {
-    let address = match config.network.http_listen_addr {
-        Some(address) => address,
-        None => free_port(config::DEFAULT_HTTP)?,
+    let Some(address) = config.network.http_listen_addr else {
+        return listen_next(config::DEFAULT_HTTP);
     };
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address} for HTTP: choose another network.http_listen_addr, or stop what uses it")
@@ -538,14 +619,14 @@ fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
 }
 
 /// Tells on stdout that the node waits, and how to give it an invitation.
-fn announce_waiting(did: Did, http: SocketAddr, data_dir: &Path) -> anyhow::Result<()> {
+fn announce_waiting(did: Did, url: &str, data_dir: &Path) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "federation  none yet: waiting for an invitation (icn-cli federation invite)"
     )?;
     writeln!(out, "identity    {did}")?;
-    writeln!(out, "http        http://{http}")?;
+    writeln!(out, "http        {url}")?;
     let profile = data_dir.join("cli.toml");
     writeln!(
         out,
@@ -560,7 +641,8 @@ fn announce_waiting(did: Did, http: SocketAddr, data_dir: &Path) -> anyhow::Resu
 fn announce(
     genesis: &Genesis,
     did: Did,
-    http: SocketAddr,
+    url: &str,
+    metrics: Option<SocketAddr>,
     p2p: &[icn_net::Address],
     data_dir: &Path,
     config: &Config,
@@ -572,17 +654,17 @@ fn announce(
     let mut out = std::io::stdout().lock();
     writeln!(out, "federation  {} ({})", genesis.name, genesis.id())?;
     writeln!(out, "identity    {did}")?;
-    writeln!(out, "http        http://{http}")?;
+    writeln!(out, "http        {url}")?;
     for address in p2p {
         writeln!(out, "p2p         {address}")?;
+    }
+    if let Some(address) = metrics {
+        writeln!(out, "metrics     http://{address}/metrics")?;
     }
     let profile = data_dir.join("cli.toml");
     writeln!(out, "try         icn-cli --config {} status", profile.display())?;
     if config.runtime.test_mode {
-        writeln!(
-            out,
-            "            curl -H 'x-api-key: {TEST_KEY}' http://{http}/status"
-        )?;
+        writeln!(out, "            curl -H 'x-api-key: {TEST_KEY}' {url}/status")?;
     }
     out.flush()?;
     Ok(())

@@ -7,6 +7,7 @@ use crate::{
     dag::{DagQuery, DagView, GetQuery, PutQuery, Stored},
     events::{EventPage, EventsQuery},
     federation::{Federation, GenesisView, Joining, Members, MembersQuery},
+    keys::{KeyName, KeyView, Keys, MadeKey, NewKey, RotateKey},
     log::LogBlock,
     mana::{AccountView, Accounts, ManaQuery},
     mesh::{Blacklist, Executors, JobPage, JobView, JobWhy, JobsQuery},
@@ -18,6 +19,7 @@ use crate::{
 use icn_model::{
     Cid, Codec, Did, Height, JobId, OperationId, PublicKey, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
 /// The largest text of metrics that is read.
@@ -315,6 +317,59 @@ impl Client {
     /// [`ClientError`]
     pub fn peers(&self) -> Result<Peers, ClientError> {
         self.json(&Request::get(paths::PEERS))
+    }
+}
+
+/// Keys of the interface. A secret is told once, so a request that was not answered is not repeated.
+impl Client {
+    /// The named keys.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn keys(&self) -> Result<Keys, ClientError> {
+        self.json(&Request::get(paths::KEYS))
+    }
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 409 if the name is taken.
+    pub fn make_key(&self, new: &NewKey) -> Result<MadeKey, ClientError> {
+        self.post_once(paths::KEYS, new)
+    }
+
+    /// Gives a key a new secret.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 404 if there is no such key.
+    pub fn rotate_key(&self, name: &KeyName, rotate: &RotateKey) -> Result<MadeKey, ClientError> {
+        self.post_once(&paths::with(paths::KEY_ROTATE, name), rotate)
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 404 if there is no such key.
+    pub fn revoke_key(&self, name: &KeyName) -> Result<KeyView, ClientError> {
+        let request = Request::delete(paths::with(paths::KEY, name));
+        self.json_once(&request)
+    }
+
+    fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|source| ClientError::Decode {
+            url: path.to_owned(),
+            source,
+        })?;
+        self.json_once(&Request::post(path, "application/json", &body))
+    }
+
+    fn json_once<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, ClientError> {
+        let mut response = self.send_once(request)?;
+        if response.status().is_success() {
+            self.decode(request, &mut response)
+        } else {
+            Err(self.failure(request, &mut response))
+        }
     }
 }
 

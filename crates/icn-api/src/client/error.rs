@@ -12,6 +12,9 @@ pub enum ClientError {
         /// What was given.
         url: String,
     },
+    /// There is no certificate where one should be.
+    #[error("the file of certificates holds none: expected PEM, with a line BEGIN CERTIFICATE")]
+    Certificates,
     /// The node cannot be reached, or did not answer in time.
     #[error("no answer from {url}")]
     NoAnswer {
@@ -85,12 +88,28 @@ impl ClientError {
         matches!(self, Self::NoAnswer { .. })
     }
 
+    /// Whether something answers whose certificate is not to be believed.
+    pub fn is_distrusted(&self) -> bool {
+        match self {
+            Self::NoAnswer { source, .. } => match source.as_ref() {
+                ureq::Error::Rustls(_) => true,
+                ureq::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether the same request may well succeed in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             // Nobody listening, or no such host, does not pass in a moment; a connection cut short does.
             Self::NoAnswer { source, .. } => match source.as_ref() {
-                ureq::Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+                // What TLS does not like about a node comes as invalid data.
+                ureq::Error::Io(error) => !matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidData
+                ),
                 ureq::Error::Protocol(_) => true,
                 _ => false,
             },

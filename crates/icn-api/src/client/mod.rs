@@ -1,7 +1,7 @@
 //! A blocking client of a node's HTTP interface.
 //!
-//! Every request of this interface may be repeated without harm (reads change nothing, operations and blocks
-//! are named by their hashes), so a request that got no answer, or was told to come back later, is repeated a
+//! Nearly every request of this interface may be repeated without harm (reads change nothing, operations and blocks
+//! are named by their hashes; only those about keys are sent once), so a request that got no answer, or was told to come back later, is repeated a
 //! few times with growing pauses. What is fetched by hash is checked against it. Nothing is signed here.
 mod calls;
 mod error;
@@ -18,6 +18,7 @@ use std::{fmt, thread, time::Duration};
 use ureq::{
     Agent, Body, RequestBuilder,
     http::{Response, Uri},
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
 /// The largest JSON answer that is read.
@@ -36,6 +37,8 @@ pub struct ClientConfig {
     pub base_url: String,
     /// The API key, if the node asks for one.
     pub api_key: Option<String>,
+    /// Certificates (PEM) that an https node's own is to be signed by; the public authorities', if absent.
+    pub ca_pem: Option<Vec<u8>>,
     /// Until when a connection must stand.
     pub connect_timeout_ms: u64,
     /// Until when a call that does not wait for anything must be answered, its body included.
@@ -50,6 +53,7 @@ impl ClientConfig {
         Self {
             base_url: base_url.into(),
             api_key: None,
+            ca_pem: None,
             connect_timeout_ms: 3_000,
             timeout_ms: 30_000,
             retries: 3,
@@ -98,6 +102,13 @@ impl<'a> Request<'a> {
         }
     }
 
+    fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::Delete,
+            ..Self::get(path)
+        }
+    }
+
     fn post(path: &str, media: &'a str, bytes: &'a [u8]) -> Self {
         Self {
             method: Method::Post,
@@ -140,11 +151,30 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER_SECS)))
 }
 
+/// Whose signature on a node's certificate counts.
+fn tls(ca_pem: Option<&[u8]>) -> Result<TlsConfig, ClientError> {
+    let Some(pem) = ca_pem else {
+        return Ok(TlsConfig::default());
+    };
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| ClientError::Certificates)? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(ClientError::Certificates);
+    }
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&certificates))
+        .build())
+}
+
 impl Client {
     /// Prepares to talk to a node; connects at the first call.
     ///
     /// # Errors
-    /// [`ClientError::Url`] if the base URL is none.
+    /// [`ClientError::Url`] if the base URL is none, [`ClientError::Certificates`] if `ca_pem` holds none.
     pub fn new(mut config: ClientConfig) -> Result<Self, ClientError> {
         let trimmed = config.base_url.trim_end_matches('/').to_owned();
         let uri: Result<Uri, _> = trimmed.parse();
@@ -160,6 +190,7 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .tls_config(tls(config.ca_pem.as_deref())?)
             .user_agent(concat!("icn-api/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_millis(config.connect_timeout_ms)))
             .build()
@@ -244,6 +275,12 @@ impl Client {
         // A stream of events has no end.
         let whole = (request.accept != crate::EVENT_STREAM).then_some(timeout);
         let answer = match request.body {
+            None if request.method == Method::Delete => self
+                .prepared(self.agent.delete(&url), request)
+                .config()
+                .timeout_global(whole)
+                .build()
+                .call(),
             None => self
                 .prepared(self.agent.get(&url), request)
                 .config()
@@ -266,7 +303,7 @@ impl Client {
     fn with_body(&self, method: Method, url: &str) -> RequestBuilder<ureq::typestate::WithBody> {
         match method {
             Method::Patch => self.agent.patch(url),
-            Method::Get | Method::Post => self.agent.post(url),
+            Method::Get | Method::Post | Method::Delete => self.agent.post(url),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Read-only checks of a node and of this machine: what is well, what is not, and what mends it.
-use super::found;
+use super::{doctor_access, found};
 use crate::{failure::Found, format, gather, session::Session, table::Table};
 use clap::Args;
 use icn_api::{
@@ -32,7 +32,7 @@ pub(crate) struct DoctorArgs {
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verdict {
+pub(super) enum Verdict {
     Pass,
     Unknown,
     Warn,
@@ -41,16 +41,16 @@ enum Verdict {
 
 /// A check with what it found and what mends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Check {
-    name: &'static str,
-    verdict: Verdict,
-    finding: String,
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) finding: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
 }
 
 impl Check {
-    fn pass(name: &'static str, finding: impl Into<String>) -> Self {
+    pub(super) fn pass(name: &'static str, finding: impl Into<String>) -> Self {
         Self {
             name,
             verdict: Verdict::Pass,
@@ -59,7 +59,7 @@ impl Check {
         }
     }
 
-    fn unknown(name: &'static str, finding: impl Into<String>) -> Self {
+    pub(super) fn unknown(name: &'static str, finding: impl Into<String>) -> Self {
         Self {
             name,
             verdict: Verdict::Unknown,
@@ -68,7 +68,7 @@ impl Check {
         }
     }
 
-    fn warn(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(super) fn warn(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             name,
             verdict: Verdict::Warn,
@@ -77,7 +77,7 @@ impl Check {
         }
     }
 
-    fn fail(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(super) fn fail(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             name,
             verdict: Verdict::Fail,
@@ -179,6 +179,12 @@ fn node(client: &Client) -> Vec<Check> {
         Err(error) => Check::unknown("roles", told(error)),
     });
     checks.push(disk(&status.storage));
+    checks.extend(
+        status
+            .access
+            .iter()
+            .flat_map(|access| doctor_access::checks(access, client.base_url(), status.clock)),
+    );
     checks.extend(
         status
             .warnings

@@ -1,7 +1,9 @@
 //! The commands, one module per subject; each takes its arguments and does one thing.
+pub(crate) mod api_key;
 pub(crate) mod config;
 pub(crate) mod dag;
 pub(crate) mod doctor;
+mod doctor_access;
 pub(crate) mod events;
 pub(crate) mod federation;
 pub(crate) mod found;
@@ -31,6 +33,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&session()?, &args),
         Command::Explain(args) => node::explain(output, &args),
         Command::Key(command) => key::run(&cli.global, output, command),
+        Command::ApiKey(command) => api_key::run(&session()?, command),
         Command::Federation(command) => federation::run(&cli.global, output, command),
         Command::Config(command) => config::run(&session()?, command),
         Command::Dag(command) => dag::run(&session()?, command),

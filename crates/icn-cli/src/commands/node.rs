@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Subcommand};
 use icn_api::{
     federation::Members,
-    node::{Info, NodeRole, Status},
+    node::{AccessStatus, Info, NodeRole, Status},
     operations::{OperationState, OperationStatus},
 };
 use icn_model::{Height, OperationId, SeatKind};
@@ -191,7 +191,30 @@ fn status_table(status: &Status) -> Table {
         "blocks",
         format!("{}, {}", storage.blocks, format::bytes(storage.block_bytes)),
     );
+    if let Some(access) = &status.access {
+        table.pair("certificate", certificate(access));
+        let open = if access.require_auth {
+            ""
+        } else {
+            "; callers need none"
+        };
+        table.pair("api keys", format!("{} named{open}", access.keys));
+    }
     table
+}
+
+/// What a node shows to whoever connects.
+fn certificate(access: &AccessStatus) -> String {
+    access.certificate.as_ref().map_or_else(
+        || "none: plain HTTP".to_owned(),
+        |certificate| {
+            format!(
+                "{}, until {}",
+                certificate.names.join(", "),
+                format::time(certificate.not_after)
+            )
+        },
+    )
 }
 
 pub(crate) fn explain(output: &Output, args: &ExplainArgs) -> anyhow::Result<()> {

@@ -227,6 +227,7 @@ impl Fleet {
             api_url: Some(node.api_url.clone()),
             api_key: Some(node.api_key.clone()),
             key_path: Some(node.key_path(&self.directory)),
+            ca_cert: None,
             did: Some(node.did),
         };
         Session {

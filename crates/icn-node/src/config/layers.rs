@@ -2,6 +2,7 @@
 use super::{
     Config, ConfigError,
     live::{self, CHANGES_TABLE},
+    secrets::{FILE_SUFFIX, MASKED, Variables},
 };
 use figment::{
     Error as LayerError, Figment, Metadata, Profile, Provider,
@@ -23,8 +24,9 @@ const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 10] = [
+const FOREIGN_VARIABLES: [&str; 11] = [
     "API_URL",
+    "CA_CERT",
     "CONFIG",
     "DID",
     "KEY",
@@ -37,10 +39,6 @@ const FOREIGN_VARIABLES: [&str; 10] = [
 ];
 /// The variable that names the variable of the passphrase.
 const PASSPHRASE_ENV: &str = "ICN_IDENTITY_KEY_PASSPHRASE_ENV";
-/// Added to a variable's name, it names a file with the value: for secrets that a supervisor mounts.
-const FILE_SUFFIX: &str = "_FILE";
-/// Keys whose values are shown to nobody.
-const SECRETS: [&str; 1] = ["api.api_key"];
 /// How alike a key has to be to be suggested.
 const ALIKE: f64 = 0.7;
 
@@ -55,6 +53,8 @@ pub struct Layered {
     layers: Figment,
     /// Who set what at run time, by key.
     set: BTreeMap<String, SetBy>,
+    /// Secrets by the variables that they came from.
+    variables: Vec<(&'static str, String)>,
 }
 
 /// Where the layers of a configuration are, to be read more than once.
@@ -137,22 +137,38 @@ impl Layered {
             let named = layers.find_value("identity.key_passphrase_env").ok()?;
             named.as_str().map(str::to_owned)
         });
-        layers = layers
-            .merge(Named::new(ENVIRONMENT, environment(passphrase.as_deref())))
-            .merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
+        let secrets = Variables::of(&layers);
+        layers = layers.merge(Named::new(
+            ENVIRONMENT,
+            environment(passphrase.as_deref(), &secrets),
+        ));
+        let mut variables = Vec::new();
+        for secret in secrets.read()? {
+            layers = layers.merge(Named::new(ENVIRONMENT, secret.layer()));
+            variables.push((secret.key, secret.variable));
+        }
+        layers = layers.merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
         let config: Config = layers.extract().map_err(|error| explain(error, &files))?;
         let usual = (!config.runtime.test_mode).then(|| runtime_file(&config));
         let runtime = runtime.map(Path::to_owned).or(usual);
         let mut set = BTreeMap::new();
-        if let Some(path) = runtime.filter(|path| path.exists()) {
-            let mut file = File::read(&path)?;
+        if let Some(path) = runtime.as_ref().filter(|path| path.exists()) {
+            let mut file = File::read(path)?;
             set = file.take_changes();
             layers = layers.merge(&file);
             files.push(file);
         }
-        let config: Config = layers.extract().map_err(|error| explain(error, &files))?;
+        let mut config: Config = layers.extract().map_err(|error| explain(error, &files))?;
+        let runtime = runtime.map(|path| path.display().to_string()).unwrap_or_default();
+        config.unite_sections(|key| rank(&layers, key, &runtime))?;
         config.check()?;
-        Ok(Self { config, layers, set })
+        named_key_is_there(&config)?;
+        Ok(Self {
+            config,
+            layers,
+            set,
+            variables,
+        })
     }
 
     /// Every value with the layer that it comes from, in the order of the keys.
@@ -191,26 +207,60 @@ impl Layered {
 
     fn origin(&self, key: &str) -> String {
         match self.layers.find_metadata(key).map(|metadata| &*metadata.name) {
-            Some(ENVIRONMENT) => format!("{ENVIRONMENT} {}", variable(key)),
+            Some(ENVIRONMENT) => {
+                // What was read last won.
+                let read = self.variables.iter().rev().find(|(secret, _)| *secret == key);
+                let variable = read.map_or_else(|| variable_of(key), |(_, variable)| variable.clone());
+                format!("{ENVIRONMENT} {variable}")
+            }
             Some(name) => name.to_owned(),
             None => DEFAULT.to_owned(),
         }
     }
 }
 
-/// The variable that sets a key.
-fn variable(key: &str) -> String {
-    match key {
-        "api.api_key" if env::var_os("ICN_API_KEY").is_some() => "ICN_API_KEY".into(),
-        key => format!("{ENV_PREFIX}{}", key.replacen('.', "_", 1).to_ascii_uppercase()),
+/// The place of a key's layer in the order of the layers; `runtime` is the name of the last one.
+fn rank(layers: &Figment, key: &str, runtime: &str) -> usize {
+    match layers.find_metadata(key).map(|metadata| &*metadata.name) {
+        None | Some(DEFAULT) => 0,
+        Some(ENVIRONMENT) => 2,
+        Some(COMMAND_LINE) => 3,
+        Some(name) if name == runtime => 4,
+        Some(_) => 1,
     }
+}
+
+/// Who names a variable for the interface's key does not want another key made in its place.
+fn named_key_is_there(config: &Config) -> Result<(), ConfigError> {
+    let named = [
+        ("api.api_key_env", &config.api.api_key_env),
+        ("security.api_key_env", &config.security.api_key_env),
+    ];
+    match named
+        .into_iter()
+        .find_map(|(key, name)| Some((key, name.as_ref()?)))
+    {
+        Some((key, name)) if config.api.api_key.is_none() => Err(ConfigError::Value {
+            key,
+            value: name.clone(),
+            reason: format!(
+                "neither this variable nor {name}{FILE_SUFFIX} is set: set it, or take the key out"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.replacen('.', "_", 1).to_ascii_uppercase())
 }
 
 /// A value as in TOML.
 fn shown(key: &str, value: &Value) -> String {
     match value {
         Value::Empty(..) => String::new(),
-        Value::String(..) if SECRETS.contains(&key) => "\"***\"".into(),
+        Value::String(..) if MASKED.contains(&key) => "\"***\"".into(),
         Value::String(_, text) => format!("{:?}", without_password(text)),
         Value::Array(_, items) => {
             let items: Vec<_> = items.iter().map(|item| shown(key, item)).collect();
@@ -416,21 +466,24 @@ fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String,
     Ok(expanded)
 }
 
-/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key. `ICN_API_KEY` is short for
-/// `ICN_API_API_KEY`.
+/// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
 ///
-/// `passphrase` is a variable to leave alone.
-fn environment(passphrase: Option<&str>) -> Env {
-    let passphrase = passphrase.and_then(|name| name.strip_prefix(ENV_PREFIX));
-    let by_file = passphrase.map(|name| format!("{name}{FILE_SUFFIX}"));
-    let secret: Vec<_> = passphrase.into_iter().chain(by_file.as_deref()).collect();
+/// `passphrase` is a variable to leave alone, as are those of the secrets, which are read apart.
+fn environment(passphrase: Option<&str>, secrets: &Variables) -> Env {
+    let mut foreign: Vec<_> = secrets.foreign().collect();
+    foreign.extend(
+        passphrase
+            .into_iter()
+            .flat_map(|name| [name.to_owned(), format!("{name}{FILE_SUFFIX}")]),
+    );
+    let secret: Vec<_> = foreign
+        .iter()
+        .filter_map(|name| name.strip_prefix(ENV_PREFIX))
+        .collect();
     Env::prefixed(ENV_PREFIX)
         .ignore(&FOREIGN_VARIABLES)
         .ignore(&secret)
-        .map(|name| match name.as_str() {
-            "API_KEY" => "api.api_key".into(),
-            name => name.to_ascii_lowercase().replacen('_', ".", 1).into(),
-        })
+        .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
         .lowercase(false)
 }
 
@@ -457,7 +510,7 @@ fn explain(error: LayerError, files: &[File]) -> ConfigError {
     let layer = error.metadata.as_ref().map(|metadata| metadata.name.to_string());
     let key = path.join(".");
     let place = match layer {
-        Some(layer) if layer == ENVIRONMENT => format!("{ENVIRONMENT} {}", variable(&key)),
+        Some(layer) if layer == ENVIRONMENT => format!("{ENVIRONMENT} {}", variable_of(&key)),
         Some(layer) => files
             .iter()
             .find(|file| file.path.display().to_string() == layer)

@@ -1,9 +1,9 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
-use super::{
-    front::{self, Front},
-    status::Usage,
+use super::{front::Front, status::Usage};
+use crate::{
+    access,
+    config::{Config, Live},
 };
-use crate::config::{Config, Live};
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{ledger::Ledger, node::Node};
@@ -95,7 +95,7 @@ impl Shared {
 
     /// The node's clock.
     pub(super) fn now(&self) -> Time {
-        front::now()
+        access::now()
     }
 
     /// Why the log has stopped, if it has.

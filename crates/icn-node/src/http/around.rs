@@ -1,6 +1,7 @@
 //! What happens around every request: it gets a name, a span in the log, a count, and a problem document if
 //! it fails. A panic of a handler is a failure like any other.
 use super::{
+    audit,
     counts::Answered,
     failure::{self, Failure},
     front::Front,
@@ -31,7 +32,9 @@ pub(super) async fn around(State(front): State<Arc<Front>>, request: Request, ne
     let span = tracing::info_span!("http", correlation_id = %id, method, route);
     async move {
         let started = Instant::now();
-        let mut response = failure::write(next.run(request).await, &id);
+        let mut response = next.run(request).await;
+        audit::note(&mut response, &id, method, &route).await;
+        let mut response = failure::write(response, &id);
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(CORRELATION_HEADER, id);
         }

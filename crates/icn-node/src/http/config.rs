@@ -1,7 +1,7 @@
-//! The node's configuration, read and changed.
-use super::{app::App, extract::JsonText, failure::Failure};
-use crate::config::ChangeError;
-use axum::{Json, extract::State};
+//! The node's configuration, read and changed. What is changed goes to the audit log by the way of the answer.
+use super::{app::App, extract::JsonText, failure::Failure, gate::Caller};
+use crate::{access::Change, config::ChangeError};
+use axum::{Extension, Json, extract::State};
 use icn_api::config::{ConfigChange, ConfigChanged, Configuration, SetBy};
 
 /// `GET /v1/config`
@@ -13,21 +13,29 @@ pub(super) async fn config(State(app): State<App>) -> Result<Json<Configuration>
 /// `PATCH /v1/config`
 pub(super) async fn change(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     JsonText(text): JsonText,
-) -> Result<Json<ConfigChanged>, Failure> {
+) -> Result<(Extension<Change>, Json<ConfigChanged>), Failure> {
     let change: ConfigChange = serde_json::from_slice(&text).map_err(|error| Failure::bad("body", error))?;
     let set_by = SetBy {
-        key: "admin".into(),
+        key: caller.name().to_owned(),
         at: app.now(),
     };
+    let keys: Vec<_> = change.set.keys().chain(&change.unset).cloned().collect();
+    // No secret can be set at run time.
+    let to = serde_json::to_string(&change.set).ok();
     let live = app.inner.live.clone();
     // It writes and syncs a file.
     let changed = tokio::task::spawn_blocking(move || live.change(&change, &set_by)).await?;
     let changed = changed.map_err(|error| match error {
         ChangeError::File { .. } => Failure::internal(error),
-        // The file that it names is the node's own; the caller knows the key.
         ChangeError::Key { .. } | ChangeError::Config(_) => Failure::bad("change", error),
     })?;
     tracing::info!(at_once = ?changed.at_once, at_start = ?changed.at_start, "the configuration is changed");
-    Ok(Json(changed))
+    let change = Change {
+        what: "config-changed",
+        name: keys.join(","),
+        to,
+    };
+    Ok((Extension(change), Json(changed)))
 }

@@ -26,7 +26,7 @@ const CONFLICTS: [&str; 7] = [
 
 /// Why a request is not done.
 #[derive(Debug)]
-pub(super) struct Failure(Box<Problem>);
+pub(super) struct Failure(Box<Problem>, Option<u64>);
 
 impl Failure {
     /// A fault of the node: `error` goes to the log, the caller gets its correlation id.
@@ -44,19 +44,25 @@ impl Failure {
         .into()
     }
 
+    /// The same, with the time after which to come again.
+    pub(super) fn after(mut self, seconds: u64) -> Self {
+        self.1 = Some(seconds);
+        self
+    }
+
     /// An operation that was handed in alone and refused.
     pub(super) fn refused(report: &RefusalReport) -> Self {
         let mut problem = Problem::from(report);
         if CONFLICTS.contains(&report.name.as_str()) {
             problem.status = StatusCode::CONFLICT.as_u16();
         }
-        Self(Box::new(problem))
+        Self(Box::new(problem), None)
     }
 }
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self(Box::new(Problem::from(&error)))
+        Self(Box::new(Problem::from(&error)), None)
     }
 }
 
@@ -118,6 +124,9 @@ impl IntoResponse for Failure {
         // Statuses of the contract are valid ones; a test of the contract's table would not let others pass.
         *response.status_mut() =
             StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Some(seconds) = self.1 {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(Unwritten(self.0));
         response
     }
@@ -126,6 +135,12 @@ impl IntoResponse for Failure {
 /// A problem whose document is not written yet.
 #[derive(Clone)]
 struct Unwritten(Box<Problem>);
+
+/// The name of a failure whose document is not written yet.
+pub(super) fn name(response: &Response) -> Option<String> {
+    let Unwritten(problem) = response.extensions().get()?;
+    Some(problem.name.clone())
+}
 
 /// Writes the document of a failure, if `response` is one.
 pub(super) fn write(mut response: Response, correlation_id: &str) -> Response {

@@ -1,15 +1,45 @@
-//! Who may call a route, and how much may be sent to it: the entry of the table of routes decides.
-//!
-//! There is one key, and it opens every route that needs one.
-use super::{failure::Failure, front::Front};
+//! Who may call a route, how often, and how much may be sent to it: the entry of the table of routes and the keys of
+//! the interface decide.
+use super::{failure::Failure, front::Front, server::Peer};
+use crate::access::{Access, Holder, Limited, Standing, client};
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use icn_api::{API_KEY_HEADER, ApiError, Endpoint, Scope, paths};
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+/// How many requests a minute the client may make.
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+/// How many of them are left.
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+/// Until all are there again, in seconds.
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Who calls, as handlers and the audit log see it. Answers carry it, too.
+#[derive(Clone)]
+pub(super) struct Caller {
+    /// What decided about it.
+    pub(super) access: Arc<Access>,
+    /// The caller's key; none for one without, or with a wrong one.
+    pub(super) holder: Option<Arc<Holder>>,
+    /// From where.
+    pub(super) address: IpAddr,
+    /// What the route needs.
+    pub(super) needs: Scope,
+}
+
+impl Caller {
+    /// The name of the caller's key, for those who ask later who did it.
+    pub(super) fn name(&self) -> &str {
+        self.holder.as_ref().map_or("(no key)", |holder| &holder.name)
+    }
+}
 
 /// Lets a request through, or answers why not.
 pub(super) async fn gate(
@@ -17,25 +47,85 @@ pub(super) async fn gate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let slot = front.requests.clone().try_acquire_owned();
-    // Whether the process is alive is told however much there is to do.
-    if slot.is_err() && endpoint.path != paths::HEALTH {
-        return Failure::from(ApiError::Overloaded {}).into_response();
+    if endpoint.path == paths::HEALTH {
+        // Whether the process is alive is told to everybody, however much there is to do.
+        return match check_size(endpoint, &request) {
+            Ok(()) => next.run(request).await,
+            Err(failure) => failure.into_response(),
+        };
     }
-    match check(&front, endpoint, &request) {
+    let Ok(_slot) = front.requests.clone().try_acquire_owned() else {
+        return Failure::from(ApiError::Overloaded {}).into_response();
+    };
+    let access = &front.access;
+    let peer = request
+        .extensions()
+        .get()
+        .map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+    let key = presented(request.headers());
+    let caller = Caller {
+        access: access.clone(),
+        holder: key.and_then(|key| access.keys.find(key)),
+        address: client(&access.proxies, peer, request.headers()),
+        needs: endpoint.scope,
+    };
+    let (standing, counted) = count(&caller);
+    let admitted = counted.and_then(|()| {
+        admit(&caller, key.is_some())?;
+        check_size(endpoint, &request)
+    });
+    let mut response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(endpoint);
+            request.extensions_mut().insert(caller.clone());
             next.run(request).await
         }
         Err(failure) => failure.into_response(),
+    };
+    if let Some(standing) = standing {
+        tell(response.headers_mut(), standing);
+    }
+    response.extensions_mut().insert(caller);
+    response
+}
+
+/// Counts the request of a client that is limited.
+fn count(caller: &Caller) -> (Option<Standing>, Result<(), Failure>) {
+    let limits = &caller.access.limits;
+    let counted = match &caller.holder {
+        Some(holder) if holder.configured => Ok(None),
+        Some(holder) => limits.take_keyed(&holder.name),
+        None => limits.take_open(caller.address).map(Some),
+    };
+    match counted {
+        Ok(standing) => (standing, Ok(())),
+        Err(Limited::KeyNeeded) => (None, Err(ApiError::Unauthorised {}.into())),
+        Err(Limited::Wait {
+            standing,
+            retry_after_secs,
+        }) => (
+            Some(standing),
+            Err(Failure::from(ApiError::RateLimited { retry_after_secs }).after(retry_after_secs)),
+        ),
     }
 }
 
-fn check(front: &Front, endpoint: &Endpoint, request: &Request) -> Result<(), Failure> {
-    let known = || presented(request.headers()).is_some_and(|key| front.api_key.is(key));
-    if endpoint.scope > Scope::Open && !known() {
-        return Err(ApiError::Unauthorised {}.into());
+/// Whether the caller's key is good for the route.
+fn admit(caller: &Caller, sent_a_key: bool) -> Result<(), Failure> {
+    let needs = caller.needs;
+    let is_open = |needs| {
+        // Who is let in without a key cannot leave one behind for later.
+        needs == Scope::Open || (!caller.access.require_auth && needs < Scope::Admin && !sent_a_key)
+    };
+    match &caller.holder {
+        Some(holder) if holder.scope >= needs => Ok(()),
+        Some(_) => Err(ApiError::Forbidden { needs }.into()),
+        None if is_open(needs) => Ok(()),
+        None => Err(ApiError::Unauthorised {}.into()),
     }
+}
+
+fn check_size(endpoint: &Endpoint, request: &Request) -> Result<(), Failure> {
     if endpoint.query.is_none() && request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(Failure::bad("query", "the route takes no parameters"));
     }
@@ -46,11 +136,23 @@ fn check(front: &Front, endpoint: &Endpoint, request: &Request) -> Result<(), Fa
     Ok(())
 }
 
+/// Tells a client where it stands.
+fn tell(headers: &mut HeaderMap, standing: Standing) {
+    headers.insert(LIMIT, standing.limit.into());
+    headers.insert(REMAINING, standing.remaining.into());
+    headers.insert(RESET, HeaderValue::from(standing.reset_secs));
+}
+
 /// The key that the caller sent.
-fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(key) = headers.get(API_KEY_HEADER) {
         return Some(key.as_bytes());
     }
+    bearer(headers)
+}
+
+/// The token that the caller sent.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, key) = headers
         .get(header::AUTHORIZATION)?
         .as_bytes()
@@ -65,8 +167,38 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
+    use super::{super::routes, *};
+    use crate::config::Config;
+    use axum::{Router, body::Body, routing::get};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use icn_api::Method;
+
+    #[tokio::test]
+    async fn health_is_told_while_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = Access::open(&Config::default(), dir.path(), "dev-key-123").unwrap();
+        let front = Front::new(Arc::new(access));
+        let served = vec![
+            (Method::Get, paths::HEALTH, get(async || "alive")),
+            (Method::Get, paths::READY, get(async || "ready")),
+        ];
+        let router: Router = routes::guarded(&front, served);
+        let status = async |path: &str| {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let service = TowerToHyperService::new(router.clone());
+            service.call(request).await.unwrap().status().as_u16()
+        };
+        assert_eq!(
+            (status(paths::HEALTH).await, status(paths::READY).await),
+            (200, 200)
+        );
+        front.requests.forget_permits(usize::MAX);
+        assert_eq!(
+            (status(paths::HEALTH).await, status(paths::READY).await),
+            (200, 503)
+        );
+    }
 
     #[test]
     fn the_key_comes_in_one_of_two_headers() {

@@ -1,11 +1,11 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, config, events, federation, files, front::Front, gate, mana, mesh, network,
-    node, operations,
+    app::App, around, blocks, config, events, federation, files, front::Front, gate, keys, mana, mesh,
+    network, node, operations,
 };
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get, patch, post},
+    routing::{MethodRouter, delete, get, patch, post},
 };
 use icn_api::{ENDPOINTS, Method, paths};
 use std::sync::Arc;
@@ -15,6 +15,22 @@ pub(super) type Route<S> = (Method, &'static str, MethodRouter<S>);
 
 /// Every route with its handler.
 fn routes() -> Vec<Route<App>> {
+    let mut routes = of_the_node();
+    routes.extend(of_keys());
+    routes
+}
+
+/// The routes about keys, which need nothing but who may call.
+pub(super) fn of_keys<S: Clone + Send + Sync + 'static>() -> [Route<S>; 4] {
+    [
+        (Method::Get, paths::KEYS, get(keys::list)),
+        (Method::Post, paths::KEYS, post(keys::make)),
+        (Method::Delete, paths::KEY, delete(keys::revoke)),
+        (Method::Post, paths::KEY_ROTATE, post(keys::rotate)),
+    ]
+}
+
+fn of_the_node() -> Vec<Route<App>> {
     let read = |path, handler| (Method::Get, path, handler);
     let hand_in = |path, handler| (Method::Post, path, handler);
     vec![

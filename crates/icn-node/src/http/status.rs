@@ -243,6 +243,7 @@ pub(super) async fn status(app: &App) -> Status {
         mana: mana(app),
         jobs: jobs(app),
         storage,
+        access: Some(app.front.access.status()),
         warnings,
     }
 }
@@ -274,6 +275,7 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
             storage.free_bytes.unwrap_or(0)
         ));
     }
+    warnings.extend(app.front.access.warnings());
     let one_key = app.ledger().read(|state| {
         let keys = state.seat_record(&app.inner.did).map(|seat| &seat.keys);
         keys.is_some_and(|keys| keys.officers.keys.contains(&keys.seat))

@@ -1,13 +1,8 @@
 //! The interface of a node that is in no federation yet: it says what it waits for, and takes an invitation.
 //!
 //! All other routes of the table are there and answer that there is no federation.
-use super::{
-    extract::JsonText,
-    failure::Failure,
-    front::{self, Front},
-    routes, server,
-};
-use crate::federation::Membership;
+use super::{extract::JsonText, failure::Failure, front::Front, routes, server};
+use crate::{access, federation::Membership};
 use axum::{
     Json,
     extract::State,
@@ -15,7 +10,7 @@ use axum::{
     routing::{get, on},
 };
 use icn_api::{
-    ApiError, ENDPOINTS, InvitationFile, Method, OPENAPI_JSON,
+    ApiError, ENDPOINTS, Endpoint, InvitationFile, Method, OPENAPI_JSON,
     federation::Joining,
     node::{
         FederationBrief, Health, Identity, Info, JobsStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
@@ -62,7 +57,7 @@ pub(crate) async fn serve(listener: &TcpListener, front: Arc<Front>, waiting: Wa
     });
     let router = routes::guarded(&front, routes()).with_state(app);
     let mut membership = None;
-    server::take_connections(listener, router, async {
+    server::take_connections(listener, router, front.access.tls.as_deref(), async {
         membership = invitation.recv().await;
     })
     .await;
@@ -80,16 +75,19 @@ fn routes() -> Vec<routes::Route<App>> {
         (Method::Post, paths::JOIN) => axum::routing::post(join),
         (method, _) => on(filter(method), no_federation),
     };
-    ENDPOINTS
+    let keys = routes::of_keys();
+    let about_keys = |endpoint: &&Endpoint| {
+        keys.iter()
+            .any(|(method, path, _)| (*method, *path) == (endpoint.method, endpoint.path))
+    };
+    let other = ENDPOINTS
         .iter()
+        .filter(|endpoint| !about_keys(endpoint))
         .map(|endpoint| {
-            (
-                endpoint.method,
-                endpoint.path,
-                handler(endpoint.method, endpoint.path),
-            )
-        })
-        .collect()
+            let Endpoint { method, path, .. } = *endpoint;
+            (method, path, handler(method, path))
+        });
+    other.collect::<Vec<_>>().into_iter().chain(keys).collect()
 }
 
 fn filter(method: Method) -> axum::routing::MethodFilter {
@@ -97,6 +95,7 @@ fn filter(method: Method) -> axum::routing::MethodFilter {
         Method::Get => axum::routing::MethodFilter::GET,
         Method::Post => axum::routing::MethodFilter::POST,
         Method::Patch => axum::routing::MethodFilter::PATCH,
+        Method::Delete => axum::routing::MethodFilter::DELETE,
     }
 }
 
@@ -150,7 +149,7 @@ async fn status(State(app): State<App>) -> Json<Status> {
         info: app.waiting.info.clone(),
         ready: readiness(),
         uptime_secs: app.front.uptime_secs(),
-        clock: front::now(),
+        clock: access::now(),
         log: None,
         network: NetworkStatus {
             peers: 0,
@@ -171,7 +170,8 @@ async fn status(State(app): State<App>) -> Json<Status> {
             blocks: 0,
             block_bytes: 0,
         },
-        warnings: Vec::new(),
+        access: Some(app.front.access.status()),
+        warnings: app.front.access.warnings(),
     })
 }
 

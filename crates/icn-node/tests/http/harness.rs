@@ -3,7 +3,7 @@
 use icn_api::{
     Problem, Profile,
     client::{Client, ClientConfig},
-    keyfile,
+    keyfile::{self, Passphrase},
     operations::{OperationState, Submitted},
 };
 use icn_model::{Action, Did, Millis, Operation, SecretKey, SignedOperation};
@@ -13,10 +13,14 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use ureq::{Agent, http::HeaderMap};
+use ureq::{
+    Agent,
+    http::HeaderMap,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 
 /// The key of test mode.
 pub(crate) const KEY: &str = "dev-key-123";
@@ -31,6 +35,7 @@ pub(crate) struct Node {
     log: PathBuf,
     /// Base URL of its HTTP interface.
     pub(crate) url: String,
+    metrics: Option<String>,
     /// Its key, in every role.
     pub(crate) key: SecretKey,
     pub(crate) did: Did,
@@ -99,8 +104,8 @@ impl Node {
     }
 
     fn start_in(directory: &Path, arguments: &[&str]) -> Self {
-        let log = directory.join("log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_icn-node"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_icn-node"));
+        command
             .args([
                 "--http-listen-addr",
                 "127.0.0.1:0",
@@ -109,16 +114,24 @@ impl Node {
             ])
             .args(arguments)
             .current_dir(directory)
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        Self::launch(command, directory, None)
+    }
+
+    /// Runs `command`, whose current directory is `directory`; `passphrase` opens the node's key.
+    pub(crate) fn launch(mut command: Command, directory: &Path, passphrase: Option<&str>) -> Self {
+        let log = directory.join("log");
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let (mut url, mut profile) = (None, None);
+        let (mut url, mut metrics, mut profile) = (None, None, None);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         for line in stdout.by_ref().lines().map_while(Result::ok) {
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["http", address] => url = Some(address.to_owned()),
+                ["metrics", address] => metrics = Some(address.to_owned()),
                 ["try", _, "--config", path, ..] => profile = Some(PathBuf::from(path)),
                 _ => {}
             }
@@ -133,11 +146,24 @@ impl Node {
         };
         let path = directory.join(profile);
         let profile: Profile = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let key = keyfile::read(&profile.key_path.unwrap()).unwrap();
+        let passphrase = passphrase.map(|text| Passphrase::new(text.to_owned(), "the test").unwrap());
+        let key = keyfile::load(&profile.key_path.unwrap()).unwrap();
+        let key = key.open_with(passphrase.as_ref(), "none").unwrap();
         let mut config = ClientConfig::new(&url);
         config.api_key = profile.api_key;
+        config.ca_pem = profile.ca_cert.map(|path| fs::read(path).unwrap());
+        let roots = config
+            .ca_pem
+            .iter()
+            .map(|pem| Certificate::from_pem(pem).unwrap())
+            .collect::<Vec<_>>();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(RootCerts::new_with_certs(&roots))
+                    .build(),
+            )
             .timeout_global(Some(Duration::from_secs(60)))
             .build()
             .new_agent();
@@ -146,6 +172,7 @@ impl Node {
             _stdout: stdout,
             log,
             url,
+            metrics,
             did: profile.did.unwrap(),
             key,
             client: Client::new(config).unwrap(),
@@ -162,11 +189,62 @@ impl Node {
 
     /// With these headers only.
     pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
+        self.get_at(&format!("{}{path}", self.url), headers)
+    }
+
+    /// The same, of a whole URL.
+    pub(crate) fn get_at(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.get(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         read(request.call().unwrap())
+    }
+
+    /// Where its metrics are.
+    pub(crate) fn metrics(&self) -> &str {
+        self.metrics.as_deref().unwrap()
+    }
+
+    /// Keeps its directory for as long as the node.
+    pub(crate) fn keep(&mut self, directory: TempDir) {
+        self._directory = Some(directory);
+    }
+
+    /// The directory that was given to keep.
+    pub(crate) fn directory(&self) -> &Path {
+        self._directory.as_ref().unwrap().path()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until the log has `part`.
+    pub(crate) fn wait_for_log(&self, part: &str) {
+        let start = Instant::now();
+        while !self.log().contains(part) {
+            assert!(
+                start.elapsed() < WAIT,
+                "{part:?} is not in the log: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
     }
 
     pub(crate) fn head(&self, path: &str) -> Answer {
@@ -187,6 +265,12 @@ impl Node {
                 .send("")
                 .unwrap(),
         )
+    }
+
+    /// With this key.
+    pub(crate) fn delete(&self, path: &str, key: &str) -> Answer {
+        let request = self.agent.delete(format!("{}{path}", self.url));
+        read(request.header("x-api-key", key).call().unwrap())
     }
 
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8]) -> Answer {
@@ -216,7 +300,7 @@ impl Node {
 
     /// A connection on which nothing was said yet.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        let stream = TcpStream::connect(self.url.rsplit('/').next().unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
     }
@@ -258,11 +342,7 @@ impl Node {
 
     /// Ends the node as an operator does, and waits for it.
     pub(crate) fn stop(mut self) {
-        let terminated = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(terminated.success());
+        self.signal("-TERM");
         assert!(
             self.child.wait().unwrap().success(),
             "{}",

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     reason = "a test ends at the first thing that does not hold"
 )]
+mod access;
 mod basics;
 mod config;
 mod dag;
@@ -11,4 +12,6 @@ mod harness;
 mod jobs;
 mod operations;
 mod reads;
+mod start;
 mod storage;
+mod tls;

@@ -1,0 +1,221 @@
+//! Who may use the node's interface, whatever the node has behind it: keys, clients and how much each may ask,
+//! the certificate, and what is written down of it.
+//!
+//! Nothing here knows HTTP's routes; `http::gate` asks, and this answers.
+mod audit;
+mod client;
+mod keys;
+mod limits;
+mod tls;
+mod token;
+
+pub(crate) use audit::{Audit, AuditLine, Change, Outcome};
+pub(crate) use client::{Proxies, client};
+pub(crate) use keys::{Holder, KeyError, Keys};
+pub(crate) use limits::{Limited, Limits, Standing};
+pub(crate) use tls::{Certificate, Tls};
+pub(crate) use token::Token;
+
+use crate::{config::Config, reload::Reloads};
+use icn_api::node::{AccessStatus, CertificateStatus, ENDS_SOON};
+use icn_model::{Millis, Time};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Everything that decides about a caller.
+pub(crate) struct Access {
+    /// Whether callers need a key.
+    pub(crate) require_auth: bool,
+    /// The keys that count.
+    pub(crate) keys: Keys,
+    /// How much each client may ask.
+    pub(crate) limits: Limits,
+    /// Who is believed about who calls.
+    pub(crate) proxies: Proxies,
+    /// The certificate; none where the interface speaks plain HTTP.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// With what metrics are read on their own address; none where anybody may.
+    pub(crate) metrics_token: Option<Arc<Token>>,
+    /// What is written down.
+    pub(crate) audit: Audit,
+}
+
+impl Access {
+    /// As the configuration says; `api_key` is the key that was configured or made.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used, or the value.
+    pub(crate) fn open(config: &Config, data_dir: &Path, api_key: &str) -> anyhow::Result<Self> {
+        let token = config.security.auth_token.as_deref();
+        let tls = config.tls_files().map(Tls::open).transpose()?;
+        let metrics_token = config
+            .monitoring
+            .metrics_token_file
+            .as_deref()
+            .map(Token::open)
+            .transpose()?;
+        let access = Self {
+            require_auth: config.requires_auth(),
+            keys: Keys::open(data_dir, api_key, token)?,
+            limits: Limits::new(config.security.open_rate_limit, config.api.rate_limit),
+            proxies: Proxies::new(config.api.behind_proxy, config.trusted_proxies()?),
+            tls: tls.map(Arc::new),
+            metrics_token: metrics_token.map(Arc::new),
+            audit: Audit::open(&config.audit, data_dir)?,
+        };
+        access.say(config);
+        Ok(access)
+    }
+
+    /// Where clients on this machine reach an interface at `address`.
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        match &self.tls {
+            Some(tls) => format!("https://{}:{}", tls.host(address), address.port()),
+            None => format!("http://{address}"),
+        }
+    }
+
+    /// Reads the certificate anew on SIGHUP, and opens the audit log anew.
+    pub(crate) fn add_reloads(self: &Arc<Self>, reloads: &Reloads) {
+        let access = self.clone();
+        reloads.add("the audit log", move || access.audit.reopen());
+        if let Some(tls) = self.tls.clone() {
+            reloads.add("the certificate", move || Ok(tls.reload()?));
+        }
+        if let Some(token) = self.metrics_token.clone() {
+            reloads.add("the token of the metrics", move || token.reload());
+        }
+    }
+
+    /// Tells in the log what an operator may not expect.
+    fn say(&self, config: &Config) {
+        if !self.require_auth {
+            tracing::warn!(
+                "require_auth is false: whoever reaches the interface may use it without a key, all but keys and \
+                 configuration"
+            );
+        }
+        match config.security.open_rate_limit {
+            0 => tracing::info!("open_rate_limit is 0: nothing is answered without a key but /health"),
+            limit => tracing::info!(
+                limit,
+                "callers without a key may make this many requests a minute"
+            ),
+        }
+        if let (Some(name), None) = (&config.security.auth_token_env, &config.security.auth_token) {
+            tracing::warn!(
+                "security.auth_token_env names {name}, and neither it nor {name}_FILE is set: no token counts"
+            );
+        }
+        if let Some(tls) = &self.tls {
+            let Certificate { names, not_after, .. } = tls.certificate();
+            tracing::info!(names = names.join(", "), until = %rfc3339(not_after), "the interface speaks HTTPS");
+        }
+    }
+
+    /// What `/status` tells.
+    pub(crate) fn status(&self) -> AccessStatus {
+        let at = now();
+        let (keys, keys_ending) = self.keys.ending(at, ENDS_SOON);
+        AccessStatus {
+            require_auth: self.require_auth,
+            certificate: self.tls.as_ref().map(|tls| {
+                let Certificate {
+                    names,
+                    not_before,
+                    not_after,
+                } = tls.certificate();
+                CertificateStatus {
+                    names,
+                    not_before,
+                    not_after,
+                    reload_failed: tls.reload_failed(),
+                }
+            }),
+            keys,
+            keys_ending,
+        }
+    }
+
+    /// Does what is to be done now and then, for as long as it is run: brings the audit log to the disk, looks for
+    /// another certificate.
+    pub(crate) async fn tend(self: Arc<Self>) {
+        let sync = async {
+            while self.audit.is_enabled() {
+                tokio::time::sleep(audit::SYNC_EVERY).await;
+                let access = self.clone();
+                // It ends with the process at the latest.
+                let _ = tokio::task::spawn_blocking(move || access.audit.sync()).await;
+            }
+        };
+        let watch = async {
+            if let Some(tls) = &self.tls {
+                tls.watch().await;
+            }
+        };
+        tokio::join!(sync, watch);
+    }
+
+    /// What an operator should look at, most urgent first.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let at = now();
+        let mut warnings = Vec::new();
+        if let Some(tls) = &self.tls {
+            let until = tls.certificate().not_after;
+            if until <= at {
+                warnings.push(format!(
+                    "the certificate is valid no more since {}",
+                    rfc3339(until)
+                ));
+            } else if until.since(at) < ENDS_SOON {
+                warnings.push(format!("the certificate is valid until {} only", rfc3339(until)));
+            }
+            warnings.extend(
+                tls.reload_failed()
+                    .map(|error| format!("the new certificate is not in use: {error}")),
+            );
+        }
+        if self.audit.is_failing() {
+            warnings.push("the audit log cannot be written: see the node's log".into());
+        }
+        if !self.require_auth {
+            warnings.push("require_auth is false: callers need no key".into());
+        }
+        warnings
+    }
+}
+
+/// The node's clock. A clock before 1970 is taken for 1970.
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A moment as `2026-03-01T12:00:07.250Z`.
+pub(crate) fn rfc3339(time: Time) -> String {
+    let since = std::time::Duration::from_millis(time.get());
+    match x509_cert::der::DateTime::from_unix_duration(since) {
+        Ok(date) => {
+            let date = date.to_string();
+            format!("{}.{:03}Z", date.trim_end_matches('Z'), time.get() % 1_000)
+        }
+        // After the year 9999.
+        Err(_) => Millis::new(time.get()).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_says() {
+        assert_eq!(rfc3339(Time::ZERO), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(Time::new(1_772_366_407_250)), "2026-03-01T12:00:07.250Z");
+        assert!(rfc3339(Time::new(u64::MAX)).ends_with(" ms"));
+    }
+}

@@ -1,0 +1,46 @@
+//! Metrics on an address of their own, for scrapers that should reach nothing else: without a key, or with the token
+//! that the configuration names. `/health` is there, too, whatever keeps the interface busy.
+use super::{App, around, failure::Failure, gate, node, server};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use icn_api::{ApiError, paths};
+use tokio::{net::TcpListener, sync::watch};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Serves until `stopping` says true, or its sender is gone.
+pub(crate) async fn serve(listener: TcpListener, app: App, mut stopping: watch::Receiver<bool>) {
+    let front = app.front.clone();
+    let token = middleware::from_fn_with_state(app.clone(), with_token);
+    let router = Router::new()
+        .route(paths::METRICS, get(node::metrics).route_layer(token))
+        .route(paths::HEALTH, get(node::health))
+        .fallback(around::no_route)
+        .method_not_allowed_fallback(around::no_method)
+        .layer(CatchPanicLayer::custom(around::panicked))
+        .layer(middleware::from_fn_with_state(front, around::around))
+        .with_state(app);
+    let stop = async {
+        // Fails when the sender is gone, which says the same.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    server::take_connections(&listener, router, None, stop).await;
+}
+
+async fn with_token(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_right = app
+        .front
+        .access
+        .metrics_token
+        .as_ref()
+        .is_none_or(|token| gate::bearer(request.headers()).is_some_and(|sent| token.is(sent)));
+    if is_right {
+        next.run(request).await
+    } else {
+        Failure::from(ApiError::Unauthorised {}).into_response()
+    }
+}
