@@ -1,7 +1,9 @@
-//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | bench`.
+//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | bench | dist`.
 //!
 //! A chore is a few commands that people would otherwise have to remember. What can go wrong is said by
 //! those commands; this only stops at the first one that fails.
+mod dist;
+
 use anyhow::{Context as _, bail, ensure};
 use std::{
     env,
@@ -19,6 +21,7 @@ usage: cargo xtask CHORE [OPTION ...]
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            a cut of 60 s between real nodes, and the crash tests with their full counts
   bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations; all of them if none is named
+  dist            the programs with their papers and a Debian package, in one archive
   modules         check that the built job modules match their sources
 ";
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         "sim" => simulate(&rest),
         "soak" => soak(),
         "bench" => bench(&rest),
+        "dist" => dist::dist(),
         "modules" => run("sh", &["jobs/build.sh", "--check"]),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");

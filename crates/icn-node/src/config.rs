@@ -7,6 +7,7 @@ use icn_store::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    cmp::Ordering,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -60,6 +61,8 @@ pub struct Runtime {
     pub environment: Environment,
     /// In memory, on loopback, a federation of one, with a well-known API key. Default: false.
     pub test_mode: bool,
+    /// The same as `logging.level`. Default: none.
+    pub log_level: Option<String>,
 }
 
 /// What a node is run for.
@@ -336,10 +339,12 @@ pub enum ConfigError {
         reason: String,
     },
     /// Two keys that mean the same have two values.
-    #[error("api.{name} and security.{name} mean the same and differ: set one of them")]
+    #[error("{one} and {other} mean the same and differ: set one of them")]
     Contradiction {
-        /// The key in both sections.
-        name: &'static str,
+        /// The one key.
+        one: String,
+        /// The other.
+        other: String,
     },
     /// A value is of the right type and cannot be used.
     #[error("{key} = {value:?}: {reason}")]
@@ -362,7 +367,26 @@ impl Config {
         Ok(Layered::read(file, command_line)?.config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Makes one of `logging.level` and `runtime.log_level`; says whether it is the latter.
+    fn unite_levels(&mut self, rank: impl Fn(&str) -> usize) -> Result<bool, ConfigError> {
+        let (one, other) = ("logging.level", "runtime.log_level");
+        let Some(level) = self.runtime.log_level.as_ref() else {
+            return Ok(false);
+        };
+        match rank(other).cmp(&rank(one)) {
+            Ordering::Less => return Ok(false),
+            Ordering::Equal if *level != self.logging.level => {
+                return Err(ConfigError::Contradiction {
+                    one: one.into(),
+                    other: other.into(),
+                });
+            }
+            Ordering::Equal | Ordering::Greater => self.logging.level.clone_from(level),
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let value = |key, value: &dyn ToString, reason: &str| {
             Err(ConfigError::Value {
                 key,
@@ -585,6 +609,11 @@ mod tests {
             ),
             ("[network]\np2p_enabled = \"no\"", "network.p2p_enabled"),
             ("[logging]\nlevel = \"loud\"", "logging.level"),
+            ("[runtime]\nlog_level = \"loud\"", "logging.level"),
+            (
+                "[runtime]\nlog_level = \"warn\"\n[logging]\nlevel = \"debug\"",
+                "runtime.log_level",
+            ),
             ("[logging]\nformat = \"xml\"", "logging.format"),
             ("[logging]\noutput = 3", "logging.output"),
             ("[identity]\nnode_did = \"did:web:x\"", "identity.node_did"),
@@ -599,6 +628,10 @@ mod tests {
             (
                 "[monitoring]\nmetrics_bind_addr = \"9090\"",
                 "monitoring.metrics_bind_addr",
+            ),
+            (
+                "[monitoring]\nhealth_check_interval = 0",
+                "monitoring.health_check_interval",
             ),
             (
                 "[identity]\nkey_passphrase_env = \"my secret word\"",

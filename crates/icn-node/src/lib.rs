@@ -5,7 +5,9 @@
 //! `icn-protocol`. Imported as `icn_runtime`.
 
 mod access;
+mod builder;
 pub mod config;
+mod context;
 mod executor;
 mod federation;
 mod http;
@@ -16,3 +18,8 @@ pub mod migrate;
 mod network;
 mod reload;
 pub mod service;
+pub mod templates;
+
+pub use builder::{RuntimeConfigBuilder, Template, WriteError};
+pub use config::Config as RuntimeConfig;
+pub use context::RuntimeContext;

@@ -1,12 +1,12 @@
 //! `icn-node`: reads its configuration, starts the service, waits for a signal, drains.
-use clap::{Args, Parser, Subcommand};
-use commonware_runtime::{Runner as _, tokio as runtime};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use icn_api::config::Setting;
 use icn_runtime::{
+    RuntimeContext,
     config::{Layered, Sources},
     logging::Log,
     migrate,
-    service::{self, Founding},
+    service::Founding,
 };
 use icn_store::BackendKind;
 use serde::Serialize;
@@ -44,6 +44,12 @@ enum NodeCommand {
     /// Look after the store of a node that is stopped
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Write the manual pages to a directory
+    Man {
+        /// Where they go
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -238,6 +244,7 @@ fn main() -> ExitCode {
             json,
             options,
         })) => show_config(*options, origin, json),
+        Some(NodeCommand::Man { directory }) => manual(&directory),
         None => {
             let (file, layer, founding) = cli.options.split();
             run(file, &layer, founding)
@@ -250,6 +257,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn manual(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    Ok(clap_mangen::generate_to(Cli::command(), directory)?)
 }
 
 fn check_config(file: &Path) -> anyhow::Result<()> {
@@ -293,9 +305,5 @@ fn migrate(from: &str, to: &str, json: bool) -> anyhow::Result<()> {
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
     let sources = Sources::new(file, layer)?;
     let log = Log::start(&sources.read()?.config.logging)?;
-    let prepared = service::prepare(sources, founding, log)?;
-    let settings = runtime::Config::default()
-        .with_worker_threads(2)
-        .with_storage_directory(prepared.journal_dir());
-    runtime::Runner::new(settings).start(|context| service::run(context, prepared))
+    RuntimeContext::read(sources, founding, log)?.run()
 }

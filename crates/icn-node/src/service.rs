@@ -125,6 +125,11 @@ pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow
 }
 
 impl Prepared {
+    /// Whose node it is.
+    pub const fn did(&self) -> Did {
+        self.did
+    }
+
     /// Where consensus keeps its votes and blocks.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")
@@ -397,6 +402,8 @@ async fn run_in_federation(
     if let Some(listener) = metrics {
         tokio::spawn(http::serve_metrics(listener, app.clone(), stopping.clone()));
     }
+    let interval = Duration::from_secs(config.monitoring.health_check_interval);
+    tokio::spawn(http::watch_health(app.clone(), interval));
     let server = tokio::spawn(http::serve(listener, app, stopping));
     announce(
         &genesis,

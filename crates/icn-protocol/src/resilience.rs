@@ -174,7 +174,7 @@ mod tests {
             ..Retry::default()
         };
         deterministic::Runner::seeded(1).start(|mut context| async move {
-            for (failures, whole) in [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1_000)] {
+            for (failures, whole) in [(1, 100_u128), (2, 200), (3, 400), (4, 800), (5, 1_000)] {
                 for _ in 0..100 {
                     let pause = retry.pause(failures, &mut context).unwrap().as_millis();
                     assert!((whole / 2..=whole).contains(&pause), "{failures}: {pause}");

@@ -148,6 +148,9 @@ pub struct Monitoring {
     pub metrics_bind_addr: Option<SocketAddr>,
     /// A file with the bearer token that scrapers send there. Default: none, anybody who reaches it may read.
     pub metrics_token_file: Option<PathBuf>,
+    /// How often the node looks at the checks of `/ready` itself and tells the log of changes, in seconds, at least 1.
+    /// Default: 30.
+    pub health_check_interval: u64,
 }
 
 impl Default for Monitoring {
@@ -156,6 +159,7 @@ impl Default for Monitoring {
             metrics_enabled: true,
             metrics_bind_addr: None,
             metrics_token_file: None,
+            health_check_interval: 30,
         }
     }
 }
@@ -274,6 +278,9 @@ impl Config {
                     "the name of a variable: letters, digits and underscores, no digit first",
                 );
             }
+        }
+        if self.monitoring.health_check_interval == 0 {
+            return refuse("monitoring.health_check_interval", "0", "at least 1 second");
         }
         if !self.requires_auth() && self.security.open_rate_limit == 0 {
             return refuse(
@@ -404,10 +411,11 @@ fn unite<T: PartialEq>(
     if api.is_none() || security.is_none() || api == security {
         return Ok(());
     }
-    match rank(&format!("api.{name}")).cmp(&rank(&format!("security.{name}"))) {
+    let (one, other) = (format!("api.{name}"), format!("security.{name}"));
+    match rank(&one).cmp(&rank(&other)) {
         Ordering::Greater => *security = None,
         Ordering::Less => *api = None,
-        Ordering::Equal => return Err(ConfigError::Contradiction { name }),
+        Ordering::Equal => return Err(ConfigError::Contradiction { one, other }),
     }
     Ok(())
 }

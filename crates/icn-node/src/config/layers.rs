@@ -55,6 +55,8 @@ pub struct Layered {
     set: BTreeMap<String, SetBy>,
     /// Secrets by the variables that they came from.
     variables: Vec<(&'static str, String)>,
+    /// Whether `runtime.log_level` is what `logging.level` shows.
+    level_of_runtime: bool,
 }
 
 /// Where the layers of a configuration are, to be read more than once.
@@ -160,7 +162,9 @@ impl Layered {
         }
         let mut config: Config = layers.extract().map_err(|error| explain(error, &files))?;
         let runtime = runtime.map(|path| path.display().to_string()).unwrap_or_default();
-        config.unite_sections(|key| rank(&layers, key, &runtime))?;
+        let rank = |key: &str| rank(&layers, key, &runtime);
+        config.unite_sections(rank)?;
+        let level_of_runtime = config.unite_levels(rank)?;
         config.check()?;
         named_key_is_there(&config)?;
         Ok(Self {
@@ -168,6 +172,7 @@ impl Layered {
             layers,
             set,
             variables,
+            level_of_runtime,
         })
     }
 
@@ -197,7 +202,11 @@ impl Layered {
             value => settings.push(Setting {
                 key: path.to_owned(),
                 value: shown(path, value),
-                origin: self.origin(path),
+                origin: self.origin(if self.level_of_runtime && path == "logging.level" {
+                    "runtime.log_level"
+                } else {
+                    path
+                }),
                 changes: live::changes(path),
                 running: None,
                 set: self.set.get(path).cloned(),

@@ -117,3 +117,46 @@ fn a_node_without_peers_is_a_federation_of_one_under_its_own_rules() {
         assert_eq!(started.is_ok(), starts);
     }
 }
+
+/// `icn-node config check` of a sample file, with what it says that it needs.
+fn checked(name: &str) -> std::process::Output {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../configs")
+        .join(name);
+    std::process::Command::new(env!("CARGO_BIN_EXE_icn-node"))
+        .args(["config", "check"])
+        .arg(file)
+        .env_clear()
+        .env("DB_PASSWORD", "p@ss/word")
+        .env("ICN_API_KEY", "a-key-of-this-test")
+        .env("ICN_AUTH_TOKEN", "a-token-of-this-test")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_sample_files_can_be_used() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut names: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "development.toml",
+            "federation_node.toml",
+            "production.toml",
+            "single_node.toml"
+        ]
+    );
+    for name in names {
+        let output = checked(&name);
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}

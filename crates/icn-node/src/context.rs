@@ -1,0 +1,117 @@
+//! A node as a value: configured, with its identity, ready to run in this process.
+use crate::{
+    config::{Config, Sources},
+    logging::Log,
+    service::{self, Founding, Prepared},
+};
+use anyhow::ensure;
+use commonware_runtime::{Runner as _, tokio as runtime};
+use icn_model::Did;
+
+/// Threads that run the node's tasks; the sandbox and the disk have their own.
+const WORKER_THREADS: usize = 2;
+
+/// A node that is not running yet.
+///
+/// It has the services of production: the store, the network and the sandbox that its configuration names, and the
+/// identity in its data directory. Only [`RuntimeContext::new_for_testing`] makes one that keeps nothing.
+///
+/// ```no_run
+/// use icn_runtime::{RuntimeConfigBuilder, RuntimeContext, templates};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let config = RuntimeConfigBuilder::new().apply_template(templates::single_node).build()?;
+/// let node = RuntimeContext::new(config)?;
+/// println!("{}", node.did());
+/// node.run()
+/// # }
+/// ```
+pub struct RuntimeContext {
+    prepared: Prepared,
+}
+
+impl RuntimeContext {
+    /// The same as [`RuntimeContext::new_for_production`].
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do about it.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        Self::new_for_production(config)
+    }
+
+    /// With real services, and a configuration that is not of test mode.
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do about it.
+    pub fn new_for_production(config: Config) -> anyhow::Result<Self> {
+        ensure!(
+            !config.runtime.test_mode,
+            "runtime.test_mode = true keeps nothing and has a well-known key: use RuntimeContext::new_for_testing"
+        );
+        Self::of(config)
+    }
+
+    /// In memory, on loopback, a federation of one with a well-known key, whatever else the configuration says.
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do about it.
+    pub fn new_for_testing(mut config: Config) -> anyhow::Result<Self> {
+        config.runtime.test_mode = true;
+        Self::of(config)
+    }
+
+    /// From the layers of a configuration, as `icn-node` starts.
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do about it.
+    pub fn read(sources: Sources, founding: Founding, log: Log) -> anyhow::Result<Self> {
+        Ok(Self {
+            prepared: service::prepare(sources, founding, log)?,
+        })
+    }
+
+    fn of(config: Config) -> anyhow::Result<Self> {
+        let sources = Sources::new(None, &config)?;
+        Self::read(sources, Founding::default(), Log::elsewhere())
+    }
+
+    /// Whose node it is.
+    pub const fn did(&self) -> Did {
+        self.prepared.did()
+    }
+
+    /// Runs the node until the process is told to stop (SIGTERM, SIGINT), or it cannot go on.
+    ///
+    /// # Errors
+    /// Why it did not start, or stopped.
+    pub fn run(self) -> anyhow::Result<()> {
+        let settings = runtime::Config::default()
+            .with_worker_threads(WORKER_THREADS)
+            .with_storage_directory(self.prepared.journal_dir());
+        runtime::Runner::new(settings).start(|context| service::run(context, self.prepared))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RuntimeConfigBuilder, templates};
+
+    #[test]
+    fn production_is_the_default_and_test_mode_has_to_be_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let test = || RuntimeConfigBuilder::new().apply_template(templates::isolated_testing);
+        for made in [RuntimeContext::new, RuntimeContext::new_for_production] {
+            let refused = made(test().build().unwrap()).err().unwrap().to_string();
+            assert!(refused.contains("new_for_testing"), "{refused}");
+        }
+        RuntimeContext::new_for_testing(test().build().unwrap()).unwrap();
+
+        let config = || {
+            let single = RuntimeConfigBuilder::new().apply_template(templates::single_node);
+            single.data_dir(dir.path()).build().unwrap()
+        };
+        let first = RuntimeContext::new(config()).unwrap().did();
+        assert_eq!(RuntimeContext::new(config()).unwrap().did(), first);
+    }
+}
