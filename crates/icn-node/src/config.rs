@@ -12,6 +12,7 @@ use std::{
 
 mod access;
 mod layers;
+mod refusals;
 mod secrets;
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};

@@ -10,6 +10,7 @@ mod executor;
 mod federation;
 mod http;
 pub mod identity;
+mod listen;
 mod metrics;
 pub mod migrate;
 mod network;

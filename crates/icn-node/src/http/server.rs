@@ -115,7 +115,7 @@ async fn encrypt(
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE {
             // What is not read would make the system throw the answer away.
-            stream.read(&mut [0; 4_096]).await?;
+            let _ = stream.read(&mut [0; 4_096]).await?;
             stream.write_all(NOT_ENCRYPTED.as_bytes()).await?;
             stream.shutdown().await?;
             return Err(std::io::Error::other("the caller speaks plain HTTP"));
