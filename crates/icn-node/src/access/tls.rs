@@ -23,7 +23,7 @@ use tokio_rustls::{
 };
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The one protocol that is spoken inside.
 const ALPN: &[u8] = b"http/1.1";
 
