@@ -67,6 +67,8 @@ pub enum Method {
     Get,
     /// Hands something in. Whatever is handed in is named by its hash, so sending it twice is sending it once.
     Post,
+    /// Changes what is named, all of it or nothing.
+    Patch,
     /// Takes something away.
     Delete,
 }
@@ -77,6 +79,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -101,13 +104,15 @@ pub enum Tag {
     Mana,
     /// Peers.
     Network,
+    /// How the node is set up.
+    Config,
     /// Who may use the interface.
     Access,
 }
 
 impl Tag {
     /// Every tag with what it is about, in the order of the document.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Node, "The node itself: alive, ready, what it is"),
         (Self::Events, "What the log has brought about"),
         (Self::Operations, "What authors ask of the log"),
@@ -116,6 +121,7 @@ impl Tag {
         (Self::Mesh, "Jobs and who runs them"),
         (Self::Mana, "Accounts and their conservation"),
         (Self::Network, "Peers and addresses"),
+        (Self::Config, "How the node is set up"),
         (Self::Access, "Who may use the interface, and for what"),
     ];
 
@@ -130,6 +136,7 @@ impl Tag {
             Self::Mesh => "mesh",
             Self::Mana => "mana",
             Self::Network => "network",
+            Self::Config => "config",
             Self::Access => "access",
         }
     }

@@ -1,8 +1,8 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 use crate::{
-    Answer, Body, Endpoint, ErrorKind, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES, MAX_KEY_BODY_BYTES,
-    MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, dag, events, federation, keys, log, mana,
-    mesh, network, node, operations, paths,
+    Answer, Body, Endpoint, ErrorKind, MAX_CONFIG_BODY_BYTES, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES,
+    MAX_KEY_BODY_BYTES, MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, config, dag, events,
+    federation, keys, log, mana, mesh, network, node, operations, paths,
 };
 use icn_model::{EventRecord, limits::MAX_DAG_BLOCK_BYTES};
 
@@ -46,6 +46,13 @@ const OF_PUTTING: &[ErrorKind] = &[
     ErrorKind::Forbidden,
     ErrorKind::BodyTooLarge,
     ErrorKind::StorageFull,
+];
+/// The errors of changing the configuration.
+const OF_CONFIGURING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
 ];
 /// The errors of what is done to one key.
 const OF_A_KEY: &[ErrorKind] = &[ErrorKind::Unauthorised, ErrorKind::Forbidden, ErrorKind::NotFound];
@@ -481,6 +488,33 @@ pub const ENDPOINTS: &[Endpoint] = &[
             Tag::Network,
             "Connected peers",
             &[ok(Body::json::<network::Peers>())],
+        )
+    },
+    Endpoint {
+        scope: Scope::Operate,
+        errors: OF_THE_KEY,
+        ..get(
+            "config",
+            paths::CONFIG,
+            Tag::Config,
+            "Every value of the configuration, and where it comes from",
+            &[ok(Body::json::<config::Configuration>())],
+        )
+    },
+    Endpoint {
+        method: Method::Patch,
+        scope: Scope::Admin,
+        details: "Sets keys at run time, for this and later starts, or leaves them to the other layers again. What \
+                  decides where the node finds its identity, its store and its keys is changed in its file only.",
+        request: Some(Body::json::<config::ConfigChange>()),
+        max_request_bytes: MAX_CONFIG_BODY_BYTES,
+        errors: OF_CONFIGURING,
+        ..get(
+            "change_config",
+            paths::CONFIG,
+            Tag::Config,
+            "Change the configuration at run time",
+            &[ok(Body::json::<config::ConfigChanged>())],
         )
     },
     Endpoint {

@@ -16,6 +16,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod config;
 pub mod dag;
 mod endpoint;
 mod endpoints;
@@ -74,6 +75,8 @@ pub const MAX_PAGE: usize = 1_000;
 pub const MAX_OPERATIONS_BODY_BYTES: usize = 8 << 20;
 /// Largest body with an invitation: it holds the federation's genesis.
 pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
+/// Largest change of a configuration.
+pub const MAX_CONFIG_BODY_BYTES: usize = 64 << 10;
 /// Largest body with a wish about a key.
 pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a file that is sent in one request; larger ones are sent block by block.

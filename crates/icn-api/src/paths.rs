@@ -58,6 +58,8 @@ pub const MANA: &str = "/v1/mana";
 pub const ACCOUNT: &str = "/v1/mana/{did}";
 /// The node's place in the network.
 pub const NETWORK: &str = "/v1/network";
+/// The node's configuration.
+pub const CONFIG: &str = "/v1/config";
 /// Connected peers.
 pub const PEERS: &str = "/v1/network/peers";
 

@@ -17,7 +17,8 @@ pub struct Config {
     /// Separates federations: short hex of the genesis CID. Part of every protocol and topic name, so
     /// nodes of two federations that meet have nothing to say to each other. Letters, digits and `-`.
     pub federation: String,
-    /// Where to listen. Port 0 takes a free one; the bound addresses are reported by `start`.
+    /// Where to listen. Port 0 takes a free one; the bound addresses are reported by `start`. Without any, nobody
+    /// reaches this node, and it reaches others all the same.
     pub listen: Vec<Address>,
     /// Addresses that others are told to use instead of those that are listened on.
     pub announce: Vec<Address>,
@@ -107,9 +108,6 @@ impl Config {
         if name.is_empty() || name.len() > MAX_FEDERATION_BYTES || !name.chars().all(plain) {
             return Err(ConfigError::Federation { name: name.clone() });
         }
-        if self.listen.is_empty() {
-            return Err(ConfigError::NoListen);
-        }
         for (setting, list) in [
             ("listen", &self.listen),
             ("announce", &self.announce),
@@ -187,9 +185,6 @@ pub enum ConfigError {
         /// The name as given.
         name: String,
     },
-    /// Nothing to listen on.
-    #[error("no listen address; give at least one, such as /ip4/0.0.0.0/tcp/7000")]
-    NoListen,
     /// A list is too long.
     #[error("{count} {setting} addresses are more than {MAX_ADDRESSES}")]
     TooManyAddresses {
@@ -242,7 +237,6 @@ mod tests {
         };
         assert!(says(|c| c.federation = "a/b".into()).contains("a/b"));
         assert!(says(|c| c.federation = String::new()).contains("federation"));
-        assert!(says(|c| c.listen.clear()).contains("listen"));
         assert!(says(|c| c.bootstrap = vec![c.listen[0].clone(); 300]).contains("300 bootstrap"));
         assert!(says(|c| c.max_message = 0).contains("max_message"));
         assert!(says(|c| c.timings.ping_interval = Duration::from_secs(5)).contains("ping_interval"));

@@ -1,5 +1,7 @@
 //! Configuration in five layers: defaults, file, environment, command line, and what was changed at run
 //! time. Later layers win. An unknown key in any of them is an error that names it.
+use crate::logging;
+use icn_model::Did;
 use icn_store::{
     BackendKind, Location, MIN_POSTGRESQL_CONNECTIONS, POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL_CONNECTIONS,
 };
@@ -12,11 +14,15 @@ use std::{
 
 mod access;
 mod layers;
+mod live;
+mod network;
 mod refusals;
 mod secrets;
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
-pub use layers::{Layered, Setting};
+pub use layers::{Layered, Sources};
+pub use live::{ChangeError, Live};
+pub use network::Network;
 pub(crate) use secrets::text_of as secret_of;
 
 /// What a node is told. Every key has a default.
@@ -68,37 +74,6 @@ pub enum Environment {
     Production,
     /// To test.
     Testing,
-}
-
-/// `[network]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Network {
-    /// Address of the HTTP interface. Default: 127.0.0.1:7845, or the next free port.
-    pub http_listen_addr: Option<SocketAddr>,
-    /// Multiaddr (or `address:port`) for other nodes. Default: /ip4/127.0.0.1/tcp/7000, or the next free port.
-    pub p2p_listen_addr: Option<String>,
-    /// Nodes to start from, with or without `/p2p/<peer id>`. Default: none.
-    pub bootstrap_peers: Vec<String>,
-    /// Addresses that others are told to use, where they differ from the one listened on. Default: none.
-    pub announce_addrs: Vec<String>,
-    /// Connections with nodes that have no seat here. Default: 128.
-    pub max_peers: usize,
-    /// Find nodes on the local network by multicast. Default: false.
-    pub mdns: bool,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            http_listen_addr: None,
-            p2p_listen_addr: None,
-            bootstrap_peers: Vec::new(),
-            announce_addrs: Vec::new(),
-            max_peers: 128,
-            mdns: false,
-        }
-    }
 }
 
 /// `[storage]`
@@ -209,6 +184,8 @@ pub struct Identity {
     pub key_passphrase_env: Option<String>,
     /// Make a key where there is none; counts only where `key_path` is absent. Default: true.
     pub generate_new_key: Option<bool>,
+    /// The DID that the key must be of; with another key the node does not start. Default: whatever the key says.
+    pub node_did: Option<String>,
     /// What the cooperative is called when it founds or joins a federation. Default: from its identity.
     pub name: Option<icn_model::Name>,
 }
@@ -228,6 +205,9 @@ pub struct Performance {
     pub max_concurrent_jobs: usize,
     /// Memory for jobs in total, bytes. Default: 1 GiB.
     pub job_memory_bytes: u64,
+    /// Mana that a cooperative regenerates in an hour, in the federation that this node founds; in one that exists the
+    /// rate is the federation's. Default: 10000.
+    pub mana_regeneration_rate: Option<u64>,
 }
 
 impl Default for Performance {
@@ -235,6 +215,7 @@ impl Default for Performance {
         Self {
             max_concurrent_jobs: 4,
             job_memory_bytes: 1 << 30,
+            mana_regeneration_rate: None,
         }
     }
 }
@@ -247,6 +228,8 @@ pub struct Logging {
     pub level: String,
     /// Lines for people or for machines. Default: text.
     pub format: LogFormat,
+    /// Where the lines go: stderr, stdout, or the path of a file, which is opened anew on SIGHUP. Default: stderr.
+    pub output: LogOutput,
 }
 
 impl Default for Logging {
@@ -254,6 +237,7 @@ impl Default for Logging {
         Self {
             level: "info".into(),
             format: LogFormat::Text,
+            output: LogOutput::Stderr,
         }
     }
 }
@@ -268,6 +252,38 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum LogOutput {
+    /// The standard error.
+    Stderr,
+    /// The standard output, after what the node says at its start.
+    Stdout,
+    /// A file, which lines are added to.
+    File(PathBuf),
+}
+
+impl From<String> for LogOutput {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "stderr" => Self::Stderr,
+            "stdout" => Self::Stdout,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl From<LogOutput> for String {
+    fn from(output: LogOutput) -> Self {
+        match output {
+            LogOutput::Stderr => "stderr".into(),
+            LogOutput::Stdout => "stdout".into(),
+            LogOutput::File(path) => path.to_string_lossy().into_owned(),
+        }
+    }
+}
+
 /// `[mesh]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -276,6 +292,9 @@ pub struct Mesh {
     pub blacklist_after_failures: u32,
     /// For how long, seconds. Default: 300.
     pub blacklist_cooldown_secs: u64,
+    /// How often a failed job goes to another executor, in the federation that this node founds; in one that exists
+    /// the number is the federation's. Default: 3.
+    pub job_retry_count: Option<u32>,
 }
 
 impl Default for Mesh {
@@ -283,6 +302,7 @@ impl Default for Mesh {
         Self {
             blacklist_after_failures: 3,
             blacklist_cooldown_secs: 300,
+            job_retry_count: None,
         }
     }
 }
@@ -391,6 +411,15 @@ impl Config {
                 "the name of a variable: letters, digits and underscores, no digit first",
             );
         }
+        if let Some(did) = &self.identity.node_did
+            && let Err(error) = did.parse::<Did>()
+        {
+            return value("identity.node_did", did, &error.to_string());
+        }
+        if let Err(reason) = logging::filter(&self.logging.level) {
+            return value("logging.level", &self.logging.level, &reason);
+        }
+        self.network.check()?;
         self.check_access()?;
         self.storage.location().map(drop)?;
         self.p2p_address().map(drop)
@@ -539,6 +568,27 @@ mod tests {
             ),
             ("[storage]\nmax_connections = 2", "storage.max_connections"),
             ("[api]\napi_key = \"short\"", "api.api_key"),
+            ("[network]\nconnection_timeout = 0", "network.connection_timeout"),
+            ("[network]\nfailure_threshold = 0", "network.failure_threshold"),
+            (
+                "[network]\nopen_timeout_secs = 100000",
+                "network.open_timeout_secs",
+            ),
+            ("[network]\nretry_max_attempts = 0", "network.retry_max_attempts"),
+            (
+                "[network]\nretry_initial_delay_ms = 2000",
+                "network.retry_initial_delay_ms",
+            ),
+            ("[network]\nretry_max_delay_ms = -1", "network.retry_max_delay_ms"),
+            (
+                "[network]\np2p_enabled = false\nmdns = true",
+                "network.p2p_enabled",
+            ),
+            ("[network]\np2p_enabled = \"no\"", "network.p2p_enabled"),
+            ("[logging]\nlevel = \"loud\"", "logging.level"),
+            ("[logging]\nformat = \"xml\"", "logging.format"),
+            ("[logging]\noutput = 3", "logging.output"),
+            ("[identity]\nnode_did = \"did:web:x\"", "identity.node_did"),
             ("[api]\nrate_limit = -1", "api.rate_limit"),
             ("[api]\nrequire_auth = \"no\"", "api.require_auth"),
             ("[api]\napi_key_env = \"my secret\"", "api.api_key_env"),

@@ -11,6 +11,7 @@ mod federation;
 mod http;
 pub mod identity;
 mod listen;
+pub mod logging;
 mod metrics;
 pub mod migrate;
 mod network;

@@ -1,9 +1,10 @@
 //! `icn-node`: reads its configuration, starts the service, waits for a signal, drains.
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use commonware_runtime::{Runner as _, tokio as runtime};
+use icn_api::config::Setting;
 use icn_runtime::{
-    config::{Config, Layered, LogFormat, Setting},
+    config::{Layered, Sources},
+    logging::Log,
     migrate,
     service::{self, Founding},
 };
@@ -11,12 +12,11 @@ use icn_store::BackendKind;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal as _, Write as _},
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tracing_subscriber::EnvFilter;
 
 /// The node of a cooperative: keeps the federation's log with the others, runs jobs, stores blocks.
 ///
@@ -271,6 +271,7 @@ fn show_config(options: Options, origin: bool, json: bool) -> anyhow::Result<()>
         key,
         value,
         origin: from,
+        ..
     } in &settings
     {
         let value = if value.is_empty() { "(not set)" } else { value };
@@ -290,47 +291,11 @@ fn migrate(from: &str, to: &str, json: bool) -> anyhow::Result<()> {
 }
 
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
-    let config = Config::load(file.as_deref(), layer)?;
-    log_to_stderr(&config)?;
-    let prepared = service::prepare(config, founding)?;
+    let sources = Sources::new(file, layer)?;
+    let log = Log::start(&sources.read()?.config.logging)?;
+    let prepared = service::prepare(sources, founding, log)?;
     let settings = runtime::Config::default()
         .with_worker_threads(2)
         .with_storage_directory(prepared.journal_dir());
     runtime::Runner::new(settings).start(|context| service::run(context, prepared))
-}
-
-/// These warn of what is normal here: that an operation told again was known, and that a node is alone.
-const TALKATIVE: &str = "libp2p_gossipsub=error,libp2p_kad=error";
-
-/// A plain level is for our own crates; the libraries beneath speak up from warnings on.
-fn directives(level: &str) -> String {
-    if level.contains(['=', ',']) {
-        return level.to_owned();
-    }
-    let own = [
-        "icn_node",
-        "icn_runtime",
-        "icn_protocol",
-        "icn_net",
-        "icn_sandbox",
-        "icn_store",
-    ];
-    let own: Vec<_> = own.iter().map(|name| format!("{name}={level}")).collect();
-    format!("warn,{TALKATIVE},{}", own.join(","))
-}
-
-/// Log lines go to stderr: stdout says where the node listens, and nothing else.
-fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
-    let level = &config.logging.level;
-    let filter = EnvFilter::try_new(directives(level))
-        .with_context(|| format!("logging.level = {level:?} is neither a level nor a list of directives"))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match config.logging.format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
-    Ok(())
 }

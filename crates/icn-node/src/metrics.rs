@@ -8,13 +8,13 @@ use crate::http::HttpMetrics;
 use icn_api::node::{JobsStatus, LogStatus, ManaStatus, NetworkStatus};
 use icn_model::{Fault, Mana};
 use icn_net::CounterValues;
-use icn_protocol::counters::Counts;
+use icn_protocol::{counters::Counts, resilience::CircuitState};
 use prometheus_client::{
     encoding::text,
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
     },
     registry::Registry,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Sample {
     pub(crate) counts: Counts,
     /// What the network counts.
     pub(crate) network: CounterValues,
+    /// Nodes that are not asked for blocks, or only to see whether they answer again.
+    pub(crate) circuits: Vec<CircuitState>,
     /// Executors that this node gives no jobs.
     pub(crate) blacklisted: u64,
     /// Where the log stands.
@@ -312,6 +314,14 @@ fn network(registry: &mut Registry, sample: &Sample) {
     for (name, help, value) in single {
         registry.register(name, help, ConstCounter::new(value));
     }
+    let family = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+    for state in [CircuitState::Open, CircuitState::HalfOpen] {
+        let circuits = sample.circuits.iter().filter(|circuit| **circuit == state);
+        let count = i64::try_from(circuits.count()).unwrap_or(i64::MAX);
+        family.get_or_create(&[("state", state.name())]).set(count);
+    }
+    let help = "Nodes that did not answer for blocks and are left alone, or tried once";
+    registry.register("icn_breaker_circuits", help, family);
     let gossip = [
         ("published", counts.gossip_published),
         ("received", counts.gossip_received),

@@ -1,21 +1,23 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
     access::Access,
-    config::{self, Config},
+    config::{self, Config, Live, Sources},
     executor::Jobs,
     federation::{self, Membership},
     http::{
         self, App, AppInner, Front,
         waiting::{self, Waiting},
     },
-    identity, listen, network,
+    identity, listen,
+    logging::Log,
+    network,
     reload::Reloads,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
-use icn_api::{Profile, node::Info};
-use icn_model::{Did, Founder, Genesis, Millis, Name, Parameters, RoleKeys, SecretKey};
+use icn_api::{Profile, config::ConfigChanged, node::Info};
+use icn_model::{Did, Founder, Genesis, Mana, Millis, Name, Parameters, RoleKeys, SecretKey};
 use icn_protocol::{
     keys,
     market::MarketConfig,
@@ -47,6 +49,8 @@ const FEDERATION_TAG: usize = 16;
 /// A node that is configured and has an identity, and is not running yet.
 pub struct Prepared {
     config: Config,
+    live: Live,
+    logging: Log,
     data_dir: PathBuf,
     key: SecretKey,
     did: Did,
@@ -62,7 +66,8 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Says what is missing, and what to do about it.
-pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepared> {
+pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow::Result<Prepared> {
+    let mut config = sources.read()?.config;
     let scratch = if config.runtime.test_mode {
         config.storage.backend = Some(BackendKind::Memory);
         config.storage.connection_string = None;
@@ -74,6 +79,10 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
         .as_ref()
         .map_or_else(|| config.storage.data_dir.clone(), |dir| dir.path().to_owned());
     std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
+    if scratch.is_some() {
+        sources = sources.with_runtime_in(&data_dir);
+    }
+    let live = Live::read(sources)?;
     let is_production = config.runtime.environment == config::Environment::Production;
     let key = identity::load_or_create(&config.identity, &data_dir, is_production)?;
     let did = Did::new(key.public());
@@ -86,17 +95,23 @@ pub fn prepare(mut config: Config, founding: Founding) -> anyhow::Result<Prepare
         name,
         keys: RoleKeys::single(key.public()),
     };
-    let parameters = if config.runtime.test_mode {
-        Parameters::devnet()
-    } else {
-        Parameters::production()
-    };
+    if let Some(expected) = &config.identity.node_did
+        && *expected != did.to_string()
+    {
+        bail!(
+            "identity.node_did is {expected}, and the key is that of {did}: put the right key in place, or take \
+             node_did out"
+        );
+    }
+    let parameters = parameters(&config)?;
     let may_found = config.network.bootstrap_peers.is_empty();
     let membership = federation::resolve(&data_dir, &founding, &founder, parameters, may_found)?;
     let api_key = api_key(&config, &data_dir)?;
     config.check_key("api.api_key", &api_key)?;
     Ok(Prepared {
         config,
+        live,
+        logging,
         data_dir,
         key,
         did,
@@ -111,6 +126,46 @@ impl Prepared {
     /// Where consensus keeps its votes and blocks.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")
+    }
+}
+
+/// The rules of a federation that this node founds.
+fn parameters(config: &Config) -> anyhow::Result<Parameters> {
+    let mut parameters = if config.runtime.test_mode {
+        Parameters::devnet()
+    } else {
+        Parameters::production()
+    };
+    if let Some(rate) = config.performance.mana_regeneration_rate {
+        parameters.mana_rate_per_hour = Mana::from_whole(rate);
+    }
+    if let Some(count) = config.mesh.job_retry_count {
+        parameters.job_retry_count = count;
+    }
+    parameters
+        .check()
+        .context("performance.mana_regeneration_rate or mesh.job_retry_count")?;
+    Ok(parameters)
+}
+
+/// Says which of the federation's rules the configuration has a wish about that came too late.
+fn tell_of_rules(config: &Config, genesis: &Genesis) {
+    let rules = &genesis.parameters;
+    if let Some(rate) = config.performance.mana_regeneration_rate
+        && Mana::from_whole(rate) != rules.mana_rate_per_hour
+    {
+        tracing::warn!(
+            federation = %rules.mana_rate_per_hour,
+            "performance.mana_regeneration_rate counts for a federation that this node founds; this one has its own"
+        );
+    }
+    if let Some(count) = config.mesh.job_retry_count
+        && count != rules.job_retry_count
+    {
+        tracing::warn!(
+            federation = rules.job_retry_count,
+            "mesh.job_retry_count counts for a federation that this node founds; this one has its own"
+        );
     }
 }
 
@@ -141,6 +196,8 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
 pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     let Prepared {
         config,
+        live,
+        logging,
         data_dir,
         key,
         did,
@@ -165,6 +222,14 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     tokio::spawn(access.clone().tend());
     let reloads = Reloads::default();
     access.add_reloads(&reloads);
+    reloads.add("the configuration", {
+        let live = live.clone();
+        move || Ok(told(&live.reload()?))
+    });
+    reloads.add("the log", {
+        let logging = logging.clone();
+        move || logging.reopen()
+    });
     tokio::spawn(reloads.serve(hangup, access.clone()));
     let profile = Profile {
         api_url: Some(url.clone()),
@@ -212,6 +277,8 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     };
     let place = Place {
         config,
+        live,
+        logging,
         data_dir,
         key,
         did,
@@ -238,6 +305,8 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
 /// What a node is and where, whatever federation it is in.
 struct Place {
     config: Config,
+    live: Live,
+    logging: Log,
     data_dir: PathBuf,
     key: SecretKey,
     did: Did,
@@ -258,6 +327,8 @@ async fn run_in_federation(
 ) -> anyhow::Result<()> {
     let Place {
         config,
+        live,
+        logging,
         data_dir,
         key,
         did,
@@ -269,14 +340,16 @@ async fn run_in_federation(
     let genesis = membership.genesis.clone();
     let network_config = network_config(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
-    let market = market_config(&config);
+    tell_of_rules(&config, &genesis);
     let applies = membership.application.is_some();
     let node_config = NodeConfig {
         did,
         key: key.clone(),
         genesis: genesis.clone(),
         partition: PARTITION.into(),
-        market: market.clone(),
+        blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
+        resilience: config.network.resilience(),
+        market: market_config(&config),
         application: membership.application,
     };
     let (node, log) = node::start(
@@ -288,6 +361,13 @@ async fn run_in_federation(
     )
     .await?;
 
+    live.on_change({
+        let market = node.market().clone();
+        move |config| {
+            logging.follow(config);
+            market.offer_instead(market_config(config));
+        }
+    });
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
     let inner = AppInner {
@@ -303,7 +383,7 @@ async fn run_in_federation(
         http_address,
         p2p_addresses: started.listen.iter().map(ToString::to_string).collect(),
         started: now(&context),
-        market,
+        live,
         runtime_metrics: Box::new(move || scrape.encode()),
         ended,
         config: config.clone(),
@@ -343,6 +423,22 @@ async fn run_in_federation(
     stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, server).await;
     result
+}
+
+/// What came of reading the configuration again.
+fn told(changed: &ConfigChanged) -> String {
+    let list = |keys: &[String]| {
+        if keys.is_empty() {
+            "nothing".into()
+        } else {
+            keys.join(", ")
+        }
+    };
+    format!(
+        "{} hold now, {} from the next start on",
+        list(&changed.at_once),
+        list(&changed.at_start)
+    )
 }
 
 /// The signals that end a node in order.
@@ -408,6 +504,12 @@ fn network_config(
     membership: &Membership,
     key: &SecretKey,
 ) -> anyhow::Result<icn_net::Config> {
+    let alone = membership.genesis.founders.len() == 1 && membership.application.is_none();
+    ensure!(
+        config.network.p2p_enabled || alone,
+        "network.p2p_enabled = false is for a federation of one, and {} has more seats: take it out",
+        membership.genesis.name
+    );
     let tag: String = membership
         .genesis
         .id()
@@ -417,17 +519,26 @@ fn network_config(
         .take(FEDERATION_TAG)
         .collect();
     let mut network = icn_net::Config::new(key.seed(), tag);
+    let timings = &mut network.timings;
+    timings.dial_timeout = Duration::from_secs(config.network.connection_timeout);
+    timings.redial_min = Duration::from_millis(config.network.retry_initial_delay_ms);
+    timings.redial_max = Duration::from_millis(config.network.retry_max_delay_ms);
+    timings.bootstrap_max = timings.bootstrap_max.max(timings.redial_max);
     let listen = match config.p2p_address()? {
-        Some(address) => address,
+        _ if !config.network.p2p_enabled => Vec::new(),
+        Some(address) => vec![address],
         None if config.runtime.test_mode => {
-            icn_net::Address::from(SocketAddr::new(config::DEFAULT_P2P.ip(), 0))
+            vec![icn_net::Address::from(SocketAddr::new(
+                config::DEFAULT_P2P.ip(),
+                0,
+            ))]
         }
-        None => icn_net::Address::from(listen::free_port(config::DEFAULT_P2P)?),
+        None => vec![icn_net::Address::from(listen::free_port(config::DEFAULT_P2P)?)],
     };
     let addresses = |key, list: &[String]| -> anyhow::Result<Vec<icn_net::Address>> {
         list.iter().map(|text| Ok(config::address(key, text)?)).collect()
     };
-    network.listen = vec![listen];
+    network.listen = listen;
     network.announce = addresses("network.announce_addrs", &config.network.announce_addrs)?;
     network.bootstrap = addresses("network.bootstrap_peers", &config.network.bootstrap_peers)?;
     network
@@ -486,7 +597,10 @@ fn announce(
     data_dir: &Path,
     config: &Config,
 ) -> anyhow::Result<()> {
-    ensure!(!p2p.is_empty(), "the network listens nowhere");
+    ensure!(
+        !p2p.is_empty() || !config.network.p2p_enabled,
+        "the network listens nowhere"
+    );
     let mut out = std::io::stdout().lock();
     writeln!(out, "federation  {} ({})", genesis.name, genesis.id())?;
     writeln!(out, "identity    {did}")?;

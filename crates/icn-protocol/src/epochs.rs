@@ -57,6 +57,8 @@ pub(crate) struct LogConfig {
     pub(crate) genesis: Genesis,
     /// Prefix of the consensus journals' partitions.
     pub(crate) partition: String,
+    /// Blocks of the log that share a file of the journal.
+    pub(crate) blocks_per_file: NonZeroU64,
     /// Whether this node may vote in the epoch that it starts in: not if its journal is not the one that
     /// it voted with.
     pub(crate) may_vote: bool,
@@ -176,6 +178,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     let parts = marshal::Parts::<N> {
         key: &config.key,
         partition: &config.partition,
+        blocks_per_file: config.blocks_per_file,
         ledger: &ledger,
         schemes: schemes.clone(),
         epocher: epocher.clone(),

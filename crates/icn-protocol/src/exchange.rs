@@ -1,6 +1,12 @@
 //! Blocks of the DAG between nodes: asked for by CID, checked on arrival, healed when the disk lies.
-use crate::environment::Runtime;
-use crate::{counters::Counters, keys, ledger::Ledger};
+use crate::{
+    counters::Counters,
+    environment::Runtime,
+    keys,
+    ledger::Ledger,
+    resilience::{Breakers, CircuitState, Resilience, Retry},
+    time::now,
+};
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Receiver, Recipients, Sender};
@@ -12,7 +18,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Cid, Fault, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
+use icn_model::{Cid, Fault, Time, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
 use icn_store::{BlockError, Blocks};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -21,8 +27,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 const MAX_FETCHES: usize = 256;
 /// A peer that does not answer in this time is passed over.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// How often all peers are asked before a block counts as not to be had.
-const ROUNDS: usize = 2;
 const MAX_MESSAGE_BYTES: usize = MAX_DAG_BLOCK_BYTES + 256;
 
 /// Why a block is not to be had.
@@ -85,12 +89,22 @@ struct Request {
 pub struct Exchange {
     blocks: Blocks,
     requests: mpsc::Sender<Request>,
+    circuits: Circuits,
 }
 
 impl Exchange {
     /// The blocks that are here.
     pub const fn blocks(&self) -> &Blocks {
         &self.blocks
+    }
+
+    /// Nodes that are not asked for now, or asked only to see whether they answer again, since they did not.
+    pub fn circuits(&self) -> Vec<(PublicKey, CircuitState)> {
+        let circuits = self.circuits.lock();
+        circuits
+            .broken()
+            .map(|(peer, state)| (peer.clone(), state))
+            .collect()
     }
 
     /// A block from here, or else from the seats, `first` before the others. A block that the disk has
@@ -168,6 +182,8 @@ impl Exchange {
     }
 }
 
+/// One for each node that is asked.
+type Circuits = Arc<Mutex<Breakers<PublicKey>>>;
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>>;
 
 /// Starts the exchange over `channel`.
@@ -179,11 +195,14 @@ pub fn start<E: Runtime>(
         impl Sender<PublicKey = PublicKey>,
         impl Receiver<PublicKey = PublicKey>,
     ),
+    resilience: Resilience,
 ) -> Exchange {
     let (requests, incoming) = mpsc::channel(MAX_FETCHES);
+    let circuits = Circuits::new(Mutex::new(Breakers::new(resilience.breaker)));
     let exchange = Exchange {
         blocks: Blocks::new(ledger.store().clone()),
         requests,
+        circuits: circuits.clone(),
     };
     let waiting = Waiting::default();
     let (sender, receiver) = channel;
@@ -203,6 +222,8 @@ pub fn start<E: Runtime>(
         sender,
         ledger,
         me,
+        retry: resilience.retry,
+        circuits,
     };
     runtime
         .child("exchange_client")
@@ -260,12 +281,21 @@ impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
     }
 }
 
+/// What came of asking one node.
+enum Answer {
+    Have(Bytes),
+    Missing,
+    Silence,
+}
+
 struct Asking<S> {
     blocks: Blocks,
     waiting: Waiting,
     sender: S,
     ledger: Ledger,
     me: PublicKey,
+    retry: Retry,
+    circuits: Circuits,
 }
 
 impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
@@ -276,39 +306,71 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
         while let Some(request) = requests.recv().await {
             let asking = asking.clone();
             number = number.wrapping_add(1 << 16);
-            runtime.child("fetch").spawn(move |runtime| async move {
-                let fetched = asking.fetch(&runtime, number, &request).await;
+            runtime.child("fetch").spawn(move |mut runtime| async move {
+                let fetched = asking.fetch(&mut runtime, number, &request).await;
                 let _ = request.answer.send(fetched);
             });
         }
     }
 
+    /// Asks one node after the other, and all of them again after a pause.
     async fn fetch<E: Runtime>(
         &self,
-        runtime: &E,
-        number: u64,
+        runtime: &mut E,
+        mut number: u64,
         request: &Request,
     ) -> Result<Bytes, FetchError> {
         let peers = self.peers(&request.first);
-        let questions = (0..ROUNDS).flat_map(|_| peers.iter());
-        for (number, peer) in (number..).zip(questions) {
-            let Some(bytes) = self.ask(runtime, number, &request.cid, peer).await else {
-                continue;
-            };
-            if !request.cid.names(&bytes) {
-                tracing::warn!(cid = %request.cid, ?peer, "a node sent other bytes than were asked for");
-                self.ledger.counters().fault(Fault::WrongBlockBytes);
-                continue;
+        let mut rounds = 0;
+        loop {
+            for peer in &peers {
+                if !self.circuits.lock().admits(peer, now(runtime)) {
+                    continue;
+                }
+                let answer = self.ask(runtime, number, &request.cid, peer).await;
+                number += 1;
+                if let Some(bytes) = self.judge(answer, &request.cid, peer, now(runtime)) {
+                    if let Some(commit) = self.blocks.heal(&request.cid.generic(), bytes.to_vec())? {
+                        commit.await.map_err(BlockError::from)?;
+                    }
+                    return Ok(bytes);
+                }
             }
-            if let Some(commit) = self.blocks.heal(&request.cid.generic(), bytes.to_vec())? {
-                commit.await.map_err(BlockError::from)?;
+            rounds += 1;
+            match self.retry.pause(rounds, runtime) {
+                Some(pause) => runtime.sleep(pause).await,
+                None => return Err(FetchError::Absent(request.cid)),
             }
-            return Ok(bytes);
         }
-        Err(FetchError::Absent(request.cid))
     }
 
-    async fn ask<E: Runtime>(&self, runtime: &E, number: u64, cid: &Cid, peer: &PublicKey) -> Option<Bytes> {
+    /// The block, if `peer` sent it. To have no block is no failure; to say nothing is, and to send another one.
+    fn judge(&self, answer: Answer, cid: &Cid, peer: &PublicKey, now: Time) -> Option<Bytes> {
+        let failed = match answer {
+            Answer::Have(bytes) if cid.names(&bytes) => {
+                self.circuits.lock().succeeded(peer);
+                return Some(bytes);
+            }
+            Answer::Have(_) => {
+                tracing::warn!(%cid, ?peer, "a node sent other bytes than were asked for");
+                self.ledger.counters().fault(Fault::WrongBlockBytes);
+                true
+            }
+            Answer::Missing => false,
+            Answer::Silence => true,
+        };
+        if !failed {
+            self.circuits.lock().succeeded(peer);
+        } else if self.circuits.lock().failed(peer, now) {
+            tracing::info!(
+                ?peer,
+                "a node does not answer for blocks: it is left alone for a while"
+            );
+        }
+        None
+    }
+
+    async fn ask<E: Runtime>(&self, runtime: &E, number: u64, cid: &Cid, peer: &PublicKey) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().insert(number, answer);
         let message = canonical::to_bytes(&Message::Want { number, cid: *cid });
@@ -318,8 +380,9 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
         let timeout = runtime.sleep(ANSWER_TIMEOUT);
         pin_mut!(timeout);
         let answer = match select(answered, timeout).await {
-            Either::Left((answer, _)) => answer.ok().flatten(),
-            Either::Right(_) => None,
+            Either::Left((Ok(Some(bytes)), _)) => Answer::Have(bytes),
+            Either::Left((Ok(None), _)) => Answer::Missing,
+            Either::Left((Err(_), _)) | Either::Right(_) => Answer::Silence,
         };
         self.waiting.lock().remove(&number);
         answer

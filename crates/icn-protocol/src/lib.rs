@@ -26,5 +26,6 @@ mod marshal;
 pub mod membership;
 pub mod node;
 pub mod pool;
+pub mod resilience;
 pub mod time;
 pub mod verify;

@@ -34,6 +34,7 @@ use commonware_utils::{
 use icn_model::limits::MAX_SEATS;
 use std::{
     collections::HashMap,
+    num::NonZeroU64,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -129,7 +130,13 @@ impl Reporter for Deliveries {
     }
 }
 
-fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+fn archive<C>(
+    partition: &str,
+    name: &str,
+    blocks_per_file: NonZeroU64,
+    cache: CacheRef,
+    codec_config: C,
+) -> prunable::Config<TwoCap, C> {
     prunable::Config {
         translator: TwoCap,
         metadata_partition: format!("{partition}-{name}-meta"),
@@ -138,7 +145,7 @@ fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> 
         value_partition: format!("{partition}-{name}-value"),
         compression: None,
         codec_config,
-        items_per_section: NZU64!(4_096),
+        items_per_section: blocks_per_file,
         key_write_buffer: NZUsize!(BUFFER_BYTES),
         value_write_buffer: NZUsize!(BUFFER_BYTES),
         replay_buffer: NZUsize!(BUFFER_BYTES),
@@ -149,6 +156,8 @@ fn archive<C>(partition: &str, name: &str, cache: CacheRef, codec_config: C) -> 
 pub(crate) struct Parts<'a, N: Network> {
     pub(crate) key: &'a PrivateKey,
     pub(crate) partition: &'a str,
+    /// How many blocks share a file.
+    pub(crate) blocks_per_file: NonZeroU64,
     pub(crate) ledger: &'a Ledger,
     pub(crate) schemes: Schemes,
     pub(crate) epocher: FixedEpocher,
@@ -170,6 +179,7 @@ pub(crate) async fn start<E: Runtime, N: Network>(
     let Parts {
         key,
         partition,
+        blocks_per_file,
         ledger,
         schemes,
         epocher,
@@ -209,11 +219,17 @@ pub(crate) async fn start<E: Runtime, N: Network>(
     engine.start(broadcast);
 
     let broken = "the consensus journal in the data directory cannot be opened; restore the node without it";
-    let finalizations = archive(partition, "finalizations", cache.clone(), MAX_SEATS);
+    let finalizations = archive(
+        partition,
+        "finalizations",
+        blocks_per_file,
+        cache.clone(),
+        MAX_SEATS,
+    );
     let finalizations = prunable::Archive::init(runtime.child("finalizations"), finalizations)
         .await
         .expect(broken);
-    let blocks = archive(partition, "blocks", cache.clone(), ());
+    let blocks = archive(partition, "blocks", blocks_per_file, cache.clone(), ());
     let blocks = prunable::Archive::init(runtime.child("blocks"), blocks)
         .await
         .expect(broken);

@@ -15,10 +15,12 @@ use crate::{
     market::{self, MarketConfig, MarketView},
     marshal::LogReader,
     membership,
+    resilience::Resilience,
     verify::Verifier,
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::Handle;
+use commonware_utils::NZU64;
 use futures::{
     future::{Either, select},
     pin_mut,
@@ -29,7 +31,10 @@ use icn_model::{
 };
 use icn_store::Store;
 use rand_core::CryptoRng;
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
+
+/// Blocks of the log that share a file of the journal on a disk. All files are opened at each start.
+pub const BLOCKS_PER_FILE: NonZeroU64 = NZU64!(4_096);
 
 /// What makes a node the one that it is.
 pub struct NodeConfig {
@@ -41,6 +46,11 @@ pub struct NodeConfig {
     pub genesis: Genesis,
     /// Prefix of the consensus journals' partitions.
     pub partition: String,
+    /// Blocks of the log that share a file of the journal: [`BLOCKS_PER_FILE`]
+    /// on disks, fewer where each sync costs what the file is long.
+    pub blocks_per_file: NonZeroU64,
+    /// How it deals with others that do not answer.
+    pub resilience: Resilience,
     /// What it offers.
     pub market: MarketConfig,
     /// What it applies for a seat with, if it was invited.
@@ -102,7 +112,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     }
     let verifier = Arc::new(Verifier::default());
     let author = Author::new(config.did, config.key.clone(), ledger.clone());
-    let (market_view, reader) = (MarketView::default(), LogReader::default());
+    let (market_view, reader) = (MarketView::new(config.market), LogReader::default());
     let key = keys::private(&config.key);
     let me = key.public_key();
 
@@ -119,7 +129,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         blocker,
         admit,
     } = connections;
-    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks);
+    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks, config.resilience);
     let (sender, receiver) = operations;
     runtime.child("tell").spawn({
         let ledger = ledger.clone();
@@ -131,8 +141,8 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     });
     runtime.child("market").spawn({
         let parts = (ledger.clone(), exchange.clone(), author.clone());
-        let (view, offer) = (market_view.clone(), config.market);
-        move |runtime| market::run(runtime, offer, parts, executor, view, bids)
+        let view = market_view.clone();
+        move |runtime| market::run(runtime, parts, executor, view, bids)
     });
     runtime.child("membership").spawn({
         let (ledger, author) = (ledger.clone(), author.clone());
@@ -150,6 +160,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         key,
         genesis: config.genesis,
         partition: config.partition,
+        blocks_per_file: config.blocks_per_file,
         may_vote: may_vote || alone,
         reader: reader.clone(),
     };

@@ -27,6 +27,7 @@ use icn_protocol::{
     ledger::{Ledger, LedgerError, OperationStatus},
     market::MarketConfig,
     node::{self, Node, NodeConfig},
+    resilience::Resilience,
     time::now,
 };
 use icn_state::State;
@@ -194,6 +195,8 @@ impl Federation {
                 key: secret(number),
                 genesis: genesis.clone(),
                 partition: format!("n{number}"),
+                blocks_per_file: node::BLOCKS_PER_FILE,
+                resilience: Resilience::default(),
                 market: MarketConfig::default(),
                 application: None,
             };

@@ -11,17 +11,21 @@ use crate::{
     weather::Weather,
 };
 use commonware_runtime::{Handle, Spawner as _, Supervisor as _, deterministic::Context};
-use commonware_utils::{channel::oneshot, sync::Mutex};
+use commonware_utils::{NZU64, channel::oneshot, sync::Mutex};
 use icn_model::{Genesis, Mana, Millis};
 use icn_protocol::{
     environment::Connections,
     ledger::Ledger,
     market::MarketConfig,
     node::{self, Node, NodeConfig},
+    resilience::Resilience,
     time::now,
 };
 use icn_store::{MemoryBackend, Store, StoreConfig};
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
+
+/// The simulated disk copies a file at each of its syncs, so files are small.
+const BLOCKS_PER_FILE: NonZeroU64 = NZU64!(64);
 
 /// The oracle of a run, as its tasks share it.
 pub type Judge = Arc<Mutex<Oracle>>;
@@ -171,6 +175,8 @@ impl Cluster {
             key: seat.cooperative.key.clone(),
             genesis: self.genesis.clone(),
             partition: birth.partition.clone(),
+            blocks_per_file: BLOCKS_PER_FILE,
+            resilience: Resilience::default(),
             market: market(birth.at),
             application: None,
         };

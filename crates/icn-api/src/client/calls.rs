@@ -1,7 +1,9 @@
 //! The calls, one for each route.
 use super::{Client, ClientError, Request};
+use crate::Method;
 use crate::{
     InvitationFile, MAX_OPERATIONS, OCTETS,
+    config::{ConfigChange, ConfigChanged, Configuration},
     dag::{DagQuery, DagView, GetQuery, PutQuery, Stored},
     events::{EventPage, EventsQuery},
     federation::{Federation, GenesisView, Joining, Members, MembersQuery},
@@ -94,6 +96,29 @@ impl Client {
             source,
         })?;
         self.json(&Request::post(paths::JOIN, "application/json", &body))
+    }
+
+    /// Every value of the node's configuration.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn config(&self) -> Result<Configuration, ClientError> {
+        self.json(&Request::get(paths::CONFIG))
+    }
+
+    /// Changes the node's configuration at run time, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 400 with the key that cannot be changed like this.
+    pub fn change_config(&self, change: &ConfigChange) -> Result<ConfigChanged, ClientError> {
+        let body = serde_json::to_vec(change).map_err(|source| ClientError::Decode {
+            url: paths::CONFIG.to_owned(),
+            source,
+        })?;
+        self.json(&Request {
+            method: Method::Patch,
+            ..Request::post(paths::CONFIG, "application/json", &body)
+        })
     }
 
     /// A page of events.

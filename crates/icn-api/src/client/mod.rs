@@ -10,6 +10,7 @@ mod events;
 pub use error::ClientError;
 pub use events::EventStream;
 
+use crate::Method;
 use crate::{API_KEY_HEADER, PROBLEM_JSON, Problem};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -78,9 +79,8 @@ pub struct Client {
 
 /// One request, before it is sent.
 struct Request<'a> {
+    method: Method,
     path: String,
-    /// Whether it takes away what the path names.
-    deletes: bool,
     query: Vec<(String, String)>,
     body: Option<(&'a str, &'a [u8])>,
     accept: &'static str,
@@ -92,8 +92,8 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn get(path: impl Into<String>) -> Self {
         Self {
+            method: Method::Get,
             path: path.into(),
-            deletes: false,
             query: Vec::new(),
             body: None,
             accept: "application/json",
@@ -104,13 +104,14 @@ impl<'a> Request<'a> {
 
     fn delete(path: impl Into<String>) -> Self {
         Self {
-            deletes: true,
+            method: Method::Delete,
             ..Self::get(path)
         }
     }
 
     fn post(path: &str, media: &'a str, bytes: &'a [u8]) -> Self {
         Self {
+            method: Method::Post,
             body: Some((media, bytes)),
             ..Self::get(path)
         }
@@ -274,7 +275,7 @@ impl Client {
         // A stream of events has no end.
         let whole = (request.accept != crate::EVENT_STREAM).then_some(timeout);
         let answer = match request.body {
-            None if request.deletes => self
+            None if request.method == Method::Delete => self
                 .prepared(self.agent.delete(&url), request)
                 .config()
                 .timeout_global(whole)
@@ -288,7 +289,7 @@ impl Client {
                 .build()
                 .call(),
             Some((media, bytes)) => self
-                .prepared(self.agent.post(&url), request)
+                .prepared(self.with_body(request.method, &url), request)
                 .content_type(media)
                 .config()
                 .timeout_global(whole)
@@ -296,6 +297,14 @@ impl Client {
                 .send(bytes),
         };
         answer.map_err(|source| self.no_answer(source))
+    }
+
+    /// A request of a method that takes a body.
+    fn with_body(&self, method: Method, url: &str) -> RequestBuilder<ureq::typestate::WithBody> {
+        match method {
+            Method::Patch => self.agent.patch(url),
+            Method::Get | Method::Post | Method::Delete => self.agent.post(url),
+        }
     }
 
     fn prepared<B>(&self, builder: RequestBuilder<B>, request: &Request<'_>) -> RequestBuilder<B> {

@@ -1,6 +1,7 @@
 //! The layers under a configuration: where each value comes from, and errors that say where to look.
 use super::{
     Config, ConfigError,
+    live::{self, CHANGES_TABLE},
     secrets::{FILE_SUFFIX, MASKED, Variables},
 };
 use figment::{
@@ -9,8 +10,11 @@ use figment::{
     providers::{Env, Serialized},
     value::{Dict, Map, Value},
 };
-use serde::Serialize;
+use icn_api::config::{SetBy, Setting};
+use icn_model::Time;
+use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -47,19 +51,62 @@ pub struct Layered {
     /// The outcome.
     pub config: Config,
     layers: Figment,
+    /// Who set what at run time, by key.
+    set: BTreeMap<String, SetBy>,
     /// Secrets by the variables that they came from.
     variables: Vec<(&'static str, String)>,
 }
 
-/// One value of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Setting {
-    /// `section.key`.
-    pub key: String,
-    /// The value as in TOML, secrets masked; empty if there is none.
-    pub value: String,
-    /// The layer that it comes from.
-    pub origin: String,
+/// Where the layers of a configuration are, to be read more than once.
+#[derive(Clone)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    command_line: Value,
+    runtime: Option<PathBuf>,
+}
+
+impl Sources {
+    /// `command_line` holds what the flags say, and nothing else.
+    ///
+    /// # Errors
+    /// Never for a layer that can be serialised.
+    pub fn new(file: Option<PathBuf>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
+        let command_line = Value::serialize(command_line).map_err(|error| explain(error, &[]))?;
+        Ok(Self {
+            file,
+            command_line,
+            runtime: None,
+        })
+    }
+
+    /// With the run-time layer in `dir`, wherever the node's data is.
+    #[must_use]
+    pub fn with_runtime_in(mut self, dir: &Path) -> Self {
+        self.runtime = Some(dir.join(RUNTIME_FILE));
+        self
+    }
+
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that cannot be.
+    pub fn read(&self) -> Result<Layered, ConfigError> {
+        Layered::read_with(self.file.as_deref(), &self.command_line, self.runtime.as_deref())
+    }
+
+    /// Reads all layers, with `runtime` as the last one.
+    pub(super) fn read_with(&self, runtime: &Path) -> Result<Layered, ConfigError> {
+        Layered::read_with(self.file.as_deref(), &self.command_line, Some(runtime))
+    }
+
+    /// The run-time layer's file.
+    pub(super) fn runtime_file(&self, config: &Config) -> PathBuf {
+        self.runtime.clone().unwrap_or_else(|| runtime_file(config))
+    }
+}
+
+fn runtime_file(config: &Config) -> PathBuf {
+    config.storage.data_dir.join(RUNTIME_FILE)
 }
 
 impl Layered {
@@ -68,6 +115,16 @@ impl Layered {
     /// # Errors
     /// [`ConfigError`] names the first key that cannot be.
     pub fn read(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
+        Self::read_with(file, command_line, None)
+    }
+
+    /// The same with the run-time layer in the file `runtime`, or else in the data directory. In test mode nothing
+    /// outlives the process, so there is none then but the one that is named.
+    fn read_with(
+        file: Option<&Path>,
+        command_line: &impl Serialize,
+        runtime: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
         let mut files = Vec::new();
         let mut layers = Figment::from(Named::new(DEFAULT, Serialized::defaults(Config::default())));
         if let Some(path) = file {
@@ -92,20 +149,24 @@ impl Layered {
         }
         layers = layers.merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
         let config: Config = layers.extract().map_err(|error| explain(error, &files))?;
-        let path = config.storage.data_dir.join(RUNTIME_FILE);
-        if path.exists() {
-            let file = File::read(&path)?;
+        let usual = (!config.runtime.test_mode).then(|| runtime_file(&config));
+        let runtime = runtime.map(Path::to_owned).or(usual);
+        let mut set = BTreeMap::new();
+        if let Some(path) = runtime.as_ref().filter(|path| path.exists()) {
+            let mut file = File::read(path)?;
+            set = file.take_changes();
             layers = layers.merge(&file);
             files.push(file);
         }
         let mut config: Config = layers.extract().map_err(|error| explain(error, &files))?;
-        let runtime = path.display().to_string();
+        let runtime = runtime.map(|path| path.display().to_string()).unwrap_or_default();
         config.unite_sections(|key| rank(&layers, key, &runtime))?;
         config.check()?;
         named_key_is_there(&config)?;
         Ok(Self {
             config,
             layers,
+            set,
             variables,
         })
     }
@@ -137,6 +198,9 @@ impl Layered {
                 key: path.to_owned(),
                 value: shown(path, value),
                 origin: self.origin(path),
+                changes: live::changes(path),
+                running: None,
+                set: self.set.get(path).cloned(),
             }),
         }
     }
@@ -283,6 +347,25 @@ impl File {
             file.dict = dict;
         }
         Ok(file)
+    }
+
+    /// Takes out who set what, which is no part of the configuration.
+    fn take_changes(&mut self) -> BTreeMap<String, SetBy> {
+        #[derive(Deserialize)]
+        struct By {
+            key: String,
+            at: u64,
+        }
+        let Some(changes) = self.dict.remove(CHANGES_TABLE) else {
+            return BTreeMap::new();
+        };
+        // The node's own notes: what is not as it wrote it says nothing.
+        let changes: BTreeMap<String, By> = changes.deserialize().unwrap_or_default();
+        let set_by = |by: By| SetBy {
+            key: by.key,
+            at: Time::new(by.at),
+        };
+        changes.into_iter().map(|(key, by)| (key, set_by(by))).collect()
     }
 
     /// Puts variables into the strings below `value`.

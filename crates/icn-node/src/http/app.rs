@@ -1,9 +1,12 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
 use super::{front::Front, status::Usage};
-use crate::{access, config::Config};
+use crate::{
+    access,
+    config::{Config, Live},
+};
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
-use icn_protocol::{ledger::Ledger, market::MarketConfig, node::Node};
+use icn_protocol::{ledger::Ledger, node::Node};
 use icn_store::Location;
 use std::{
     net::SocketAddr,
@@ -42,8 +45,8 @@ pub(crate) struct AppInner {
     pub(crate) p2p_addresses: Vec<String>,
     /// When it started, by its clock.
     pub(crate) started: Time,
-    /// What it offers to run.
-    pub(crate) market: MarketConfig,
+    /// Its configuration, which changes.
+    pub(crate) live: Live,
     /// The runtime's own metrics, in the text format of Prometheus.
     pub(crate) runtime_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Why the log has stopped, once it has.

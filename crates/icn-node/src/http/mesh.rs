@@ -148,16 +148,11 @@ pub(super) async fn blacklist(State(app): State<App>) -> Json<Blacklist> {
             until,
         })
     };
+    let market = app.inner.node.market();
+    let offer = market.offer();
     Json(Blacklist {
-        after_failures: app.inner.market.blacklist_after_failures,
-        cooldown_secs: app.inner.market.blacklist_cooldown.get() / 1_000,
-        items: app
-            .inner
-            .node
-            .market()
-            .blacklist()
-            .into_iter()
-            .filter_map(entry)
-            .collect(),
+        after_failures: offer.blacklist_after_failures,
+        cooldown_secs: offer.blacklist_cooldown.get() / 1_000,
+        items: market.blacklist().into_iter().filter_map(entry).collect(),
     })
 }

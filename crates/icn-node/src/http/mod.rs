@@ -10,6 +10,7 @@ mod app;
 mod around;
 mod audit;
 mod blocks;
+mod config;
 mod counts;
 mod events;
 mod extract;

@@ -1,11 +1,11 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, events, federation, files, front::Front, gate, keys, mana, mesh, network, node,
-    operations,
+    app::App, around, blocks, config, events, federation, files, front::Front, gate, keys, mana, mesh,
+    network, node, operations,
 };
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, delete, get, patch, post},
 };
 use icn_api::{ENDPOINTS, Method, paths};
 use std::sync::Arc;
@@ -62,6 +62,8 @@ fn of_the_node() -> Vec<Route<App>> {
         read(paths::BLACKLIST, get(mesh::blacklist)),
         read(paths::MANA, get(mana::accounts)),
         read(paths::ACCOUNT, get(mana::account)),
+        read(paths::CONFIG, get(config::config)),
+        (Method::Patch, paths::CONFIG, patch(config::change)),
         read(paths::NETWORK, get(network::network)),
         read(paths::PEERS, get(network::peers)),
     ]

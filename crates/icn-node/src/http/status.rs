@@ -209,7 +209,7 @@ fn jobs(app: &App) -> JobsStatus {
         bidding: state.jobs_by_status(JobStatus::Bidding).count() as u64,
         running: state.jobs_by_status(JobStatus::Running).count() as u64,
         running_here: state.awarded_to(&app.inner.did).count() as u64,
-        slots: app.inner.market.max_concurrent_jobs as u64,
+        slots: app.inner.node.market().offer().max_concurrent_jobs as u64,
     })
 }
 
@@ -307,6 +307,14 @@ pub(super) fn sample(app: &App) -> Sample {
         seats: network(app),
         counts: app.ledger().counters().get(),
         network: app.inner.network.counters(),
+        circuits: app
+            .inner
+            .node
+            .exchange()
+            .circuits()
+            .into_iter()
+            .map(|(_, state)| state)
+            .collect(),
         blacklisted: blacklisted(app, app.now()),
         log,
         log_running: app.ended().is_none(),

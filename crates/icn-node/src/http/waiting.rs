@@ -94,6 +94,7 @@ fn filter(method: Method) -> axum::routing::MethodFilter {
     match method {
         Method::Get => axum::routing::MethodFilter::GET,
         Method::Post => axum::routing::MethodFilter::POST,
+        Method::Patch => axum::routing::MethodFilter::PATCH,
         Method::Delete => axum::routing::MethodFilter::DELETE,
     }
 }

@@ -86,6 +86,10 @@ fn every_route_is_served_and_guarded_as_the_table_says() {
                 let unknown = node.post(&format!("{path}?no_such_parameter=1"), "application/json", b"{}");
                 unknown.problem(400, 904);
             }
+            Method::Patch => {
+                let unknown = node.patch(&format!("{path}?no_such_parameter=1"), b"{}");
+                unknown.problem(400, 904);
+            }
             Method::Delete => {
                 node.delete(&path, "dev-key-124").problem(401, 901);
                 node.delete(&format!("{path}?no_such_parameter=1"), KEY)

@@ -281,6 +281,19 @@ impl Node {
         read(request.header("content-type", media).send(body).unwrap())
     }
 
+    pub(crate) fn patch(&self, path: &str, body: &[u8]) -> Answer {
+        let request = self
+            .agent
+            .patch(format!("{}{path}", self.url))
+            .header("x-api-key", KEY);
+        read(
+            request
+                .header("content-type", "application/json")
+                .send(body)
+                .unwrap(),
+        )
+    }
+
     pub(crate) fn post_json(&self, path: &str, body: &impl serde::Serialize) -> Answer {
         self.post(path, "application/json", &serde_json::to_vec(body).unwrap())
     }

@@ -5,6 +5,7 @@
 )]
 mod access;
 mod basics;
+mod config;
 mod dag;
 mod events;
 mod harness;

@@ -3,7 +3,7 @@
 //! Every node collects, for any seat may award once a job's coordinator has been silent. The choice is the
 //! state's: this only decides when there are enough bids, and leaves out executors that failed this node
 //! again and again.
-use super::{Blacklisted, MarketConfig, MarketView};
+use super::{Blacklisted, MarketView};
 use crate::{author::Author, ledger::Ledger};
 use icn_model::{
     Action, Bid, Delivery, Did, Exclusion, ExclusionReason, JobId, JobRecord, Millis, Signed, Time,
@@ -38,7 +38,6 @@ struct Watched {
 }
 
 pub(super) struct Auction {
-    config: MarketConfig,
     ledger: Ledger,
     author: Author,
     view: MarketView,
@@ -48,10 +47,9 @@ pub(super) struct Auction {
 }
 
 impl Auction {
-    pub(super) fn new(config: MarketConfig, ledger: Ledger, author: Author, view: MarketView) -> Self {
+    pub(super) fn new(ledger: Ledger, author: Author, view: MarketView) -> Self {
         let (lots, watched, failures) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
         Self {
-            config,
             ledger,
             author,
             view,
@@ -181,11 +179,12 @@ impl Auction {
         for did in delivered {
             self.failures.remove(&did);
         }
+        let offer = self.view.offer();
         for did in failed {
             let (count, until) = self.failures.entry(did).or_default();
             *count += 1;
-            if *count >= self.config.blacklist_after_failures {
-                *until = Some(now.after(self.config.blacklist_cooldown));
+            if *count >= offer.blacklist_after_failures {
+                *until = Some(now.after(offer.blacklist_cooldown));
             }
         }
         // After its time on the list an executor starts anew.

@@ -83,6 +83,13 @@ impl MarketConfig {
         let milli = u64::try_from(fuel.div_ceil(1_000_000_000)).unwrap_or(u64::MAX);
         Mana::from_milli(milli).max(self.min_price)
     }
+
+    /// Whether the owner lets the node run such a job for `cooperative`.
+    fn wants(&self, spec: &JobSpec, cooperative: Did) -> bool {
+        let affordable = self.price(spec) <= spec.max_mana;
+        let welcome = self.only_for.is_empty() || self.only_for.contains(&cooperative);
+        affordable && welcome && spec.limits.memory_bytes <= self.memory_bytes
+    }
 }
 
 /// An executor that failed this node too often.
@@ -96,14 +103,15 @@ pub struct Blacklisted {
     pub until: Option<Time>,
 }
 
-/// What can be seen of the market from outside. Cheap to clone.
-#[derive(Clone, Default)]
+/// The market as seen and steered from outside. Cheap to clone.
+#[derive(Clone)]
 pub struct MarketView {
     inner: Arc<Mutex<Shown>>,
 }
 
-#[derive(Default)]
 struct Shown {
+    /// Replaced as a whole, so that whoever reads it sees one state of it.
+    offer: Arc<MarketConfig>,
     blacklist: Vec<Blacklisted>,
     running: usize,
     executed: BTreeMap<&'static str, u64>,
@@ -111,6 +119,30 @@ struct Shown {
 }
 
 impl MarketView {
+    pub(crate) fn new(offer: MarketConfig) -> Self {
+        let shown = Shown {
+            offer: Arc::new(offer),
+            blacklist: Vec::new(),
+            running: 0,
+            executed: BTreeMap::new(),
+            draining: false,
+        };
+        Self {
+            inner: Arc::new(Mutex::new(shown)),
+        }
+    }
+
+    /// What this node offers now.
+    pub fn offer(&self) -> Arc<MarketConfig> {
+        self.inner.lock().offer.clone()
+    }
+
+    /// Offers something else from now on. Jobs that run, bids that were made and executors that are blacklisted
+    /// stay as they are.
+    pub fn offer_instead(&self, offer: MarketConfig) {
+        self.inner.lock().offer = Arc::new(offer);
+    }
+
     /// Executors with failures on record at this node.
     pub fn blacklist(&self) -> Vec<Blacklisted> {
         self.inner.lock().blacklist.clone()
@@ -142,7 +174,6 @@ impl MarketView {
 
 struct Market<E: Runtime, X: Executor, S> {
     runtime: E,
-    config: MarketConfig,
     ledger: Ledger,
     author: Author,
     sender: S,
@@ -156,7 +187,6 @@ struct Market<E: Runtime, X: Executor, S> {
 /// Runs the market until the network ends.
 pub async fn run<E: Runtime, X: Executor>(
     runtime: E,
-    config: MarketConfig,
     (ledger, exchange, author): (Ledger, Exchange, Author),
     executor: X,
     view: MarketView,
@@ -175,11 +205,10 @@ pub async fn run<E: Runtime, X: Executor>(
         done,
         view.clone(),
     );
-    let auction = Auction::new(config.clone(), ledger.clone(), author.clone(), view.clone());
+    let auction = Auction::new(ledger.clone(), author.clone(), view.clone());
     let mut progress: watch::Receiver<_> = ledger.watch();
     let mut market = Market {
         runtime,
-        config,
         ledger,
         author,
         sender,
@@ -219,7 +248,7 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
     /// Does what the state asks for now. Says whether to look again soon.
     fn step(&mut self) -> bool {
         let now = now(&self.runtime);
-        self.runner.step(self.config.max_concurrent_jobs, now);
+        self.runner.step(self.view.offer().max_concurrent_jobs, now);
         let bids = self.bids(now);
         for batch in bids.chunks(MAX_BIDS_PER_MESSAGE) {
             self.sender
@@ -258,14 +287,13 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
 
     /// This node's offers for jobs that it has not bid for lately.
     fn bids(&mut self, now: Time) -> Vec<Signed<Bid>> {
-        let free = self
-            .config
-            .max_concurrent_jobs
-            .saturating_sub(self.runner.running());
-        if !self.config.executes || self.config.max_concurrent_jobs == 0 || self.view.is_draining() {
+        let offer = self.view.offer();
+        let slots = offer.max_concurrent_jobs;
+        if !offer.executes || slots == 0 || self.view.is_draining() {
             return Vec::new();
         }
-        let load = 1_000 - 1_000 * free / self.config.max_concurrent_jobs;
+        let free = slots.saturating_sub(self.runner.running());
+        let load = 1_000 - 1_000 * free / slots;
         let load_per_mille = u16::try_from(load).unwrap_or(1_000);
         self.bid.retain(|_, at| now.since(*at) < BID_AGAIN);
         let bids: Vec<_> = self.ledger.read(|state| {
@@ -275,15 +303,15 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
             new.filter_map(|(id, job)| {
                 let spec = state
                     .job_spec(&id)
-                    .filter(|spec| self.wants(spec, job.cooperative))?;
+                    .filter(|spec| offer.wants(spec, job.cooperative))?;
                 let bid = Bid {
                     federation: state.federation(),
                     job: id,
                     attempt: job.attempt,
                     executor: self.author.did(),
                     key: self.author.key().public(),
-                    price: self.config.price(spec),
-                    free_memory_bytes: self.config.memory_bytes,
+                    price: offer.price(spec),
+                    free_memory_bytes: offer.memory_bytes,
                     local_bytes: self.runner.local_bytes(spec),
                     load_per_mille,
                     expires: now.after(BID_VALID),
@@ -299,12 +327,5 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
             Signed::new(bid, self.author.key())
         };
         bids.into_iter().map(sign).collect()
-    }
-
-    /// Whether this node's owner lets it run such a job.
-    fn wants(&self, spec: &JobSpec, cooperative: Did) -> bool {
-        let affordable = self.config.price(spec) <= spec.max_mana;
-        let welcome = self.config.only_for.is_empty() || self.config.only_for.contains(&cooperative);
-        affordable && welcome && spec.limits.memory_bytes <= self.config.memory_bytes
     }
 }

@@ -1,0 +1,415 @@
+//! The configuration while the node runs: read again, changed from outside, and told to whom it concerns.
+//!
+//! What is changed at run time is the last layer, a file of the node's own beside its data. The operator's file
+//! is never written.
+use super::{Config, ConfigError, Layered, Sources};
+use icn_api::config::{Changes, ConfigChange, ConfigChanged, MAX_CHANGES, SetBy, Setting};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Keys whose changes hold at once; whoever uses them is told.
+const AT_ONCE: [&str; 5] = [
+    "logging.level",
+    "mesh.blacklist_after_failures",
+    "mesh.blacklist_cooldown_secs",
+    "performance.job_memory_bytes",
+    "performance.max_concurrent_jobs",
+];
+/// Sections that decide where the node finds its identity, its store and its keys, or who may use it: with a key of
+/// the interface alone nobody changes these.
+const BY_FILE: [&str; 7] = [
+    "api.",
+    "audit.",
+    "identity.",
+    "monitoring.",
+    "runtime.",
+    "security.",
+    "storage.",
+];
+/// The table of the run-time file that says who set what; it is no section of the configuration.
+pub(super) const CHANGES_TABLE: &str = "changes";
+/// First lines of the run-time file.
+const HEADER: &str =
+    "# Written by the node: what was set while it ran (icn-cli config set). It wins over all other layers.\n";
+
+/// Why a change is not made. Nothing of it is, then.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// A key cannot be changed like this.
+    #[error("{key}: {reason}")]
+    Key {
+        /// Which one.
+        key: String,
+        /// What to do instead.
+        reason: String,
+    },
+    /// The configuration would be none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The run-time file cannot be kept.
+    #[error("cannot keep the run-time configuration in {}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Is told of a configuration whose values that change at once have changed.
+type Listener = Box<dyn Fn(&Config) + Send + Sync>;
+
+/// The configuration of a running node. Cheap to clone.
+#[derive(Clone)]
+pub struct Live(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    current: Mutex<Current>,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+struct Current {
+    /// As it would be at a start now.
+    layered: Layered,
+    /// Values that the node runs with, by key.
+    running: BTreeMap<String, String>,
+}
+
+impl Live {
+    /// Of a node that starts with what `sources` say.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that cannot be.
+    pub fn read(sources: Sources) -> Result<Self, ConfigError> {
+        let layered = sources.read()?;
+        let running = values(&layered)?;
+        Ok(Self(Arc::new(Inner {
+            sources,
+            current: Mutex::new(Current { layered, running }),
+            listeners: Mutex::default(),
+        })))
+    }
+
+    /// As it would be at a start now.
+    pub fn config(&self) -> Config {
+        self.current().layered.config.clone()
+    }
+
+    /// Calls `listener` whenever a value that changes at once has changed.
+    pub fn on_change(&self, listener: impl Fn(&Config) + Send + Sync + 'static) {
+        lock(&self.0.listeners).push(Box::new(listener));
+    }
+
+    /// Every value with where it comes from, in the order of the keys.
+    ///
+    /// # Errors
+    /// Never for a configuration that could be read.
+    pub fn settings(&self) -> Result<Vec<Setting>, ConfigError> {
+        let current = self.current();
+        let mut settings = current.layered.settings()?;
+        for setting in &mut settings {
+            let running = current.running.get(&setting.key);
+            setting.running = running.filter(|running| **running != setting.value).cloned();
+        }
+        Ok(settings)
+    }
+
+    /// Reads all layers again.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; the configuration stays as it was.
+    pub fn reload(&self) -> Result<ConfigChanged, ConfigError> {
+        let mut current = self.current();
+        let layered = self.0.sources.read()?;
+        self.take(&mut current, layered)
+    }
+
+    /// Sets and unsets keys at run time, for this and later starts.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing is changed then.
+    pub fn change(&self, change: &ConfigChange, set_by: &SetBy) -> Result<ConfigChanged, ChangeError> {
+        check_keys(change)?;
+        let mut current = self.current();
+        let path = self.0.sources.runtime_file(&current.layered.config);
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = changed(&path, &before, change, set_by)?;
+        // First to a file beside, which is read as the layer that it is to be.
+        let beside = path.with_extension("new");
+        let failed = |source| ChangeError::File {
+            path: path.clone(),
+            source,
+        };
+        write_private(&beside, &text).map_err(failed)?;
+        if let Err(error) = self.0.sources.read_with(&beside) {
+            let _ = std::fs::remove_file(&beside);
+            return Err(error.into());
+        }
+        std::fs::rename(&beside, &path).map_err(failed)?;
+        let layered = self.0.sources.read()?;
+        Ok(self.take(&mut current, layered)?)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        lock(&self.0.current)
+    }
+
+    /// Makes `layered` the configuration, tells whom it concerns, and says what has changed.
+    fn take(&self, current: &mut Current, layered: Layered) -> Result<ConfigChanged, ConfigError> {
+        let (before, after) = (values(&current.layered)?, values(&layered)?);
+        let mut changed = ConfigChanged::default();
+        for (key, value) in after
+            .iter()
+            .filter(|(key, value)| before.get(*key) != Some(*value))
+        {
+            if changes(key) == Changes::AtOnce {
+                changed.at_once.push(key.clone());
+                current.running.insert(key.clone(), value.clone());
+            } else {
+                changed.at_start.push(key.clone());
+            }
+        }
+        current.layered = layered;
+        if !changed.at_once.is_empty() {
+            let listeners = lock(&self.0.listeners);
+            listeners
+                .iter()
+                .for_each(|listener| listener(&current.layered.config));
+        }
+        Ok(changed)
+    }
+}
+
+/// When a change of a key takes effect.
+pub(super) fn changes(key: &str) -> Changes {
+    if AT_ONCE.contains(&key) {
+        Changes::AtOnce
+    } else if BY_FILE.iter().any(|section| key.starts_with(section)) {
+        Changes::ByFile
+    } else {
+        Changes::AtStart
+    }
+}
+
+/// A panic leaves none of these halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn values(layered: &Layered) -> Result<BTreeMap<String, String>, ConfigError> {
+    let settings = layered.settings()?;
+    Ok(settings
+        .into_iter()
+        .map(|setting| (setting.key, setting.value))
+        .collect())
+}
+
+fn check_keys(change: &ConfigChange) -> Result<(), ChangeError> {
+    let refused = |key: &str, reason: &str| {
+        Err(ChangeError::Key {
+            key: key.into(),
+            reason: reason.into(),
+        })
+    };
+    if change.set.len() + change.unset.len() > MAX_CHANGES {
+        return refused("set", &format!("at most {MAX_CHANGES} keys at once"));
+    }
+    for key in change.set.keys().chain(&change.unset) {
+        if changes(key) == Changes::ByFile {
+            return refused(
+                key,
+                "is not changed at run time: set it in the configuration file and start the node again",
+            );
+        }
+        match key.split_once('.') {
+            Some((CHANGES_TABLE, _)) => return refused(key, "there is no such key"),
+            Some((section, name)) if !section.is_empty() && !name.is_empty() && !name.contains('.') => {}
+            _ => return refused(key, "a key is section.name, such as logging.level"),
+        }
+    }
+    if let Some(key) = change.unset.iter().find(|key| change.set.contains_key(*key)) {
+        return refused(key, "is both set and unset");
+    }
+    Ok(())
+}
+
+/// The text of the run-time file after a change.
+fn changed(path: &Path, before: &str, change: &ConfigChange, set_by: &SetBy) -> Result<String, ChangeError> {
+    let mut table: toml::Table = toml::from_str(before).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        detail: error.to_string().trim_end().to_owned(),
+    })?;
+    let sections = change.set.iter().map(|(key, value)| (key, Some(value)));
+    let sections = sections.chain(change.unset.iter().map(|key| (key, None)));
+    for (key, value) in sections {
+        let value = value.map(|value| in_toml(key, value)).transpose()?;
+        let by = value.is_some().then(|| {
+            let at = i64::try_from(set_by.at.get()).unwrap_or(i64::MAX);
+            let by = [
+                ("key".to_owned(), toml::Value::String(set_by.key.clone())),
+                ("at".to_owned(), toml::Value::Integer(at)),
+            ];
+            toml::Value::Table(by.into_iter().collect())
+        });
+        if let Some((section, name)) = key.split_once('.') {
+            put(&mut table, section, name, value);
+            put(&mut table, CHANGES_TABLE, key, by);
+        }
+    }
+    Ok(format!("{HEADER}{table}"))
+}
+
+/// Puts a value into a section or takes it out, and the section with its last value.
+fn put(table: &mut toml::Table, section: &str, name: &str, value: Option<toml::Value>) {
+    let entry = table
+        .entry(section)
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(entry) = entry {
+        match value {
+            Some(value) => drop(entry.insert(name.into(), value)),
+            None => drop(entry.remove(name)),
+        }
+        if entry.is_empty() {
+            table.remove(section);
+        }
+    }
+}
+
+/// A value of JSON as one of TOML.
+fn in_toml(key: &str, value: &Value) -> Result<toml::Value, ChangeError> {
+    toml::Value::try_from(value).map_err(|_| ChangeError::Key {
+        key: key.into(),
+        reason: "null is no value: unset the key to leave it to the other layers".into(),
+    })
+}
+
+/// Writes a file that the owner alone can read, and its name with it.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icn_model::Time;
+    use serde_json::json;
+
+    fn by() -> SetBy {
+        SetBy {
+            key: "admin".into(),
+            at: Time::new(7),
+        }
+    }
+
+    fn live(dir: &Path) -> Live {
+        let file = dir.join("icn.toml");
+        let text = format!("[storage]\ndata_dir = {dir:?}\n[mesh]\nblacklist_after_failures = 7\n");
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources::new(Some(file), &BTreeMap::<String, String>::new()).unwrap();
+        Live::read(sources).unwrap()
+    }
+
+    fn setting(live: &Live, key: &str) -> Setting {
+        let settings = live.settings().unwrap();
+        settings.into_iter().find(|setting| setting.key == key).unwrap()
+    }
+
+    fn set(key: &str, value: Value) -> ConfigChange {
+        ConfigChange {
+            set: [(key.to_owned(), value)].into(),
+            unset: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_change_holds_at_once_or_from_the_next_start_and_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let live_one = live(dir.path());
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = heard.clone();
+        live_one.on_change(move |config| lock(&hears).push(config.mesh.blacklist_after_failures));
+        let change = ConfigChange {
+            set: [
+                ("mesh.blacklist_after_failures".to_owned(), json!(2)),
+                ("network.max_peers".to_owned(), json!(9)),
+            ]
+            .into(),
+            unset: Vec::new(),
+        };
+        let changed = live_one.change(&change, &by()).unwrap();
+        assert_eq!(changed.at_once, ["mesh.blacklist_after_failures"]);
+        assert_eq!(changed.at_start, ["network.max_peers"]);
+        assert_eq!(*lock(&heard), [2]);
+        let peers = setting(&live_one, "network.max_peers");
+        assert_eq!(
+            (peers.value.as_str(), peers.running.as_deref()),
+            ("9", Some("128"))
+        );
+        assert_eq!(peers.set, Some(by()));
+        assert!(peers.origin.ends_with("runtime.toml"), "{}", peers.origin);
+
+        let again = live(dir.path());
+        assert_eq!(again.config().network.max_peers, 9);
+        assert_eq!(setting(&again, "network.max_peers").running, None);
+        let unset = ConfigChange {
+            set: BTreeMap::new(),
+            unset: vec!["mesh.blacklist_after_failures".into()],
+        };
+        again.change(&unset, &by()).unwrap();
+        let failures = setting(&again, "mesh.blacklist_after_failures");
+        assert_eq!((failures.value.as_str(), failures.set), ("7", None));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_nothing_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let live = live(dir.path());
+        for (key, value, said) in [
+            ("storage.backend", json!("memory"), "configuration file"),
+            ("api.api_key", json!("another-key"), "configuration file"),
+            ("logging.levle", json!("debug"), "did you mean level?"),
+            ("logging", json!("debug"), "section.name"),
+            ("logging.level", json!(3), "logging.level"),
+            ("logging.level", json!("loud,"), "logging.level"),
+            ("network.max_peers", json!(-1), "network.max_peers"),
+            ("network.max_peers", json!(null), "unset"),
+            ("mesh.a.b", json!(1), "section.name"),
+            ("changes.x", json!(1), "no such key"),
+        ] {
+            let error = live
+                .change(&set(key, value.clone()), &by())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(said), "{key} = {value}: {error}");
+        }
+        assert!(!dir.path().join("runtime.toml").exists());
+        assert!(!dir.path().join("runtime.new").exists());
+    }
+
+    #[test]
+    fn a_file_that_changed_is_read_again_and_a_bad_one_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let live = live(dir.path());
+        let file = dir.path().join("icn.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("= 7", "= 8")).unwrap();
+        assert_eq!(live.reload().unwrap().at_once, ["mesh.blacklist_after_failures"]);
+        std::fs::write(&file, text.replace("= 7", "= \"many\"")).unwrap();
+        live.reload().unwrap_err();
+        assert_eq!(live.config().mesh.blacklist_after_failures, 8);
+    }
+}
