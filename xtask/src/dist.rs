@@ -28,7 +28,14 @@ const PAPERS: [(&str, &str); 3] = [
 
 /// Builds the archive and says where it is.
 pub(crate) fn dist() -> anyhow::Result<()> {
-    cargo(&["build", "--release", "--package", "icn-node", "--package", "icn-cli"])?;
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "icn-node",
+        "--package",
+        "icn-cli",
+    ])?;
     let machine = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
     let name = format!("icn-{VERSION}-{}", machine.trim());
     let dist = target_dir().join("dist");
@@ -38,13 +45,22 @@ pub(crate) fn dist() -> anyhow::Result<()> {
     }
     lay_out(&root)?;
     let package = debian(&dist, &root)?;
-    fs::rename(&package, root.join(package.file_name().context("a package has a name")?))?;
+    fs::rename(
+        &package,
+        root.join(package.file_name().context("a package has a name")?),
+    )?;
     checksums(&root)?;
 
     let archive = dist.join(format!("{name}.tar.gz"));
     // The same content gives the same bytes, whoever packs it and when.
     let mut tar = Command::new("tar");
-    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"]);
+    tar.args([
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mtime=@0",
+    ]);
     tar.args(["--use-compress-program=gzip -n", "-cf"]).arg(&archive);
     status(tar.arg("-C").arg(&dist).arg(&name))?;
     let sum = output(Command::new("sha256sum").arg(&archive))?;
@@ -120,16 +136,25 @@ fn needs(root: &Path) -> anyhow::Result<String> {
         let mut numbers = version.split('.').map(str::parse::<u32>);
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     });
-    let (major, minor) = versions.max().context("icn-node is linked with no GNU C library")?;
+    let (major, minor) = versions
+        .max()
+        .context("icn-node is linked with no GNU C library")?;
     Ok(format!("libc6 (>= {major}.{minor}), libgcc-s1"))
 }
 
 /// Writes SHA256SUMS over every file, as `sha256sum --check` reads it.
 fn checksums(root: &Path) -> anyhow::Result<()> {
-    let list = "find . -type f ! -name SHA256SUMS -print0 | LC_ALL=C sort -z | xargs -0 sha256sum > SHA256SUMS";
+    let list =
+        "find . -type f ! -name SHA256SUMS -print0 | LC_ALL=C sort -z | xargs -0 sha256sum > SHA256SUMS";
     let mut shell = Command::new("sh");
     status(shell.args(["-c", list]).current_dir(root))?;
-    run("sh", &["-c", &format!("cd '{}' && sha256sum --quiet --check SHA256SUMS", root.display())])
+    run(
+        "sh",
+        &[
+            "-c",
+            &format!("cd '{}' && sha256sum --quiet --check SHA256SUMS", root.display()),
+        ],
+    )
 }
 
 /// The place of a file below `root`, with its directory made.

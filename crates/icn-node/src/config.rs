@@ -17,6 +17,7 @@ mod access;
 mod layers;
 mod live;
 mod network;
+mod refusals;
 mod secrets;
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};

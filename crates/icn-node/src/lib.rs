@@ -12,6 +12,7 @@ mod executor;
 mod federation;
 mod http;
 pub mod identity;
+mod listen;
 pub mod logging;
 mod metrics;
 pub mod migrate;

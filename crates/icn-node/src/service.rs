@@ -8,7 +8,7 @@ use crate::{
         self, App, AppInner, Front,
         waiting::{self, Waiting},
     },
-    identity,
+    identity, listen,
     logging::Log,
     network,
     reload::Reloads,
@@ -28,7 +28,7 @@ use icn_sandbox::{Sandbox, SandboxConfig};
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     io::Write as _,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -39,8 +39,6 @@ pub use crate::federation::Founding;
 
 /// The key of test mode: known to everybody.
 const TEST_KEY: &str = "dev-key-123";
-/// Ports that are tried after the default one.
-const NEXT_PORTS: u16 = 200;
 /// What running jobs and open requests get to end in.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Prefix of the consensus journals.
@@ -219,7 +217,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
     let store = open_store(&location)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let engine = sandbox.engine_profile().to_owned();
-    let listener = listen_http(&config).await?;
+    let listener = listen::for_http(&config).await?;
     let http_address = listener
         .local_addr()
         .context("the HTTP listener has no address")?;
@@ -397,7 +395,7 @@ async fn run_in_federation(
     };
     let (stop, stopping) = watch::channel(false);
     let app = App::new(inner, front);
-    let metrics = listen_for_metrics(&config).await?;
+    let metrics = listen::for_metrics(&config).await?;
     let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = metrics {
         tokio::spawn(http::serve_metrics(listener, app.clone(), stopping.clone()));
@@ -542,7 +540,7 @@ fn network_config(
                 0,
             ))]
         }
-        None => vec![icn_net::Address::from(free_port(config::DEFAULT_P2P)?)],
+        None => vec![icn_net::Address::from(listen::free_port(config::DEFAULT_P2P)?)],
     };
     let addresses = |key, list: &[String]| -> anyhow::Result<Vec<icn_net::Address>> {
         list.iter().map(|text| Ok(config::address(key, text)?)).collect()
@@ -557,54 +555,6 @@ fn network_config(
     network.mdns = config.network.mdns;
     network.agent = concat!("icn-node/", env!("CARGO_PKG_VERSION")).into();
     Ok(network)
-}
-
-/// The default address, or the next one whose port is free.
-fn free_port(default: SocketAddr) -> anyhow::Result<SocketAddr> {
-    Ok(listen_from(default)?.local_addr()?)
-}
-
-/// Listens on the default address, or on the next one whose port is free.
-fn listen_from(default: SocketAddr) -> anyhow::Result<StdListener> {
-    let mut ports = (default.port()..)
-        .take(usize::from(NEXT_PORTS))
-        .map(|port| SocketAddr::new(default.ip(), port));
-    ports
-        .find_map(|address| StdListener::bind(address).ok())
-        .with_context(|| {
-            format!("no port from {default} on is free for the {NEXT_PORTS} next: set the address")
-        })
-}
-
-/// As [`listen_from`], for tokio.
-fn listen_next(default: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = listen_from(default)?;
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener)?)
-}
-
-/// None where metrics are not wanted.
-async fn listen_for_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    let settings = &config.monitoring;
-    if !settings.metrics_enabled {
-        return Ok(None);
-    }
-    let Some(address) = settings.metrics_bind_addr else {
-        return listen_next(config::DEFAULT_METRICS).map(Some);
-    };
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} for metrics: choose another monitoring.metrics_bind_addr, or stop what uses it")
-    })?;
-    Ok(Some(listener))
-}
-
-async fn listen_http(config: &Config) -> anyhow::Result<TcpListener> {
-    let Some(address) = config.network.http_listen_addr else {
-        return listen_next(config::DEFAULT_HTTP);
-    };
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} for HTTP: choose another network.http_listen_addr, or stop what uses it")
-    })
 }
 
 /// Written beside and renamed, readable by the owner alone: it holds a key.

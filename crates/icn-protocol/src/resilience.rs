@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_circuit_opens_lets_one_try_and_closes() {
         let mut breakers = Breakers::new(BreakerConfig::default());
-        let at = |secs| Time::new(secs * 1_000);
+        let at = |secs: u64| Time::new(secs * 1_000);
         assert!(!breakers.failed(&'a', at(0)));
         assert!(!breakers.failed(&'a', at(0)));
         assert!(breakers.admits(&'a', at(0)));

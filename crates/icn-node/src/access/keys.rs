@@ -3,7 +3,10 @@
 //!
 //! Of a named key the node keeps the SHA-256 of its secret, in `api_keys.json` in the data directory. A slow hash
 //! as for passwords would gain nothing: a secret is 256 random bits, which nobody can try out, however fast.
-use super::now;
+use super::{
+    key_file::{self, FILE, Secret, Stored},
+    now,
+};
 use anyhow::Context as _;
 use icn_api::{
     Scope,
@@ -11,10 +14,7 @@ use icn_api::{
     node::KeyEnd,
 };
 use icn_model::{Digest, Millis, Time};
-use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -23,10 +23,6 @@ use std::{
 };
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-/// File of the named keys in the data directory.
-const FILE: &str = "api_keys.json";
-/// The only format so far.
-const VERSION: u32 = 1;
 /// Secrets of one key that count at once: rotating more often ends the oldest early.
 const MAX_SECRETS: usize = 4;
 /// What secrets begin with, so that people and scanners know what they found.
@@ -79,44 +75,6 @@ pub(crate) enum KeyError {
     /// The file cannot be written, or there is no randomness.
     #[error("{0:#}")]
     Failed(anyhow::Error),
-}
-
-/// The secret of a key, as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Secret {
-    sha256: Digest,
-    created: Time,
-    /// Until when it counts beside its successor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<Time>,
-}
-
-/// A named key, as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    name: KeyName,
-    scope: Scope,
-    created: Time,
-    created_by: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires: Option<Time>,
-    /// The present one last.
-    secrets: Vec<Secret>,
-}
-
-impl Stored {
-    fn is_expired(&self, at: Time) -> bool {
-        self.expires.is_some_and(|expires| expires <= at)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    version: u32,
-    keys: Vec<Stored>,
 }
 
 #[derive(Clone)]
@@ -180,7 +138,7 @@ impl Keys {
         };
         let token = token.map(|token| admin("(configured token)", token));
         let path = data_dir.join(FILE);
-        let named = read(&path).with_context(|| {
+        let named = key_file::read(&path).with_context(|| {
             let path = path.display();
             format!("cannot use the keys in {path}: mend it, or move it away and make the keys anew")
         })?;
@@ -326,7 +284,8 @@ impl Keys {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut named = self.read().clone();
         let done = change(&mut named)?;
-        write(&self.path, &named)
+        let stored = named.iter().map(|entry| entry.stored.clone()).collect();
+        key_file::write(&self.path, stored)
             .with_context(|| format!("cannot write {}", self.path.display()))
             .map_err(KeyError::Failed)?;
         *self.named.write().unwrap_or_else(PoisonError::into_inner) = named;
@@ -360,47 +319,10 @@ fn generate(at: Time) -> Result<(String, Secret), KeyError> {
     Ok((secret, kept))
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<Stored>> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        text => text?,
-    };
-    let Document { version, keys } = serde_json::from_str(&text)?;
-    anyhow::ensure!(
-        version == VERSION,
-        "it is of version {version}, and this program reads {VERSION}"
-    );
-    anyhow::ensure!(keys.len() <= MAX_KEYS, "it has more than {MAX_KEYS} keys");
-    Ok(keys)
-}
-
-/// Written beside, made durable and renamed: after a crash there are the old keys or the new ones.
-fn write(path: &Path, named: &[Entry]) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let document = Document {
-        version: VERSION,
-        keys: named.iter().map(|entry| entry.stored.clone()).collect(),
-    };
-    let beside = path.with_extension("json.new");
-    let _ = fs::remove_file(&beside);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(&document)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    Ok(fs::File::open(directory)?.sync_all()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn new(name: &str, scope: Scope) -> NewKey {
         NewKey {

@@ -3,17 +3,20 @@
 //!
 //! Nothing here knows HTTP's routes; `http::gate` asks, and this answers.
 mod audit;
+mod certificate;
 mod client;
+mod key_file;
 mod keys;
 mod limits;
 mod tls;
 mod token;
 
 pub(crate) use audit::{Audit, AuditLine, Change, Outcome};
+pub(crate) use certificate::Certificate;
 pub(crate) use client::{Proxies, client};
 pub(crate) use keys::{Holder, KeyError, Keys};
 pub(crate) use limits::{Limited, Limits, Standing};
-pub(crate) use tls::{Certificate, Tls};
+pub(crate) use tls::Tls;
 pub(crate) use token::Token;
 
 use crate::{config::Config, reload::Reloads};

@@ -117,6 +117,15 @@ fn a_certificate_is_renewed_while_connections_stand() {
         "second.example"
     );
     assert!(names(&mut connect(&node, &first.certificate)).is_err());
+    // Nobody has to tell the node.
+    let third = pair("third.example", 4000);
+    fs::write(path("cert.pem"), &third.certificate).unwrap();
+    fs::write(path("key.pem"), &third.key).unwrap();
+    node.wait_for_log("files of the certificate have changed: another certificate");
+    assert_eq!(
+        names(&mut connect(&node, &third.certificate)).unwrap()[0],
+        "third.example"
+    );
     drop(standing);
     node.stop();
 }
