@@ -65,7 +65,15 @@ fn main() -> ExitCode {
 }
 
 fn demo(rest: &[String]) -> anyhow::Result<()> {
-    cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    // It needs one storage backend, not all of them.
+    cargo(&[
+        "build",
+        "--no-default-features",
+        "--package",
+        "icn-node",
+        "--package",
+        "icn-cli",
+    ])?;
     let cli = target_dir().join("debug/icn-cli");
     let mut command = Command::new(&cli);
     command.args(["devnet", "demo"]).args(rest);
