@@ -49,6 +49,8 @@ pub enum Method {
     Get,
     /// Hands something in. Whatever is handed in is named by its hash, so sending it twice is sending it once.
     Post,
+    /// Takes something away. That it is gone already is an answer like any other.
+    Delete,
 }
 
 impl Method {
@@ -57,6 +59,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }

@@ -170,6 +170,15 @@ api_errors! {
     918 409 InFederation { id: Cid } "in-federation", "the node is in the federation {id} already",
         "A node belongs to one federation for its life.",
         "To join another federation, start a node with another data directory.";
+    931 507 OverQuota { wanted_bytes: u64, used_bytes: u64, quota_bytes: u64 } "over-quota", "{wanted_bytes} bytes more do not fit: {used_bytes} of {quota_bytes} bytes are taken",
+        "The node's operator has limited what clients can put.",
+        "Unpin what is no longer needed and run `icn-cli dag gc`, put it on another node, or ask the operator for a larger storage.block_quota_bytes.";
+    932 409 Busy { what: &'static str } "busy", "{what} is running already",
+        "The node does this one at a time.",
+        "Wait until it is done, and ask again.";
+    933 422 ArchiveRefused { detail: String } "archive-refused", "{detail}",
+        "The archive is damaged, incomplete, of another federation, or no backup. Nothing of it was used.",
+        "Use another copy of the archive; the detail says what is wrong with this one.";
 }
 
 impl std::error::Error for ApiError {}

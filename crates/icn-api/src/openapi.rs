@@ -95,6 +95,7 @@ fn all_paths() -> Paths {
         let method = match endpoint.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Delete => HttpMethod::Delete,
         };
         let item = PathItem::new(method, operation(endpoint));
         match items.get_mut(endpoint.path) {

@@ -44,9 +44,8 @@ fn only_bodies_have_sizes_and_only_keys_are_refused() {
             "{}",
             endpoint.id
         );
-        assert_eq!(
-            endpoint.method == Method::Post,
-            endpoint.request.is_some(),
+        assert!(
+            endpoint.request.is_none() || endpoint.method == Method::Post,
             "{}",
             endpoint.id
         );

@@ -26,6 +26,15 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_in_era + u64::from(month <= 2), month, day)
 }
 
+/// Which day after 1970-01-01 a date is: the reverse of [`civil`].
+pub(crate) fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, in_era) = (year / 400, year % 400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let in_year = (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
+}
+
 /// A span: `350 ms`, `12.3 s`, `5 min 10 s`, `3 h 20 min`, `12 d 4 h`.
 pub(crate) fn span(span: Millis) -> String {
     let ms = span.get();

@@ -1,5 +1,5 @@
-//! Values on the command line: spans, sizes, `key=value` pairs.
-use icn_model::Millis;
+//! Values on the command line: spans, moments, sizes, `key=value` pairs.
+use icn_model::{Millis, Time};
 use std::path::PathBuf;
 
 /// Splits the digits at the beginning from what follows.
@@ -30,6 +30,55 @@ pub(crate) fn span(text: &str) -> Result<Millis, String> {
         .checked_mul(ms)
         .map(Millis::new)
         .ok_or_else(|| format!("{text:?} is too long"))
+}
+
+/// Reads a day, `2026-12-31`: the moment at which it begins in UTC.
+pub(crate) fn day(text: &str) -> Result<Time, String> {
+    let wrong = || format!("{text:?} is not a day like 2026-12-31");
+    let mut parts = text.splitn(3, '-').map(|part| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse::<u64>().ok()).flatten()
+    });
+    let mut next = || parts.next().flatten().ok_or_else(wrong);
+    let (year, month, day) = (next()?, next()?, next()?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return Err(wrong());
+    }
+    let moment = Time::new(crate::format::days(year, month, day) * 86_400_000);
+    // A month that has no such day would mean one of the next month.
+    if crate::format::time(moment).starts_with(&format!("{year:04}-{month:02}-{day:02} ")) {
+        Ok(moment)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// A moment to come, as people say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The beginning of a day.
+    At(Time),
+    /// So long from now.
+    In(Millis),
+}
+
+impl Until {
+    /// Reads `2026-12-31` or `30d`.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let wrong = |_| format!("{text:?} is neither a day like 2026-12-31 nor a span like 30d");
+        day(text)
+            .map(Self::At)
+            .or_else(|_| span(text).map(Self::In))
+            .map_err(wrong)
+    }
+
+    /// The moment, if it is `now`.
+    pub(crate) fn from(self, now: Time) -> Time {
+        match self {
+            Self::At(time) => time,
+            Self::In(span) => now.after(span),
+        }
+    }
 }
 
 /// Reads `4096`, `64k`, `256MiB` or `1g`; units are powers of 1,024.
@@ -105,6 +154,30 @@ mod tests {
             "18446744073709551615d",
         ] {
             assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        assert_eq!(day("1970-01-01"), Ok(Time::new(0)));
+        assert_eq!(day("2000-02-29"), Ok(Time::new(951_782_400_000)));
+        assert_eq!(
+            Until::read("2024-03-01"),
+            Ok(Until::At(Time::new(1_709_251_200_000)))
+        );
+        assert_eq!(Until::read("30d"), Ok(Until::In(Millis::from_secs(30 * 86_400))));
+        for text in [
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "24-1-1",
+            "2024-01",
+            "2024-01-01T00:00:00Z",
+            "+2024-01-01",
+            "tomorrow",
+            "",
+        ] {
+            assert!(Until::read(text).is_err(), "{text}");
         }
     }
 

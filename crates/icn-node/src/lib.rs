@@ -4,7 +4,9 @@
 //! It decides nothing of its own: what operations mean is `icn-state`, what a node does over time is
 //! `icn-protocol`. Imported as `icn_runtime`.
 
+pub mod backup;
 pub mod config;
+mod dag;
 mod executor;
 mod federation;
 mod http;

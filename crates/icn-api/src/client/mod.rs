@@ -10,10 +10,10 @@ mod events;
 pub use error::ClientError;
 pub use events::EventStream;
 
-use crate::{API_KEY_HEADER, PROBLEM_JSON, Problem};
+use crate::{API_KEY_HEADER, Method, PROBLEM_JSON, Problem};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::{fmt, thread, time::Duration};
+use std::{fmt, fs::File, thread, time::Duration};
 use ureq::{
     Agent, Body, RequestBuilder,
     http::{Response, Uri},
@@ -74,6 +74,7 @@ pub struct Client {
 
 /// One request, before it is sent.
 struct Request<'a> {
+    method: Method,
     path: String,
     query: Vec<(String, String)>,
     body: Option<(&'a str, &'a [u8])>,
@@ -81,22 +82,27 @@ struct Request<'a> {
     last_event: Option<u64>,
     /// How long the node is asked to wait before it answers.
     wait: Duration,
+    /// Whether the request or its answer takes as long as it takes, because of its size.
+    is_long: bool,
 }
 
 impl<'a> Request<'a> {
     fn get(path: impl Into<String>) -> Self {
         Self {
+            method: Method::Get,
             path: path.into(),
             query: Vec::new(),
             body: None,
             accept: "application/json",
             last_event: None,
             wait: Duration::ZERO,
+            is_long: false,
         }
     }
 
     fn post(path: &str, media: &'a str, bytes: &'a [u8]) -> Self {
         Self {
+            method: Method::Post,
             body: Some((media, bytes)),
             ..Self::get(path)
         }
@@ -238,16 +244,25 @@ impl Client {
             wait => wait.saturating_add(WAIT_GRACE),
         };
         // A stream of events has no end.
-        let whole = (request.accept != crate::EVENT_STREAM).then_some(timeout);
-        let answer = match request.body {
-            None => self
-                .prepared(self.agent.get(&url), request)
+        let is_endless = request.is_long || request.accept == crate::EVENT_STREAM;
+        let whole = (!is_endless).then_some(timeout);
+        let bare = |builder| {
+            self.prepared(builder, request)
                 .config()
                 .timeout_global(whole)
                 .timeout_recv_response(Some(timeout))
                 .build()
-                .call(),
-            Some((media, bytes)) => self
+        };
+        let answer = match (request.method, request.body) {
+            (Method::Get, _) => bare(self.agent.get(&url)).call(),
+            (Method::Delete, _) => bare(self.agent.delete(&url)).call(),
+            (Method::Post, None) => self
+                .prepared(self.agent.post(&url), request)
+                .config()
+                .timeout_global(whole)
+                .build()
+                .send_empty(),
+            (Method::Post, Some((media, bytes))) => self
                 .prepared(self.agent.post(&url), request)
                 .content_type(media)
                 .config()
@@ -256,6 +271,15 @@ impl Client {
                 .send(bytes),
         };
         answer.map_err(|source| self.no_answer(source))
+    }
+
+    /// Sends a file as the body, once.
+    fn send_file(&self, request: &Request<'_>, file: &File) -> Result<Response<Body>, ClientError> {
+        let media = request.body.map_or(crate::OCTETS, |(media, _)| media);
+        self.prepared(self.agent.post(self.url(&request.path)), request)
+            .content_type(media)
+            .send(file)
+            .map_err(|source| self.no_answer(source))
     }
 
     fn prepared<B>(&self, builder: RequestBuilder<B>, request: &Request<'_>) -> RequestBuilder<B> {

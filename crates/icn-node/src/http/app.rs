@@ -3,7 +3,7 @@ use super::{
     front::{self, Front},
     status::Usage,
 };
-use crate::config::Config;
+use crate::{backup::Backups, config::Config, dag::Dag};
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{ledger::Ledger, market::MarketConfig, node::Node};
@@ -21,6 +21,10 @@ const MAX_STREAMS: usize = 256;
 pub(crate) struct AppInner {
     /// The node.
     pub(crate) node: Node,
+    /// What it keeps of the DAG.
+    pub(crate) dag: Dag,
+    /// Its backups.
+    pub(crate) backups: Backups,
     /// Its network.
     pub(crate) network: NetworkStatus,
     /// What it was told.

@@ -55,7 +55,7 @@ impl Front {
 }
 
 /// The node's clock. A clock before 1970 is taken for 1970.
-pub(super) fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

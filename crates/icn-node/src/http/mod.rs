@@ -8,6 +8,7 @@
 //! the state while its lock is held, and do everything else after.
 mod app;
 mod around;
+mod backups;
 mod blocks;
 mod counts;
 mod events;
@@ -23,6 +24,7 @@ mod network;
 mod node;
 mod operations;
 mod page;
+mod pins;
 mod routes;
 mod server;
 mod status;
@@ -30,5 +32,5 @@ pub(crate) mod waiting;
 
 pub(crate) use app::{App, AppInner};
 pub(crate) use counts::HttpMetrics;
-pub(crate) use front::Front;
+pub(crate) use front::{Front, now};
 pub(crate) use server::serve;

@@ -1,11 +1,11 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, events, federation, files, front::Front, gate, mana, mesh, network, node,
-    operations,
+    app::App, around, backups, blocks, events, federation, files, front::Front, gate, mana, mesh, network,
+    node, operations, pins,
 };
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use icn_api::{ENDPOINTS, Method, paths};
 use std::sync::Arc;
@@ -39,6 +39,16 @@ fn routes() -> Vec<Route<App>> {
         read(paths::DAG_BLOCK, get(blocks::get)),
         hand_in(paths::DAG_FILES, post(files::put)),
         read(paths::DAG_FILE, get(files::get)),
+        read(paths::DAG_PINS, get(pins::list)),
+        hand_in(paths::DAG_PINS, post(pins::pin)),
+        (Method::Delete, paths::DAG_PIN, delete(pins::unpin)),
+        read(paths::DAG_GC, get(pins::gc_status)),
+        hand_in(paths::DAG_GC, post(pins::gc)),
+        read(paths::VERIFY, get(backups::verify_status)),
+        hand_in(paths::VERIFY, post(backups::verify)),
+        read(paths::BACKUPS, get(backups::list)),
+        hand_in(paths::BACKUPS, post(backups::backup)),
+        hand_in(paths::RESTORE, post(backups::restore)),
         read(paths::JOBS, get(mesh::jobs)),
         read(paths::JOB, get(mesh::job)),
         read(paths::JOB_WHY, get(mesh::why)),

@@ -96,6 +96,7 @@ fn filter(method: Method) -> axum::routing::MethodFilter {
     match method {
         Method::Get => axum::routing::MethodFilter::GET,
         Method::Post => axum::routing::MethodFilter::POST,
+        Method::Delete => axum::routing::MethodFilter::DELETE,
     }
 }
 

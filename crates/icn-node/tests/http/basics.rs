@@ -86,6 +86,10 @@ fn every_route_is_served_and_guarded_as_the_table_says() {
                 let unknown = node.post(&format!("{path}?no_such_parameter=1"), "application/json", b"{}");
                 unknown.problem(400, 904);
             }
+            Method::Delete => {
+                node.delete(&format!("{path}?no_such_parameter=1"))
+                    .problem(400, 904);
+            }
         }
         let wrong = node.put(&path);
         wrong.problem(405, 910);

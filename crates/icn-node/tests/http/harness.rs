@@ -189,6 +189,16 @@ impl Node {
         )
     }
 
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        read(
+            self.agent
+                .delete(format!("{}{path}", self.url))
+                .header("x-api-key", KEY)
+                .call()
+                .unwrap(),
+        )
+    }
+
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8]) -> Answer {
         let request = self
             .agent

@@ -3,11 +3,13 @@
     clippy::unwrap_used,
     reason = "a test ends at the first thing that does not hold"
 )]
+mod backups;
 mod basics;
 mod dag;
 mod events;
 mod harness;
 mod jobs;
+mod keeping;
 mod operations;
 mod reads;
 mod storage;
