@@ -69,7 +69,7 @@ pub enum Method {
     Post,
     /// Changes what is named, all of it or nothing.
     Patch,
-    /// Takes something away.
+    /// Takes something away. That it is gone already is an answer like any other.
     Delete,
 }
 

@@ -1,8 +1,9 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 use crate::{
-    Answer, Body, Endpoint, ErrorKind, MAX_CONFIG_BODY_BYTES, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES,
-    MAX_KEY_BODY_BYTES, MAX_OPERATIONS_BODY_BYTES, Method, Query, Scope, Tag, Type, config, dag, events,
-    federation, keys, log, mana, mesh, network, node, operations, paths,
+    Answer, Body, Endpoint, ErrorKind, GZIP, MAX_ARCHIVE_BYTES, MAX_BACKUP_REQUEST_BYTES,
+    MAX_CONFIG_BODY_BYTES, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES, MAX_KEY_BODY_BYTES,
+    MAX_OPERATIONS_BODY_BYTES, MAX_PIN_BODY_BYTES, Method, Query, Scope, Tag, Type, backups, config, dag,
+    events, federation, keys, log, mana, mesh, network, node, operations, paths,
 };
 use icn_model::{EventRecord, limits::MAX_DAG_BLOCK_BYTES};
 
@@ -46,6 +47,7 @@ const OF_PUTTING: &[ErrorKind] = &[
     ErrorKind::Forbidden,
     ErrorKind::BodyTooLarge,
     ErrorKind::StorageFull,
+    ErrorKind::OverQuota,
 ];
 /// The errors of changing the configuration.
 const OF_CONFIGURING: &[ErrorKind] = &[
@@ -73,6 +75,36 @@ const OF_ROTATING_KEYS: &[ErrorKind] = &[
     ErrorKind::BodyTooLarge,
     ErrorKind::UnsupportedMediaType,
 ];
+/// The errors of pinning content.
+const OF_PINNING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
+    ErrorKind::BlockNotFound,
+    ErrorKind::CorruptBlock,
+    ErrorKind::TimedOut,
+];
+/// The errors of taking a pin away.
+const OF_UNPINNING: &[ErrorKind] = &[ErrorKind::Unauthorised, ErrorKind::Forbidden, ErrorKind::NotFound];
+/// The errors of taking blocks out of a backup.
+const OF_RESTORING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::Busy,
+    ErrorKind::ArchiveRefused,
+];
+/// The errors of making a backup.
+const OF_BACKING_UP: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
+    ErrorKind::Busy,
+];
+/// The errors of what runs one at a time.
+const OF_RUNNING: &[ErrorKind] = &[ErrorKind::Unauthorised, ErrorKind::Forbidden, ErrorKind::Busy];
 /// The errors of giving a node its invitation.
 const OF_JOINING: &[ErrorKind] = &[
     ErrorKind::Unauthorised,
@@ -402,6 +434,155 @@ pub const ENDPOINTS: &[Endpoint] = &[
             Tag::Dag,
             "Get a file, put together from its blocks",
             &[ok(Body::Octets)],
+        )
+    },
+    Endpoint {
+        query: Some(Query::of::<dag::PinsQuery>()),
+        errors: OF_THE_KEY,
+        ..get(
+            "pins",
+            paths::DAG_PINS,
+            Tag::Dag,
+            "What is kept, for whom and until when",
+            &[ok(Body::json::<dag::PinPage>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Submit,
+        details: "The block and every block that it leads to are kept; those that are not here are got from \
+                  peers first. Done when all of them are here.",
+        request: Some(Body::json::<dag::PinRequest>()),
+        max_request_bytes: MAX_PIN_BODY_BYTES,
+        errors: OF_PINNING,
+        ..get(
+            "pin",
+            paths::DAG_PINS,
+            Tag::Dag,
+            "Keep a block and what it leads to",
+            &[ok(Body::json::<dag::Pin>())],
+        )
+    },
+    Endpoint {
+        method: Method::Delete,
+        scope: Scope::Submit,
+        query: Some(Query::of::<dag::UnpinQuery>()),
+        details: "The blocks stay until a garbage collection finds that nothing else leads to them.",
+        errors: OF_UNPINNING,
+        ..get(
+            "unpin",
+            paths::DAG_PIN,
+            Tag::Dag,
+            "Keep a block no longer",
+            &[ok(Body::json::<dag::Pin>())],
+        )
+    },
+    Endpoint {
+        errors: OF_THE_KEY,
+        ..get(
+            "gc_status",
+            paths::DAG_GC,
+            Tag::Dag,
+            "What the last garbage collection did, and whether one runs",
+            &[ok(Body::json::<dag::GcStatus>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Operate,
+        query: Some(Query::of::<dag::GcQuery>()),
+        details: "Removes blocks to which neither pins nor the log's state nor this node's jobs lead, once that has \
+                  been so for the grace period (`storage.gc_grace_secs`).",
+        errors: OF_RUNNING,
+        ..get(
+            "gc",
+            paths::DAG_GC,
+            Tag::Dag,
+            "Remove what nothing refers to",
+            &[
+                ok(Body::json::<dag::GcStatus>()),
+                Answer {
+                    status: 202,
+                    meaning: "It still runs; ask again",
+                    body: Body::json::<dag::GcStatus>(),
+                },
+            ],
+        )
+    },
+    Endpoint {
+        errors: OF_THE_KEY,
+        ..get(
+            "verify_status",
+            paths::VERIFY,
+            Tag::Dag,
+            "What the last check of the node's data found, and whether one runs",
+            &[ok(Body::json::<backups::VerifyStatus>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Operate,
+        query: Some(Query::of::<backups::VerifyQuery>()),
+        details: "Looks at blocks, log, state and events. With `deep` every block is hashed, and the log is executed \
+                  anew and the outcome compared with the stored state, record by record.",
+        errors: OF_RUNNING,
+        ..get(
+            "verify",
+            paths::VERIFY,
+            Tag::Dag,
+            "Check whether what the node keeps is whole",
+            &[
+                ok(Body::json::<backups::VerifyStatus>()),
+                Answer {
+                    status: 202,
+                    meaning: "It still runs; ask again",
+                    body: Body::json::<backups::VerifyStatus>(),
+                },
+            ],
+        )
+    },
+    Endpoint {
+        scope: Scope::Admin,
+        errors: OF_THE_KEY,
+        ..get(
+            "backups",
+            paths::BACKUPS,
+            Tag::Node,
+            "Backups that were made",
+            &[ok(Body::json::<backups::BackupList>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Admin,
+        details: "One tar.gz with a manifest, of one moment, while the node runs. It is whole only with its last entry, \
+                  the manifest: a stream that breaks off is no backup.",
+        request: Some(Body::json::<backups::BackupRequest>()),
+        max_request_bytes: MAX_BACKUP_REQUEST_BYTES,
+        errors: OF_BACKING_UP,
+        ..get(
+            "backup",
+            paths::BACKUPS,
+            Tag::Node,
+            "Make a backup",
+            &[ok(Body::Text(GZIP))],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Admin,
+        details: "Blocks and pins that are missing or damaged here are put; all of the archive is checked before any of \
+                  it is used. The node's state and identity stay as they are: those are restored on a node that is \
+                  stopped (`icn-node storage restore`).",
+        request: Some(Body::Octets),
+        max_request_bytes: MAX_ARCHIVE_BYTES,
+        errors: OF_RESTORING,
+        ..get(
+            "restore",
+            paths::RESTORE,
+            Tag::Node,
+            "Take blocks out of a backup",
+            &[ok(Body::json::<backups::Merged>())],
         )
     },
     Endpoint {

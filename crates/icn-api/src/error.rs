@@ -176,6 +176,15 @@ api_errors! {
     932 409 TooManyKeys { max: usize } "too-many-keys", "the node has {max} keys, which is as many as it keeps",
         "Every request is compared with every key, so their number is bounded.",
         "Revoke keys that nobody uses: `icn-cli api-key ls`, `icn-cli api-key revoke NAME`.";
+    933 507 OverQuota { wanted_bytes: u64, used_bytes: u64, quota_bytes: u64 } "over-quota", "{wanted_bytes} bytes more do not fit: {used_bytes} of {quota_bytes} bytes are taken",
+        "The node's operator has limited what clients can put.",
+        "Unpin what is no longer needed and run `icn-cli dag gc`, put it on another node, or ask the operator for a larger storage.block_quota_bytes.";
+    934 409 Busy { what: &'static str } "busy", "{what} is running already",
+        "The node does this one at a time.",
+        "Wait until it is done, and ask again.";
+    935 422 ArchiveRefused { detail: String } "archive-refused", "{detail}",
+        "The archive is damaged, incomplete, of another federation, or no backup. Nothing of it was used.",
+        "Use another copy of the archive; the detail says what is wrong with this one.";
 }
 
 impl std::error::Error for ApiError {}

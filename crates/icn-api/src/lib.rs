@@ -6,7 +6,7 @@
 //! - The bodies are in one module per area. Nouns of the federation are those of `icn-model`.
 //! - [`Problem`] is how an error looks, [`ApiError`] which ones there are, [`explain`] what they mean.
 //! - [`keyfile`], [`Profile`] and [`InvitationFile`] are the files that node and command line share;
-//!   [`file`] is how content of any size becomes blocks and back.
+//!   [`file`] is how content of any size becomes blocks and back, [`car`] how blocks travel in one file.
 //! - The feature `client` adds a blocking [`client`]; the feature `schema` adds what the OpenAPI document
 //!   is generated from.
 //!
@@ -14,6 +14,8 @@
 //! operation that the caller signed. There is no server here, and nothing decides anything.
 #![forbid(unsafe_code)]
 
+pub mod backups;
+pub mod car;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
@@ -57,6 +59,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub const EVENT_STREAM: &str = "text/event-stream";
 /// Media type of blocks and files.
 pub const OCTETS: &str = "application/octet-stream";
+/// Media type of backups.
+pub const GZIP: &str = "application/gzip";
 /// Header that names a request in the logs of every node that it touches. Taken from the caller, or made.
 pub const CORRELATION_HEADER: &str = "x-correlation-id";
 /// Header that carries an API key; `Authorization: Bearer <key>` does as well.
@@ -79,5 +83,11 @@ pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
 pub const MAX_CONFIG_BODY_BYTES: usize = 64 << 10;
 /// Largest body with a wish about a key.
 pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
+/// Bytes of a request to pin a block.
+pub const MAX_PIN_BODY_BYTES: usize = 4 << 10;
+/// Bytes of a request for a backup.
+pub const MAX_BACKUP_REQUEST_BYTES: usize = 4 << 10;
+/// Bytes of a backup that is sent to a node: 1 TiB.
+pub const MAX_ARCHIVE_BYTES: usize = 1 << 40;
 /// Bytes of a file that is sent in one request; larger ones are sent block by block.
 pub const MAX_FILE_BODY_BYTES: usize = 64 << 20;

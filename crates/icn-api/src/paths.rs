@@ -42,6 +42,18 @@ pub const DAG_BLOCK: &str = "/v1/dag/blocks/{cid}";
 pub const DAG_FILES: &str = "/v1/dag/files";
 /// Get a file.
 pub const DAG_FILE: &str = "/v1/dag/files/{cid}";
+/// What is kept, and for whom.
+pub const DAG_PINS: &str = "/v1/dag/pins";
+/// A pin.
+pub const DAG_PIN: &str = "/v1/dag/pins/{cid}";
+/// Remove what nothing refers to.
+pub const DAG_GC: &str = "/v1/dag/gc";
+/// Whether what the node keeps is whole.
+pub const VERIFY: &str = "/v1/dag/verify";
+/// Backups.
+pub const BACKUPS: &str = "/v1/backups";
+/// Take blocks out of a backup.
+pub const RESTORE: &str = "/v1/backups/restore";
 /// Jobs.
 pub const JOBS: &str = "/v1/mesh/jobs";
 /// A job.

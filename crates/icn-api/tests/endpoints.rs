@@ -44,9 +44,8 @@ fn only_bodies_have_sizes_and_only_keys_are_refused() {
             "{}",
             endpoint.id
         );
-        assert_eq!(
-            matches!(endpoint.method, Method::Post | Method::Patch),
-            endpoint.request.is_some(),
+        assert!(
+            endpoint.request.is_none() || matches!(endpoint.method, Method::Post | Method::Patch),
             "{}",
             endpoint.id
         );

@@ -1,4 +1,4 @@
-//! Values on the command line: spans, sizes, `key=value` pairs.
+//! Values on the command line: spans, moments, sizes, `key=value` pairs.
 use icn_model::{Millis, Time};
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(crate) fn span(text: &str) -> Result<Millis, String> {
         .ok_or_else(|| format!("{text:?} is too long"))
 }
 
-/// A moment, as people say it.
+/// A moment to come, as people say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// So long from now.
@@ -41,17 +41,34 @@ pub(crate) enum When {
     At(Time),
 }
 
+impl When {
+    /// The moment, if it is `now`.
+    pub(crate) fn from(self, now: Time) -> Time {
+        match self {
+            Self::After(span) => now.after(span),
+            Self::At(time) => time,
+        }
+    }
+}
+
 /// Reads a span like `90d`, or the beginning of a day like `2027-03-01`, in UTC.
 pub(crate) fn when(text: &str) -> Result<When, String> {
-    let Some((year, rest)) = text.split_once('-') else {
-        return span(text).map(When::After);
-    };
-    let wrong = || format!("{text:?} is neither a span like 90d nor a day like 2027-03-01");
-    let (month, day) = rest.split_once('-').ok_or_else(wrong)?;
-    let part = |text: &str| text.parse::<u64>().map_err(|_| wrong());
-    crate::format::midnight(part(year)?, part(month)?, part(day)?)
+    day(text)
         .map(When::At)
-        .ok_or_else(wrong)
+        .or_else(|_| span(text).map(When::After))
+        .map_err(|_| format!("{text:?} is neither a span like 90d nor a day like 2027-03-01"))
+}
+
+/// Reads a day, `2026-12-31`: the moment at which it begins in UTC.
+pub(crate) fn day(text: &str) -> Result<Time, String> {
+    let wrong = || format!("{text:?} is not a day like 2026-12-31");
+    let mut parts = text.splitn(3, '-').map(|part| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse::<u64>().ok()).flatten()
+    });
+    let mut next = || parts.next().flatten().ok_or_else(wrong);
+    let (year, month, day) = (next()?, next()?, next()?);
+    crate::format::midnight(year, month, day).ok_or_else(wrong)
 }
 
 /// Reads `4096`, `64k`, `256MiB` or `1g`; units are powers of 1,024.
@@ -135,17 +152,21 @@ mod tests {
         assert_eq!(when("90d"), Ok(When::After(Millis::from_secs(90 * 86_400))));
         assert_eq!(when("1970-01-02"), Ok(When::At(Time::new(86_400_000))));
         assert_eq!(when("2028-02-29"), Ok(When::At(Time::new(1_835_395_200_000))));
+        assert_eq!(day("1970-01-01"), Ok(Time::new(0)));
+        assert_eq!(day("2000-02-29"), Ok(Time::new(951_782_400_000)));
         for text in [
             "",
             "tomorrow",
-            "2027-02-29",
+            "2023-02-29",
             "2027-13-01",
             "2027-1",
             "2027-01-00",
             "-1-1",
             "99999-01-01",
+            "2024-01-01T00:00:00Z",
+            "+2024-01-01",
         ] {
-            assert!(when(text).is_err(), "{text}");
+            assert!(when(text).is_err() && day(text).is_err(), "{text}");
         }
     }
 

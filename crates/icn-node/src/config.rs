@@ -97,6 +97,11 @@ pub struct Storage {
     pub connection_timeout: u64,
     /// Directory of keys, consensus journals and everything else that is no backend's. Default: ./icn_data.
     pub data_dir: PathBuf,
+    /// What the blocks that clients put may take in all, in bytes. Default: no limit.
+    pub block_quota_bytes: Option<u64>,
+    /// How long a block stays after it was put, or after nothing refers to it any more, in seconds. Default: a
+    /// day.
+    pub gc_grace_secs: u64,
 }
 
 impl Default for Storage {
@@ -108,6 +113,8 @@ impl Default for Storage {
             max_connections: POSTGRESQL_CONNECTIONS,
             connection_timeout: POSTGRESQL_CONNECT_TIMEOUT_MS / 1_000,
             data_dir: PathBuf::from("./icn_data"),
+            block_quota_bytes: None,
+            gc_grace_secs: 24 * 3_600,
         }
     }
 }
@@ -211,6 +218,9 @@ pub struct Performance {
     /// Mana that a cooperative regenerates in an hour, in the federation that this node founds; in one that exists the
     /// rate is the federation's. Default: 10000.
     pub mana_regeneration_rate: Option<u64>,
+    /// How often blocks that nothing refers to are removed, in seconds; 0 leaves it to `icn-cli dag gc`.
+    /// Default: 0.
+    pub gc_interval: u64,
 }
 
 impl Default for Performance {
@@ -219,6 +229,7 @@ impl Default for Performance {
             max_concurrent_jobs: 4,
             job_memory_bytes: 1 << 30,
             mana_regeneration_rate: None,
+            gc_interval: 0,
         }
     }
 }
@@ -366,6 +377,12 @@ impl Config {
     /// [`ConfigError`] names the first key that cannot be.
     pub fn load(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
         Ok(Layered::read(file, command_line)?.config)
+    }
+
+    /// Every value as JSON, secrets masked.
+    pub(crate) fn without_secrets(&self) -> serde_json::Value {
+        // Of strings, numbers and lists: there is nothing that JSON cannot say.
+        layers::without_secrets(serde_json::to_value(self).unwrap_or_default())
     }
 
     /// Makes one of `logging.level` and `runtime.log_level`; says whether it is the latter.

@@ -132,6 +132,22 @@ fn alone(founder: &Founder, parameters: Parameters) -> anyhow::Result<Genesis> {
     })
 }
 
+/// The federation that the node of `data_dir` belongs to, if it is in one.
+///
+/// # Errors
+/// If that cannot be read.
+pub(crate) fn kept(data_dir: &Path) -> anyhow::Result<Option<Genesis>> {
+    read_json(&data_dir.join(GENESIS_FILE))
+}
+
+/// Makes the node of `data_dir` one of the federation that begins with `genesis`.
+///
+/// # Errors
+/// If that cannot be written.
+pub(crate) fn keep(data_dir: &Path, genesis: &Genesis) -> anyhow::Result<()> {
+    write_json(&data_dir.join(GENESIS_FILE), genesis)
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,

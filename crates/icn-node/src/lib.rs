@@ -5,9 +5,11 @@
 //! `icn-protocol`. Imported as `icn_runtime`.
 
 mod access;
+pub mod backup;
 mod builder;
 pub mod config;
 mod context;
+mod dag;
 mod executor;
 mod federation;
 mod http;

@@ -32,7 +32,8 @@ const OWN: [&str; 6] = [
 /// If `level` is neither a level nor a list of directives.
 pub fn filter(level: &str) -> Result<EnvFilter, String> {
     let plain = !level.contains(['=', ',']);
-    if plain && level.parse::<LevelFilter>().is_err() {
+    // An empty word would be a level, and another one the name of a crate, of which there are lines of all levels.
+    if plain && (level.is_empty() || level.parse::<LevelFilter>().is_err()) {
         return Err(
             "neither error, warn, info, debug, trace, off nor directives such as info,icn_net=debug".into(),
         );

@@ -2,7 +2,7 @@
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use icn_api::config::Setting;
 use icn_runtime::{
-    RuntimeContext,
+    RuntimeContext, backup,
     config::{Layered, Sources},
     logging::Log,
     migrate,
@@ -85,6 +85,20 @@ enum StorageCommand {
         /// Print the result as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Restore the store from backups, as the one that the options name
+    Restore {
+        /// A backup, or a directory of them; several for a chain of incremental ones
+        #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+        input: Vec<PathBuf>,
+        /// Set a store and a key that are there aside
+        #[arg(long)]
+        force: bool,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        options: Box<Options>,
     },
 }
 
@@ -238,6 +252,12 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(NodeCommand::Storage(StorageCommand::Migrate { from, to, json })) => migrate(&from, &to, json),
+        Some(NodeCommand::Storage(StorageCommand::Restore {
+            input,
+            force,
+            json,
+            options,
+        })) => restore(*options, &input, force, json),
         Some(NodeCommand::Config(ConfigCommand::Check { file })) => check_config(&file),
         Some(NodeCommand::Config(ConfigCommand::Show {
             origin,
@@ -299,6 +319,36 @@ fn show_config(options: Options, origin: bool, json: bool) -> anyhow::Result<()>
 fn migrate(from: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let moved = migrate::run(&migrate::location(from)?, &migrate::location(to)?)?;
     writeln!(std::io::stdout(), "{}", migrate::report(&moved, json))?;
+    Ok(())
+}
+
+fn restore(options: Options, inputs: &[PathBuf], force: bool, json: bool) -> anyhow::Result<()> {
+    let (file, layer, _) = options.split();
+    let config = Layered::read(file.as_deref(), &layer)?.config;
+    let restored = backup::restore(&config, inputs, force)?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&restored)?)?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "restored height {}, root {}, {} blocks from {} archives to {}",
+        restored.height, restored.root, restored.blocks, restored.archives, restored.place
+    )?;
+    if let Some(old) = &restored.set_aside {
+        eprintln!(
+            "the earlier store is in {}: remove it when you no longer need it",
+            old.display()
+        );
+    }
+    if restored.identity {
+        eprintln!("the node's key came along: see that the node that it is from never runs again");
+    } else {
+        eprintln!(
+            "the backup held no key: a node with another one can read this state, and has no seat of its own"
+        );
+    }
     Ok(())
 }
 

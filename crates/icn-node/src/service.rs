@@ -1,7 +1,9 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
-    access::Access,
+    access::{self, Access},
+    backup::Backups,
     config::{self, Config, Live, Sources},
+    dag::{Dag, DagConfig},
     executor::Jobs,
     federation::{self, Membership},
     http::{
@@ -373,10 +375,31 @@ async fn run_in_federation(
             market.offer_instead(market_config(config));
         }
     });
+    let dag_config = DagConfig {
+        quota_bytes: config.storage.block_quota_bytes,
+        grace: Millis::from_secs(config.storage.gc_grace_secs),
+    };
+    let dag = Dag::new(store.clone(), node.exchange().blocks().clone(), dag_config);
+    if config.performance.gc_interval > 0 {
+        let interval = Duration::from_secs(config.performance.gc_interval);
+        tokio::spawn(dag.clone().collect_every(interval, access::now));
+    }
+
+    let backups = Backups::new(
+        node.clone(),
+        dag.clone(),
+        did,
+        genesis.clone(),
+        &config,
+        &data_dir,
+    );
+
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
     let inner = AppInner {
         node: node.clone(),
+        dag: dag.clone(),
+        backups: backups.clone(),
         network: started.status.clone(),
         genesis: genesis.clone(),
         did,
@@ -426,6 +449,8 @@ async fn run_in_federation(
         }
     };
     tracing::info!("stopping");
+    dag.stop();
+    backups.stop();
     drain(&node, &store).await;
     stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, server).await;

@@ -3,6 +3,7 @@
 //! An epoch's seats are what the state fixed sixteen blocks before the last epoch's end, never a
 //! proposer's word. A node without a seat runs the same engine without a key, and so follows.
 use crate::{
+    anchor::Anchor,
     application::Application,
     block::LogBlock,
     environment::{Admit, Channel, Network, Runtime},
@@ -62,6 +63,8 @@ pub(crate) struct LogConfig {
     /// Whether this node may vote in the epoch that it starts in: not if its journal is not the one that
     /// it voted with.
     pub(crate) may_vote: bool,
+    /// Whether this seat is the only one: nobody else has the log.
+    pub(crate) alone: bool,
     /// Filled when the log runs.
     pub(crate) reader: LogReader,
 }
@@ -105,6 +108,8 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     admitted: Option<(Set<PublicKey>, Set<PublicKey>)>,
     /// The epoch from which on this node may vote.
     votes_from: Epoch,
+    /// Where a restored log goes on from.
+    anchor: Option<Anchor>,
 }
 
 /// The consensus channels of a [`Log`], one subchannel per epoch.
@@ -138,7 +143,7 @@ struct Subchannels<N: Network> {
 /// # Errors
 /// [`LedgerError`] if this node's state contradicts the log, or the store fails.
 pub(crate) async fn run<E: Runtime, N: Network>(
-    runtime: E,
+    mut runtime: E,
     config: LogConfig,
     ledger: Ledger,
     application: Application,
@@ -175,7 +180,17 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         }
     }
 
+    let anchor = if config.alone {
+        let scheme_of = |epoch| {
+            let seats = seat_keys(&ledger, epoch)?;
+            Some(schemes.add(epoch, &seats, config.may_vote))
+        };
+        Anchor::of(&ledger, scheme_of, &mut runtime)
+    } else {
+        None
+    };
     let parts = marshal::Parts::<N> {
+        anchor: anchor.clone(),
         key: &config.key,
         partition: &config.partition,
         blocks_per_file: config.blocks_per_file,
@@ -231,6 +246,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         admit,
         admitted: None,
         votes_from: Epoch::zero(),
+        anchor,
     };
     log.catch_up().await?;
     let (mut epoch, floor) = log.resume().await?;
@@ -420,7 +436,10 @@ impl<E: Runtime, N: Network> Log<E, N> {
             partition: self.votes_partition(epoch),
             mailbox_size: NZUsize!(1_024),
             epoch,
-            floor: Floor::Genesis(floor),
+            floor: match &self.anchor {
+                Some(anchor) if anchor.epoch() == epoch => Floor::Finalized(anchor.finalization.clone()),
+                _ => Floor::Genesis(floor),
+            },
             replay_buffer: NZUsize!(BUFFER_BYTES),
             write_buffer: NZUsize!(BUFFER_BYTES),
             page_cache: self.cache.clone(),

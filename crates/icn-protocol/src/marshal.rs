@@ -2,6 +2,7 @@
 //!
 //! The work is commonware's marshal's; this sets it up and says what a node of ours asks of it.
 use crate::{
+    anchor::Anchor,
     block::LogBlock,
     environment::{Channel, Network, Runtime},
     ledger::Ledger,
@@ -26,7 +27,10 @@ use commonware_cryptography::{
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
-use commonware_storage::{archive::prunable, translator::TwoCap};
+use commonware_storage::{
+    archive::{Archive as _, prunable},
+    translator::TwoCap,
+};
 use commonware_utils::{
     NZDuration, NZU64, NZUsize, acknowledgement::Exact, channel::mpsc, ordered::Set, sync::Mutex,
     vec::NonEmptyVec,
@@ -57,10 +61,24 @@ impl LogReader {
         let _ = self.0.set((marshal, me));
     }
 
+    /// Whether the log is running, so that its blocks can be read.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// The final block at `height`, if it is here and the log is running.
     pub(crate) async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
         let block = self.0.get()?.0.get_block(Height::new(height.get())).await?;
         Some(block.inner().clone())
+    }
+
+    /// The final block at `height` with its certificate, as bytes to go on from; none if either is not here.
+    pub(crate) async fn anchor(&self, height: icn_model::Height) -> Option<Vec<u8>> {
+        let (marshal, _) = self.0.get()?;
+        let height = Height::new(height.get());
+        let block = marshal.get_block(height).await?.inner().clone();
+        let finalization = marshal.get_finalization(height).await?;
+        Some(Anchor { block, finalization }.to_bytes())
     }
 
     /// Asks the others of `seats`, one after the other, for the certificate that makes `height` final, in case
@@ -162,6 +180,8 @@ pub(crate) struct Parts<'a, N: Network> {
     pub(crate) schemes: Schemes,
     pub(crate) epocher: FixedEpocher,
     pub(crate) cache: CacheRef,
+    /// Where the log goes on from, if not from its beginning.
+    pub(crate) anchor: Option<Anchor>,
     /// For missing blocks.
     pub(crate) backfill: Channel<N>,
     /// For new blocks.
@@ -184,6 +204,7 @@ pub(crate) async fn start<E: Runtime, N: Network>(
         schemes,
         epocher,
         cache,
+        anchor,
         backfill,
         broadcast,
         peers,
@@ -233,8 +254,26 @@ pub(crate) async fn start<E: Runtime, N: Network>(
     let blocks = prunable::Archive::init(runtime.child("blocks"), blocks)
         .await
         .expect(broken);
-    let genesis = ledger.genesis_block();
-    let digest = genesis.digest();
+    let (start, blocks) = match anchor {
+        Some(Anchor { block, finalization }) => {
+            let digest = block.digest();
+            let height = block.header().height.get();
+            // There is nobody to get it from. Put again, it is as it was.
+            let blocks = blocks
+                .put_sync(height, digest, &Arc::new(block))
+                .await
+                .expect(broken);
+            (marshal::Start::Floor(finalization), blocks)
+        }
+        None => {
+            let genesis = ledger.genesis_block();
+            let digest = genesis.digest();
+            (
+                marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+                blocks,
+            )
+        }
+    };
     let (actor, mailbox, _) = Actor::<_, Standard<LogBlock>, _, _, _, _, _>::init(
         runtime.child("marshal"),
         finalizations,
@@ -242,7 +281,7 @@ pub(crate) async fn start<E: Runtime, N: Network>(
         marshal::Config {
             provider: schemes,
             epocher,
-            start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+            start,
             partition_prefix: partition.to_owned(),
             mailbox_size: NZUsize!(1_024),
             view_retention: VIEWS_KEPT,

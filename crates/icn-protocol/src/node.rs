@@ -162,6 +162,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         partition: config.partition,
         blocks_per_file: config.blocks_per_file,
         may_vote: may_vote || alone,
+        alone,
         reader: reader.clone(),
     };
     let lanes = Lanes::<N> {
@@ -221,6 +222,17 @@ impl Node {
     /// The final block at `height`, if it is here.
     pub async fn block(&self, height: Height) -> Option<LogBlock> {
         self.reader.block(height).await
+    }
+
+    /// Whether the log is running: before that, none of its blocks can be read.
+    pub fn log_is_ready(&self) -> bool {
+        self.reader.is_ready()
+    }
+
+    /// The final block at `height` with its certificate, to be kept under [`crate::anchor::KEY`] of a store that is
+    /// restored; none if either is not here.
+    pub async fn anchor(&self, height: Height) -> Option<Vec<u8>> {
+        self.reader.anchor(height).await
     }
 
     /// Hands in operations of this node's users. Each is checked now, by signature and by what the state

@@ -120,6 +120,13 @@ impl Batch {
             .map(|((table, key), value)| (*table, key.as_slice(), value.as_deref()))
     }
 
+    /// Whether the batch writes keys of `table`.
+    #[must_use]
+    pub fn touches(&self, table: Table) -> bool {
+        let first = self.ops.range((table, Vec::new())..).next();
+        first.is_some_and(|((found, _), _)| *found == table)
+    }
+
     /// Number of keys that the batch writes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,7 +1,13 @@
 //! The DAG block store: blocks under their CIDs, verified on the way in and on the way out.
 //!
 //! It fetches nothing from peers (a caller heals what is damaged here), follows no links, and
-//! decides nothing about what to keep: pins and garbage collection stand above it.
+//! decides nothing about what to keep: pins and garbage collection stand above it, and tell it by
+//! [`Blocks::mark`] what nobody refers to.
+
+mod collect;
+mod quota;
+
+pub use self::quota::{BlockQuota, OverQuota, Reserved};
 
 use cid::{Cid, Version};
 use sha2::{Digest, Sha256};
@@ -20,7 +26,8 @@ pub const MAX_BLOCK_BYTES: usize = 1024 * 1024;
 const SHA2_256: u64 = 0x12;
 const DIGEST_BYTES: usize = 32;
 
-/// Before a CID: the block's size, so that listing and counting need not read the blocks.
+/// Before a CID: the block's size, so that listing and counting need not read the blocks; then, if
+/// nobody refers to the block, since when. Putting the block again writes the size alone.
 const INDEX: u8 = 0;
 /// Before a CID: the block.
 const DATA: u8 = 1;
@@ -71,6 +78,9 @@ pub struct BlockEntry {
     pub cid: Cid,
     /// Its size in bytes.
     pub size_bytes: u32,
+    /// Since when nobody refers to it, by the clock of whoever found that out, in milliseconds; `None`
+    /// when somebody does, or nobody has looked since it was put.
+    pub unreferenced_since_ms: Option<u64>,
 }
 
 /// Some of the blocks, in the order of their CIDs' bytes.
@@ -227,6 +237,16 @@ impl Blocks {
         has(&self.store, cid)
     }
 
+    /// [`Blocks::has`] from a snapshot or a store that is being built.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Blocks::has`].
+    pub fn has_in(reader: &impl Reader, cid: &Cid) -> Result<bool, BlockError> {
+        check(cid)?;
+        has(reader, cid)
+    }
+
     /// The blocks after `after` (from the first one on, if `None`), at most `limit` of them.
     ///
     /// # Errors
@@ -299,10 +319,17 @@ fn entry(key: &[u8], value: &[u8]) -> Result<BlockEntry, BlockError> {
         .get(1..)
         .and_then(|bytes| Cid::try_from(bytes).ok())
         .ok_or(BlockError::Index)?;
-    let size = value.try_into().map_err(|_| BlockError::Index)?;
+    let (size, since) = value.split_first_chunk().ok_or(BlockError::Index)?;
+    let unreferenced_since_ms = match since {
+        [] => None,
+        since => Some(u64::from_le_bytes(
+            since.try_into().map_err(|_| BlockError::Index)?,
+        )),
+    };
     Ok(BlockEntry {
         cid,
-        size_bytes: u32::from_le_bytes(size),
+        size_bytes: u32::from_le_bytes(*size),
+        unreferenced_since_ms,
     })
 }
 

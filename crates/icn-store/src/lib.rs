@@ -39,6 +39,7 @@
 mod backend;
 mod batch;
 mod blocks;
+mod building;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg_attr(
@@ -81,7 +82,10 @@ pub use self::backend::{Backend, Caps, View};
 pub use self::batch::{
     Batch, Durability, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES,
 };
-pub use self::blocks::{BlockEntry, BlockError, BlockPage, BlockUsage, Blocks, MAX_BLOCK_BYTES};
+pub use self::blocks::{
+    BlockEntry, BlockError, BlockPage, BlockQuota, BlockUsage, Blocks, MAX_BLOCK_BYTES, OverQuota, Reserved,
+};
+pub use self::building::Building;
 pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FORMAT_VERSION, FjallBackend};

@@ -150,7 +150,7 @@ pub(crate) fn is_half_moved(backend: &dyn Backend) -> Result<bool, BackendError>
     Ok(backend.get(Table::Meta, MARK_KEY)?.is_some())
 }
 
-fn set_mark(target: &dyn Backend, is_half_moved: bool) -> Result<(), MigrateError> {
+pub(crate) fn set_mark(target: &dyn Backend, is_half_moved: bool) -> Result<(), MigrateError> {
     let mut batch = Batch::new();
     let outcome = if is_half_moved {
         batch.put(Table::Meta, MARK_KEY, "")
@@ -164,7 +164,7 @@ fn set_mark(target: &dyn Backend, is_half_moved: bool) -> Result<(), MigrateErro
 }
 
 /// Sees to it that the target is empty but for the mark.
-fn prepare(
+pub(crate) fn prepare(
     target: &dyn Backend,
     place: &str,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,

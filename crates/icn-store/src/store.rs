@@ -1,7 +1,7 @@
 //! [`Store`]: the handle that everything else holds. It adds to a backend what no backend has by
 //! itself: an order of commits, group commit, poisoning after a failure, snapshots with a deadline.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -97,6 +97,9 @@ pub(crate) struct Core {
     poison: OnceLock<BackendError>,
     /// Held for every call that writes: backends are promised one at a time.
     writing: Mutex<()>,
+    /// Shared by every commit of blocks while it is handed in; held alone by whoever removes some, so that a
+    /// block that is put anew at that moment is not lost.
+    putting: RwLock<()>,
     snapshots: Registry,
 }
 
@@ -144,6 +147,24 @@ impl Store {
     /// The future's: [`StoreError::Backend`] when the backend fails, after which it is open whether
     /// the batch is on disk, and every call on the store fails with [`StoreError::Poisoned`].
     pub fn commit(&self, batch: Batch, durability: Durability) -> Commit {
+        let _putting = batch.touches(Table::Blocks).then(|| {
+            let putting = &self.shared.core.putting;
+            // It guards no data, so a panic leaves none half-changed.
+            putting.read().unwrap_or_else(PoisonError::into_inner)
+        });
+        self.hand_in(batch, durability)
+    }
+
+    /// Keeps every other commit of blocks out until the guard goes; those that were handed in before are
+    /// visible. Meanwhile only [`Store::hand_in`] commits blocks.
+    pub(crate) fn keep_puts_out(&self) -> Result<RwLockWriteGuard<'_, ()>, StoreError> {
+        let putting = &self.shared.core.putting;
+        let guard = putting.write().unwrap_or_else(PoisonError::into_inner);
+        self.hand_in(Batch::new(), Durability::Buffered).wait()?;
+        Ok(guard)
+    }
+
+    pub(crate) fn hand_in(&self, batch: Batch, durability: Durability) -> Commit {
         if let Err(error) = self.shared.core.check() {
             return Commit::ready(Err(error));
         }
@@ -241,6 +262,7 @@ impl Core {
             config,
             poison: OnceLock::new(),
             writing: Mutex::new(()),
+            putting: RwLock::new(()),
             snapshots: Registry::default(),
         }
     }

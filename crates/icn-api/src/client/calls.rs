@@ -1,10 +1,13 @@
 //! The calls, one for each route.
 use super::{Client, ClientError, Request};
-use crate::Method;
 use crate::{
-    InvitationFile, MAX_OPERATIONS, OCTETS,
+    GZIP, InvitationFile, MAX_OPERATIONS, Method, OCTETS,
+    backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
     config::{ConfigChange, ConfigChanged, Configuration},
-    dag::{DagQuery, DagView, GetQuery, PutQuery, Stored},
+    dag::{
+        DagQuery, DagView, GcQuery, GcStatus, GetQuery, Pin, PinPage, PinRequest, PinsQuery, PutQuery,
+        Stored, UnpinQuery,
+    },
     events::{EventPage, EventsQuery},
     federation::{Federation, GenesisView, Joining, Members, MembersQuery},
     keys::{KeyName, KeyView, Keys, MadeKey, NewKey, RotateKey},
@@ -20,10 +23,18 @@ use icn_model::{
     Cid, Codec, Did, Height, JobId, OperationId, PublicKey, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::{
+    fs::File,
+    io::{Read as _, Write},
+    time::Duration,
+};
 
 /// The largest text of metrics that is read.
 const MAX_METRICS_BYTES: u64 = 16 << 20;
+/// Bytes that are copied at a time.
+const PIECE_BYTES: usize = 64 << 10;
+/// How long a pin may take: blocks may have to come from peers.
+const PIN_WAIT: Duration = Duration::from_secs(300);
 
 impl Client {
     /// Whether the process is alive.
@@ -245,6 +256,147 @@ impl Client {
         } else {
             Err(ClientError::Corrupt { cid: *cid })
         }
+    }
+
+    /// A page of pins.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn pins(&self, query: &PinsQuery) -> Result<PinPage, ClientError> {
+        self.json(&Request::get(paths::DAG_PINS).query(query))
+    }
+
+    /// Keeps a block and what it leads to.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 404 if a block is not to be had.
+    pub fn pin(&self, pin: &PinRequest) -> Result<Pin, ClientError> {
+        let body = serde_json::to_vec(pin).map_err(|source| ClientError::Decode {
+            url: paths::DAG_PINS.to_owned(),
+            source,
+        })?;
+        let request = Request::post(paths::DAG_PINS, "application/json", &body);
+        self.json(&Request {
+            wait: PIN_WAIT,
+            ..request
+        })
+    }
+
+    /// Keeps a block no longer; gives the pin that it had.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 404 if there is no such pin.
+    pub fn unpin(&self, cid: &Cid, query: &UnpinQuery) -> Result<Pin, ClientError> {
+        let request = Request::get(paths::with(paths::DAG_PIN, cid)).query(query);
+        self.json(&Request {
+            method: Method::Delete,
+            ..request
+        })
+    }
+
+    /// How far garbage collection is.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn gc_status(&self) -> Result<GcStatus, ClientError> {
+        self.json(&Request::get(paths::DAG_GC))
+    }
+
+    /// Removes what nothing refers to; the answer comes when that is done, or after the wait.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 409 if a collection runs already.
+    pub fn gc(&self, query: &GcQuery) -> Result<GcStatus, ClientError> {
+        let request = Request::get(paths::DAG_GC).query(query);
+        self.json(&Request {
+            method: Method::Post,
+            wait: Duration::from_millis(query.wait_ms.unwrap_or(crate::DEFAULT_WAIT_MS)),
+            ..request
+        })
+    }
+
+    /// Backups that the node made.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn backups(&self) -> Result<BackupList, ClientError> {
+        self.json(&Request::get(paths::BACKUPS))
+    }
+
+    /// Makes a backup and writes it to `to`; `moved` hears of every piece. Gives its size in bytes. What was written
+    /// before an error is no backup.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Copy`] if the stream broke off or `to` cannot be written.
+    pub fn backup(
+        &self,
+        request: &BackupRequest,
+        to: &mut impl Write,
+        mut moved: impl FnMut(u64),
+    ) -> Result<u64, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|source| ClientError::Decode {
+            url: paths::BACKUPS.to_owned(),
+            source,
+        })?;
+        let request = Request {
+            accept: GZIP,
+            is_long: true,
+            ..Request::post(paths::BACKUPS, "application/json", &body)
+        };
+        let mut response = self.send(&request)?;
+        let mut from = response.body_mut().with_config().limit(u64::MAX).reader();
+        let copy = |source| ClientError::Copy {
+            url: self.url(paths::BACKUPS),
+            source,
+        };
+        let (mut size_bytes, mut piece) = (0, vec![0; PIECE_BYTES]);
+        loop {
+            let len = from.read(&mut piece).map_err(copy)?;
+            if len == 0 {
+                return Ok(size_bytes);
+            }
+            to.write_all(&piece[..len]).map_err(copy)?;
+            size_bytes += len as u64;
+            moved(len as u64);
+        }
+    }
+
+    /// Gives the node the blocks and pins of a backup.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 422 if it does not use the archive.
+    pub fn restore(&self, archive: &File) -> Result<Merged, ClientError> {
+        let request = Request {
+            is_long: true,
+            ..Request::post(paths::RESTORE, OCTETS, &[])
+        };
+        let mut response = self.send_file(&request, archive)?;
+        if response.status().is_success() {
+            self.decode(&request, &mut response)
+        } else {
+            Err(self.failure(&request, &mut response))
+        }
+    }
+
+    /// How far a check of the node's data is.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn verify_status(&self) -> Result<VerifyStatus, ClientError> {
+        self.json(&Request::get(paths::VERIFY))
+    }
+
+    /// Checks whether what the node keeps is whole; the answer comes when that is done, or after the wait.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 409 if a check runs already.
+    pub fn verify(&self, query: &VerifyQuery) -> Result<VerifyStatus, ClientError> {
+        let request = Request::get(paths::VERIFY).query(query);
+        self.json(&Request {
+            method: Method::Post,
+            wait: Duration::from_millis(query.wait_ms.unwrap_or(crate::DEFAULT_WAIT_MS)),
+            ..request
+        })
     }
 
     /// A page of jobs.

@@ -52,6 +52,14 @@ pub enum ClientError {
         /// The most bytes that it can have.
         max_bytes: u64,
     },
+    /// A long answer broke off, or its content cannot be written.
+    #[error("what {url} sends broke off, or cannot be written")]
+    Copy {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The request is larger than any node takes.
     #[error("{count} operations in one request, at most {max} are allowed")]
     TooMany {

@@ -10,11 +10,10 @@ mod events;
 pub use error::ClientError;
 pub use events::EventStream;
 
-use crate::Method;
-use crate::{API_KEY_HEADER, PROBLEM_JSON, Problem};
+use crate::{API_KEY_HEADER, Method, PROBLEM_JSON, Problem};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::{fmt, thread, time::Duration};
+use std::{fmt, fs::File, thread, time::Duration};
 use ureq::{
     Agent, Body, RequestBuilder,
     http::{Response, Uri},
@@ -87,6 +86,8 @@ struct Request<'a> {
     last_event: Option<u64>,
     /// How long the node is asked to wait before it answers.
     wait: Duration,
+    /// Whether the request or its answer takes as long as it takes, because of its size.
+    is_long: bool,
 }
 
 impl<'a> Request<'a> {
@@ -99,6 +100,7 @@ impl<'a> Request<'a> {
             accept: "application/json",
             last_event: None,
             wait: Duration::ZERO,
+            is_long: false,
         }
     }
 
@@ -273,38 +275,43 @@ impl Client {
             wait => wait.saturating_add(WAIT_GRACE),
         };
         // A stream of events has no end.
-        let whole = (request.accept != crate::EVENT_STREAM).then_some(timeout);
-        let answer = match request.body {
-            None if request.method == Method::Delete => self
-                .prepared(self.agent.delete(&url), request)
-                .config()
-                .timeout_global(whole)
-                .build()
-                .call(),
-            None => self
-                .prepared(self.agent.get(&url), request)
+        let is_endless = request.is_long || request.accept == crate::EVENT_STREAM;
+        let whole = (!is_endless).then_some(timeout);
+        let bare = |builder| {
+            self.prepared(builder, request)
                 .config()
                 .timeout_global(whole)
                 .timeout_recv_response(Some(timeout))
                 .build()
-                .call(),
-            Some((media, bytes)) => self
-                .prepared(self.with_body(request.method, &url), request)
-                .content_type(media)
+        };
+        let full = |builder| {
+            self.prepared(builder, request)
                 .config()
                 .timeout_global(whole)
                 .build()
-                .send(bytes),
+        };
+        let answer = match (request.method, request.body) {
+            (Method::Get, _) => bare(self.agent.get(&url)).call(),
+            (Method::Delete, _) => bare(self.agent.delete(&url)).call(),
+            (Method::Post, None) => full(self.agent.post(&url)).send_empty(),
+            (Method::Patch, None) => full(self.agent.patch(&url)).send_empty(),
+            (Method::Post, Some((media, bytes))) => {
+                full(self.agent.post(&url)).content_type(media).send(bytes)
+            }
+            (Method::Patch, Some((media, bytes))) => {
+                full(self.agent.patch(&url)).content_type(media).send(bytes)
+            }
         };
         answer.map_err(|source| self.no_answer(source))
     }
 
-    /// A request of a method that takes a body.
-    fn with_body(&self, method: Method, url: &str) -> RequestBuilder<ureq::typestate::WithBody> {
-        match method {
-            Method::Patch => self.agent.patch(url),
-            Method::Get | Method::Post | Method::Delete => self.agent.post(url),
-        }
+    /// Sends a file as the body, once.
+    fn send_file(&self, request: &Request<'_>, file: &File) -> Result<Response<Body>, ClientError> {
+        let media = request.body.map_or(crate::OCTETS, |(media, _)| media);
+        self.prepared(self.agent.post(self.url(&request.path)), request)
+            .content_type(media)
+            .send(file)
+            .map_err(|source| self.no_answer(source))
     }
 
     fn prepared<B>(&self, builder: RequestBuilder<B>, request: &Request<'_>) -> RequestBuilder<B> {

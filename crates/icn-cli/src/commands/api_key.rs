@@ -47,8 +47,7 @@ pub(crate) fn run(session: &Session, command: ApiKeyCommand) -> anyhow::Result<(
         ApiKeyCommand::New { name, scope, expires } => {
             let expires = match expires {
                 // The node's clock decides, so it is the one that counts.
-                Some(parse::When::After(span)) => Some(client.status()?.clock.after(span)),
-                Some(parse::When::At(time)) => Some(time),
+                Some(when) => Some(when.from(client.status()?.clock)),
                 None => None,
             };
             let made = client.make_key(&NewKey { name, scope, expires })?;

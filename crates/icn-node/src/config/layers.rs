@@ -287,6 +287,35 @@ fn shown(key: &str, value: &Value) -> String {
     }
 }
 
+/// A configuration as JSON with its secrets masked, for whoever is not to know them. What is called a key, a token, a
+/// password or a secret is one, unless it is the name of a file or variable.
+pub(super) fn without_secrets(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    const SECRET_WORDS: [&str; 5] = ["key", "token", "password", "passphrase", "secret"];
+    const NAMES: [&str; 4] = ["_path", "_env", "_file", "generate_new_key"];
+    match value {
+        Json::Object(fields) => Json::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| {
+                    let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word))
+                        && !NAMES.iter().any(|suffix| name.ends_with(suffix))
+                        && !value.is_null();
+                    let value = if is_secret {
+                        Json::from("***")
+                    } else {
+                        without_secrets(value)
+                    };
+                    (name, value)
+                })
+                .collect(),
+        ),
+        Json::Array(items) => Json::Array(items.into_iter().map(without_secrets).collect()),
+        Json::String(text) => Json::String(without_password(&text)),
+        other => other,
+    }
+}
+
 /// A URL with the user's password masked, and its parameters, which may hold one too; other text as it is.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -547,6 +576,21 @@ mod tests {
         }
         assert!(expand("${OTHER}", lookup).unwrap_err().contains("OTHER_FILE"));
         assert!(expand("${WORD", lookup).is_err());
+    }
+
+    #[test]
+    fn what_is_secret_by_its_name_is_masked() {
+        let config = serde_json::json!({
+            "api": { "api_key": "a secret", "api_key_env": "NAME", "keys": [{ "key": "another" }] },
+            "identity": { "key_path": "/secrets/key", "generate_new_key": true },
+            "storage": { "connection_string": "postgresql://icn:word@db/icn", "data_dir": "data" },
+        });
+        let expected = serde_json::json!({
+            "api": { "api_key": "***", "api_key_env": "NAME", "keys": "***" },
+            "identity": { "key_path": "/secrets/key", "generate_new_key": true },
+            "storage": { "connection_string": "postgresql://icn:***@db/icn", "data_dir": "data" },
+        });
+        assert_eq!(without_secrets(config), expected);
     }
 
     #[test]

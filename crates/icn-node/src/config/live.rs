@@ -384,7 +384,7 @@ mod tests {
             ("logging.levle", json!("debug"), "did you mean level?"),
             ("logging", json!("debug"), "section.name"),
             ("logging.level", json!(3), "logging.level"),
-            ("logging.level", json!("loud,"), "logging.level"),
+            ("logging.level", json!("icn_net=loud"), "logging.level"),
             ("network.max_peers", json!(-1), "network.max_peers"),
             ("network.max_peers", json!(null), "unset"),
             ("mesh.a.b", json!(1), "section.name"),

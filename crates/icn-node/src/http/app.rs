@@ -2,7 +2,9 @@
 use super::{front::Front, status::Usage};
 use crate::{
     access,
+    backup::Backups,
     config::{Config, Live},
+    dag::Dag,
 };
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
@@ -21,6 +23,10 @@ const MAX_STREAMS: usize = 256;
 pub(crate) struct AppInner {
     /// The node.
     pub(crate) node: Node,
+    /// What it keeps of the DAG.
+    pub(crate) dag: Dag,
+    /// Its backups.
+    pub(crate) backups: Backups,
     /// Its network.
     pub(crate) network: NetworkStatus,
     /// What it was told.

@@ -16,7 +16,7 @@ use icn_api::{
     ApiError, OCTETS,
     dag::{BlockView, DagQuery, DagView, GetQuery, PutQuery, Stored},
 };
-use icn_model::{Cid, Codec, Digest, canonical, limits::MAX_DAG_BLOCK_BYTES};
+use icn_model::{Cid, Codec, Digest, Time, canonical, limits::MAX_DAG_BLOCK_BYTES};
 use icn_protocol::exchange::FetchError;
 use icn_store::{BlockError, BlockUsage, Durability};
 use ipld_core::ipld::Ipld;
@@ -44,6 +44,7 @@ pub(super) async fn list(
         Ok(BlockView {
             cid: own(&entry.cid)?,
             size_bytes: u64::from(entry.size_bytes),
+            unreferenced_since: entry.unreferenced_since_ms.map(Time::new),
         })
     });
     let items = items.collect::<Result<Vec<_>, Failure>>()?;
@@ -51,6 +52,7 @@ pub(super) async fn list(
     Ok(Json(DagView {
         blocks,
         size_bytes,
+        quota_bytes: app.inner.dag.quota().map(|quota| quota.quota_bytes()),
         items,
         next: found.next.as_ref().map(own).transpose()?,
     }))
@@ -72,7 +74,7 @@ pub(super) async fn put(
     }))
 }
 
-/// Stores a block, and returns when it has the durability asked for.
+/// Stores a block, if there is room for it, and returns when it has the durability asked for.
 pub(super) async fn keep(
     app: &App,
     codec: Codec,
@@ -80,16 +82,24 @@ pub(super) async fn keep(
     durability: Durability,
 ) -> Result<Cid, Failure> {
     let blocks = app.inner.node.exchange().blocks().clone();
+    let quota = app.inner.dag.quota().cloned();
     let hashed = tokio::task::spawn_blocking(move || {
         if codec == Codec::DagCbor {
             canonical::from_bytes::<Ipld>(&bytes, MAX_DAG_BLOCK_BYTES)
                 .map_err(|error| Failure::bad("body", error))?;
         }
         let cid = Cid::new(codec, Digest::of(&bytes));
-        Ok::<_, Failure>((cid, blocks.put(&cid.generic(), bytes, durability)?))
+        let reserved = match quota {
+            Some(quota) => Some(quota.reserve(&cid.generic(), bytes.len() as u64)??),
+            None => None,
+        };
+        Ok::<_, Failure>((cid, blocks.put(&cid.generic(), bytes, durability)?, reserved))
     });
-    let (cid, commit) = hashed.await??;
+    let (cid, commit, reserved) = hashed.await??;
     commit.await?;
+    if let Some(reserved) = reserved {
+        reserved.stored();
+    }
     Ok(cid)
 }
 

@@ -59,6 +59,7 @@ pub(super) struct Incoming {
     pieces: BodyDataStream,
     left: usize,
     max_bytes: usize,
+    announced: Option<u64>,
 }
 
 impl Incoming {
@@ -67,11 +68,19 @@ impl Incoming {
         let max_bytes = endpoint.map(|endpoint| endpoint.max_request_bytes);
         let max_bytes =
             max_bytes.ok_or_else(|| Failure::internal("a body is read that the table does not know"))?;
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
         Ok(Self {
+            announced,
             pieces: request.into_body().into_data_stream(),
             left: max_bytes,
             max_bytes,
         })
+    }
+
+    /// How long it is by the caller's word, if there is one.
+    pub(super) const fn announced(&self) -> Option<u64> {
+        self.announced
     }
 
     /// The next piece; none at the end.

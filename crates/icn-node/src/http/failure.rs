@@ -9,7 +9,7 @@ use axum::{
 };
 use icn_api::{ApiError, PROBLEM_JSON, Problem, operations::RefusalReport};
 use icn_protocol::{exchange::FetchError, ledger::LedgerError};
-use icn_store::{BlockError, StoreError};
+use icn_store::{BlockError, OverQuota, StoreError};
 use std::fmt::Display;
 
 /// Names of refusals that say that something is there already or decided: another request has won, or this
@@ -93,6 +93,17 @@ impl From<BlockError> for Failure {
             BlockError::Store(error) => error.into(),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<OverQuota> for Failure {
+    fn from(over: OverQuota) -> Self {
+        ApiError::OverQuota {
+            wanted_bytes: over.wanted_bytes,
+            used_bytes: over.used_bytes,
+            quota_bytes: over.quota_bytes,
+        }
+        .into()
     }
 }
 

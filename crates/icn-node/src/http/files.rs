@@ -5,6 +5,7 @@ use super::{
     blocks::{content_headers, fetch, is_current, keep, unchanged},
     extract::{Incoming, Path, Query},
     failure::Failure,
+    pins::has_room,
 };
 use axum::{
     Json,
@@ -24,6 +25,14 @@ use std::io;
 
 /// `POST /v1/dag/files`
 pub(super) async fn put(State(app): State<App>, mut body: Incoming) -> Result<Json<Stored>, Failure> {
+    // Of a file that is known to have no room nothing is stored.
+    if let Some(bytes) = body.announced()
+        && let Err(full) = has_room(&app, bytes).await
+    {
+        // Read to its end, or the caller would see a broken connection instead of the answer.
+        while body.next().await?.is_some() {}
+        return Err(full);
+    }
     let mut chunks = Vec::new();
     let mut size = 0;
     let mut buffer = Vec::new();

@@ -9,6 +9,7 @@
 mod app;
 mod around;
 mod audit;
+mod backups;
 mod blocks;
 mod config;
 mod counts;
@@ -27,6 +28,7 @@ mod network;
 mod node;
 mod operations;
 mod page;
+mod pins;
 mod routes;
 mod scrape;
 mod server;

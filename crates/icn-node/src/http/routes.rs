@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, blocks, config, events, federation, files, front::Front, gate, keys, mana, mesh,
-    network, node, operations,
+    app::App, around, backups, blocks, config, events, federation, files, front::Front, gate, keys, mana,
+    mesh, network, node, operations, pins,
 };
 use axum::{
     Router, middleware,
@@ -55,6 +55,16 @@ fn of_the_node() -> Vec<Route<App>> {
         read(paths::DAG_BLOCK, get(blocks::get)),
         hand_in(paths::DAG_FILES, post(files::put)),
         read(paths::DAG_FILE, get(files::get)),
+        read(paths::DAG_PINS, get(pins::list)),
+        hand_in(paths::DAG_PINS, post(pins::pin)),
+        (Method::Delete, paths::DAG_PIN, delete(pins::unpin)),
+        read(paths::DAG_GC, get(pins::gc_status)),
+        hand_in(paths::DAG_GC, post(pins::gc)),
+        read(paths::VERIFY, get(backups::verify_status)),
+        hand_in(paths::VERIFY, post(backups::verify)),
+        read(paths::BACKUPS, get(backups::list)),
+        hand_in(paths::BACKUPS, post(backups::backup)),
+        hand_in(paths::RESTORE, post(backups::restore)),
         read(paths::JOBS, get(mesh::jobs)),
         read(paths::JOB, get(mesh::job)),
         read(paths::JOB_WHY, get(mesh::why)),

@@ -6,6 +6,7 @@ use icn_api::{
 };
 use icn_model::{Did, Mana, SecretKey};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn setting(node: &Node, key: &str) -> Setting {
     let settings = node.client.config().unwrap().settings;
@@ -102,7 +103,13 @@ fn a_node_without_peers_is_a_federation_of_one_under_its_own_rules() {
     let rules = node.client.federation().unwrap().parameters;
     assert_eq!(rules.mana_rate_per_hour, Mana::from_whole(77));
     assert_eq!(rules.job_retry_count, 5);
-    assert!(std::fs::read_to_string(&log).unwrap().contains("entering epoch"));
+    // It is on its way when the interface answers.
+    let entered = || std::fs::read_to_string(&log).unwrap().contains("entering epoch");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !entered() {
+        assert!(Instant::now() < deadline, "the log's file has no lines");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let did = node.did;
     node.stop();
 

@@ -4,12 +4,14 @@
     reason = "a test ends at the first thing that does not hold"
 )]
 mod access;
+mod backups;
 mod basics;
 mod config;
 mod dag;
 mod events;
 mod harness;
 mod jobs;
+mod keeping;
 mod operations;
 mod reads;
 mod start;

@@ -1,8 +1,12 @@
-//! Content by its hash.
+//! Content by its hash: put, got, kept, moved in files.
+mod backup;
+mod car;
+mod keep;
+
 use crate::{format, gather, progress::Progress, session::Session, table::Table};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use icn_api::dag::DagQuery;
+use icn_api::dag::{DagQuery, PinRequest};
 use icn_model::Cid;
 use std::{
     fs::{self, File},
@@ -13,15 +17,44 @@ use std::{
 /// `dag`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DagCommand {
-    /// Put a file; prints its CID
-    Put {
-        /// The file; - is standard input
-        file: PathBuf,
-    },
+    /// Put a file and keep it; prints its CID
+    Put(PutArgs),
     /// Get a file, checked block by block
     Get(GetArgs),
     /// List the node's blocks
     Ls(LsArgs),
+    /// Keep a block and everything that it leads to
+    Pin(keep::PinArgs),
+    /// Keep a block no longer
+    Unpin(keep::UnpinArgs),
+    /// List what is kept, and for whom
+    Pins(keep::PinsArgs),
+    /// Remove blocks that nothing refers to
+    Gc(keep::GcArgs),
+    /// Write a block and everything that it leads to into a CAR file
+    Export(car::ExportArgs),
+    /// Put the blocks of a CAR file and keep its roots; prints their CIDs
+    Import(car::ImportArgs),
+    /// Back the node up while it runs: blocks, state, log, events, configuration
+    Backup(backup::BackupArgs),
+    /// Restore a stopped node from backups, or the blocks of backups into one that runs
+    Restore(backup::RestoreArgs),
+    /// Check whether what the node keeps is whole
+    Verify(backup::VerifyArgs),
+}
+
+/// `dag put`
+#[derive(Debug, Args)]
+pub(crate) struct PutArgs {
+    /// The file; - is standard input
+    file: PathBuf,
+    /// Do not pin it: the node removes it with its next garbage collection, unless a job or another block refers to
+    /// it by then
+    #[arg(long)]
+    no_pin: bool,
+    /// Why it is kept
+    #[arg(long, value_name = "TEXT", default_value = "put", conflicts_with = "no_pin")]
+    reason: String,
 }
 
 /// `dag get`
@@ -47,20 +80,44 @@ pub(crate) struct LsArgs {
 
 pub(crate) fn run(session: &Session, command: DagCommand) -> anyhow::Result<()> {
     match command {
-        DagCommand::Put { file } => put(session, &file),
+        DagCommand::Put(args) => put(session, &args),
         DagCommand::Get(args) => get(session, &args),
         DagCommand::Ls(args) => ls(session, &args),
+        DagCommand::Pin(args) => keep::pin(session, args),
+        DagCommand::Unpin(args) => keep::unpin(session, args),
+        DagCommand::Pins(args) => keep::pins(session, args),
+        DagCommand::Gc(args) => keep::gc(session, &args),
+        DagCommand::Export(args) => car::export(session, &args),
+        DagCommand::Import(args) => car::import(session, &args),
+        DagCommand::Backup(args) => backup::backup(session, &args),
+        DagCommand::Restore(args) => backup::restore(session, &args),
+        DagCommand::Verify(args) => backup::verify(session, &args),
     }
 }
 
-fn put(session: &Session, path: &Path) -> anyhow::Result<()> {
+fn put(session: &Session, args: &PutArgs) -> anyhow::Result<()> {
     let client = session.client()?;
+    let path = args.file.as_path();
     let written = if path == Path::new("-") {
         let progress = Progress::spinner(&session.output, "putting standard input");
         gather::put(&client, io::stdin().lock(), |bytes| progress.advance(bytes))?
     } else {
         put_file(session, &client, path)?
     };
+    if !args.no_pin {
+        let pin = PinRequest {
+            cid: written.cid,
+            owner: None,
+            reason: args.reason.clone(),
+            expires: None,
+        };
+        client.pin(&pin).with_context(|| {
+            format!(
+                "{} is put, but not pinned: pin it with icn-cli dag pin",
+                written.cid
+            )
+        })?;
+    }
     let data =
         serde_json::json!({ "cid": written.cid, "size_bytes": written.size_bytes, "blocks": written.blocks });
     session.output.say(format!(
@@ -144,15 +201,20 @@ fn ls(session: &Session, args: &LsArgs) -> anyhow::Result<()> {
         after: args.after,
         limit: Some(args.limit),
     })?;
+    let quota = view
+        .quota_bytes
+        .map(|quota| format!(" of {}", format::bytes(quota)))
+        .unwrap_or_default();
     session.output.say(format!(
-        "{} blocks, {}",
+        "{} blocks, {}{quota}",
         view.blocks,
         format::bytes(view.size_bytes)
     ));
     session.output.data(&view, |output| {
-        let mut table = Table::new(["CID", ">SIZE"]);
+        let mut table = Table::new(["CID", ">SIZE", "UNREFERENCED SINCE"]);
         for block in &view.items {
-            table.row([block.cid.to_string(), format::bytes(block.size_bytes)]);
+            let since = block.unreferenced_since.map(format::time).unwrap_or_default();
+            table.row([block.cid.to_string(), format::bytes(block.size_bytes), since]);
         }
         output.table(&table)?;
         if let Some(next) = view.next {
