@@ -1,8 +1,9 @@
 //! Which federation a node belongs to: the one that it is in, was invited to, is told to found with others,
 //! or founds alone.
+use crate::config::Config;
 use anyhow::{Context as _, bail};
 use icn_api::InvitationFile;
-use icn_model::{Action, Founder, Genesis, Parameters, Time};
+use icn_model::{Action, Founder, Genesis, Mana, Parameters, Time};
 use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -20,6 +21,46 @@ pub struct Founding {
     pub genesis: Option<PathBuf>,
     /// An invitation into one.
     pub invitation: Option<PathBuf>,
+}
+
+/// The rules of a federation that this node founds.
+pub(crate) fn parameters(config: &Config) -> anyhow::Result<Parameters> {
+    let mut parameters = if config.runtime.test_mode {
+        Parameters::devnet()
+    } else {
+        Parameters::production()
+    };
+    if let Some(rate) = config.performance.mana_regeneration_rate {
+        parameters.mana_rate_per_hour = Mana::from_whole(rate);
+    }
+    if let Some(count) = config.mesh.job_retry_count {
+        parameters.job_retry_count = count;
+    }
+    parameters
+        .check()
+        .context("performance.mana_regeneration_rate or mesh.job_retry_count")?;
+    Ok(parameters)
+}
+
+/// Says which of the federation's rules the configuration has a wish about that came too late.
+pub(crate) fn tell_of_rules(config: &Config, genesis: &Genesis) {
+    let rules = &genesis.parameters;
+    if let Some(rate) = config.performance.mana_regeneration_rate
+        && Mana::from_whole(rate) != rules.mana_rate_per_hour
+    {
+        tracing::warn!(
+            federation = %rules.mana_rate_per_hour,
+            "performance.mana_regeneration_rate counts for a federation that this node founds; this one has its own"
+        );
+    }
+    if let Some(count) = config.mesh.job_retry_count
+        && count != rules.job_retry_count
+    {
+        tracing::warn!(
+            federation = rules.job_retry_count,
+            "mesh.job_retry_count counts for a federation that this node founds; this one has its own"
+        );
+    }
 }
 
 /// A node's place in the world.

@@ -5,6 +5,7 @@
 //! `icn-protocol`. Imported as `icn_runtime`.
 
 mod access;
+mod announce;
 pub mod backup;
 mod builder;
 pub mod config;

@@ -1,15 +1,24 @@
 //! The protocol's connections over the node's one swarm.
+use crate::{
+    config::{self, Config},
+    federation::Membership,
+    listen,
+};
+use anyhow::ensure;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Manager as _, TrackedPeers};
 use commonware_runtime::{Clock, Metrics, Quota, Spawner};
 use commonware_utils::{NZU32, NZUsize, ordered::Set};
-use icn_net::{Class, Config, Network, NetworkStatus, Oracle, StartError, Validator, Verdict};
+use icn_model::SecretKey;
+use icn_net::{Class, Network, NetworkStatus, Oracle, StartError, Validator, Verdict};
 use icn_protocol::{
     environment::{self, Connections},
     gossip, market,
 };
-use std::{marker::PhantomData, num::NonZeroUsize, sync::Arc};
+use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
+/// Characters of the genesis' id that tell federations apart on the network.
+const FEDERATION_TAG: usize = 16;
 /// Messages a second from one peer on one channel.
 const QUOTA: Quota = Quota::per_second(NZU32!(4_096));
 /// Arrivals that wait on a channel of small messages.
@@ -29,6 +38,61 @@ impl<E: Clock + Send + Sync + 'static> environment::Network for Mesh<E> {
     type Blocker = Oracle;
 }
 
+/// What the network is told by the configuration and by the federation.
+///
+/// # Errors
+/// If an address is none, or a federation of several is to do without a network.
+pub(crate) fn configured(
+    config: &Config,
+    membership: &Membership,
+    key: &SecretKey,
+) -> anyhow::Result<icn_net::Config> {
+    let alone = membership.genesis.founders.len() == 1 && membership.application.is_none();
+    ensure!(
+        config.network.p2p_enabled || alone,
+        "network.p2p_enabled = false is for a federation of one, and {} has more seats: take it out",
+        membership.genesis.name
+    );
+    let tag: String = membership
+        .genesis
+        .id()
+        .digest()
+        .to_string()
+        .chars()
+        .take(FEDERATION_TAG)
+        .collect();
+    let mut network = icn_net::Config::new(key.seed(), tag);
+    let timings = &mut network.timings;
+    timings.dial_timeout = Duration::from_secs(config.network.connection_timeout);
+    timings.redial_min = Duration::from_millis(config.network.retry_initial_delay_ms);
+    timings.redial_max = Duration::from_millis(config.network.retry_max_delay_ms);
+    timings.bootstrap_max = timings.bootstrap_max.max(timings.redial_max);
+    let listen = match config.p2p_address()? {
+        _ if !config.network.p2p_enabled => Vec::new(),
+        Some(address) => vec![address],
+        None if config.runtime.test_mode => {
+            vec![icn_net::Address::from(SocketAddr::new(
+                config::DEFAULT_P2P.ip(),
+                0,
+            ))]
+        }
+        None => vec![icn_net::Address::from(listen::free_port(config::DEFAULT_P2P)?)],
+    };
+    let addresses = |key, list: &[String]| -> anyhow::Result<Vec<icn_net::Address>> {
+        list.iter().map(|text| Ok(config::address(key, text)?)).collect()
+    };
+    network.listen = listen;
+    network.announce = addresses("network.announce_addrs", &config.network.announce_addrs)?;
+    network.bootstrap = addresses("network.bootstrap_peers", &config.network.bootstrap_peers)?;
+    network
+        .bootstrap
+        .extend(addresses("the invitation's addresses", &membership.addresses)?);
+    network.max_peers = config.network.max_peers;
+    network.mdns = config.network.mdns;
+    network.agent = concat!("icn-node/", env!("CARGO_PKG_VERSION")).into();
+    Ok(network)
+}
+
 /// A started network.
 pub(crate) struct Started<E: Clock + Spawner + Metrics> {
     /// For the protocol.
@@ -43,7 +107,7 @@ pub(crate) struct Started<E: Clock + Spawner + Metrics> {
 ///
 /// # Errors
 /// If it cannot listen where it is told to.
-pub(crate) async fn start<E>(context: E, config: Config) -> Result<Started<E>, StartError>
+pub(crate) async fn start<E>(context: E, config: icn_net::Config) -> Result<Started<E>, StartError>
 where
     E: Clock + Spawner + Metrics,
 {

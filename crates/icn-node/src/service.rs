@@ -1,6 +1,7 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
     access::{self, Access},
+    announce::{announce, announce_waiting, write_profile},
     backup::Backups,
     config::{self, Config, Live, Sources},
     dag::{Dag, DagConfig},
@@ -15,11 +16,11 @@ use crate::{
     network,
     reload::Reloads,
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, config::ConfigChanged, node::Info};
-use icn_model::{Did, Founder, Genesis, Mana, Millis, Name, Parameters, RoleKeys, SecretKey};
+use icn_model::{Did, Founder, Millis, Name, RoleKeys, SecretKey};
 use icn_protocol::{
     keys,
     market::MarketConfig,
@@ -29,7 +30,6 @@ use icn_protocol::{
 use icn_sandbox::{Sandbox, SandboxConfig};
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
-    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,13 +40,11 @@ use tokio::{net::TcpListener, signal::unix, sync::watch};
 pub use crate::federation::Founding;
 
 /// The key of test mode: known to everybody.
-const TEST_KEY: &str = "dev-key-123";
+pub(crate) const TEST_KEY: &str = "dev-key-123";
 /// What running jobs and open requests get to end in.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Prefix of the consensus journals.
 const PARTITION: &str = "log";
-/// Characters of the genesis' id that tell federations apart on the network.
-const FEDERATION_TAG: usize = 16;
 
 /// A node that is configured and has an identity, and is not running yet.
 pub struct Prepared {
@@ -105,7 +103,7 @@ pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow
              node_did out"
         );
     }
-    let parameters = parameters(&config)?;
+    let parameters = federation::parameters(&config)?;
     let may_found = config.network.bootstrap_peers.is_empty();
     let membership = federation::resolve(&data_dir, &founding, &founder, parameters, may_found)?;
     let api_key = api_key(&config, &data_dir)?;
@@ -133,46 +131,6 @@ impl Prepared {
     /// Where consensus keeps its votes and blocks.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")
-    }
-}
-
-/// The rules of a federation that this node founds.
-fn parameters(config: &Config) -> anyhow::Result<Parameters> {
-    let mut parameters = if config.runtime.test_mode {
-        Parameters::devnet()
-    } else {
-        Parameters::production()
-    };
-    if let Some(rate) = config.performance.mana_regeneration_rate {
-        parameters.mana_rate_per_hour = Mana::from_whole(rate);
-    }
-    if let Some(count) = config.mesh.job_retry_count {
-        parameters.job_retry_count = count;
-    }
-    parameters
-        .check()
-        .context("performance.mana_regeneration_rate or mesh.job_retry_count")?;
-    Ok(parameters)
-}
-
-/// Says which of the federation's rules the configuration has a wish about that came too late.
-fn tell_of_rules(config: &Config, genesis: &Genesis) {
-    let rules = &genesis.parameters;
-    if let Some(rate) = config.performance.mana_regeneration_rate
-        && Mana::from_whole(rate) != rules.mana_rate_per_hour
-    {
-        tracing::warn!(
-            federation = %rules.mana_rate_per_hour,
-            "performance.mana_regeneration_rate counts for a federation that this node founds; this one has its own"
-        );
-    }
-    if let Some(count) = config.mesh.job_retry_count
-        && count != rules.job_retry_count
-    {
-        tracing::warn!(
-            federation = rules.job_retry_count,
-            "mesh.job_retry_count counts for a federation that this node founds; this one has its own"
-        );
     }
 }
 
@@ -345,9 +303,9 @@ async fn run_in_federation(
         engine,
     } = place;
     let genesis = membership.genesis.clone();
-    let network_config = network_config(&config, &membership, &key)?;
+    let network_config = network::configured(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
-    tell_of_rules(&config, &genesis);
+    federation::tell_of_rules(&config, &genesis);
     let applies = membership.application.is_some();
     let node_config = NodeConfig {
         did,
@@ -529,125 +487,4 @@ fn market_config(config: &Config) -> MarketConfig {
         blacklist_cooldown: Millis::from_secs(config.mesh.blacklist_cooldown_secs),
         ..MarketConfig::default()
     }
-}
-
-fn network_config(
-    config: &Config,
-    membership: &Membership,
-    key: &SecretKey,
-) -> anyhow::Result<icn_net::Config> {
-    let alone = membership.genesis.founders.len() == 1 && membership.application.is_none();
-    ensure!(
-        config.network.p2p_enabled || alone,
-        "network.p2p_enabled = false is for a federation of one, and {} has more seats: take it out",
-        membership.genesis.name
-    );
-    let tag: String = membership
-        .genesis
-        .id()
-        .digest()
-        .to_string()
-        .chars()
-        .take(FEDERATION_TAG)
-        .collect();
-    let mut network = icn_net::Config::new(key.seed(), tag);
-    let timings = &mut network.timings;
-    timings.dial_timeout = Duration::from_secs(config.network.connection_timeout);
-    timings.redial_min = Duration::from_millis(config.network.retry_initial_delay_ms);
-    timings.redial_max = Duration::from_millis(config.network.retry_max_delay_ms);
-    timings.bootstrap_max = timings.bootstrap_max.max(timings.redial_max);
-    let listen = match config.p2p_address()? {
-        _ if !config.network.p2p_enabled => Vec::new(),
-        Some(address) => vec![address],
-        None if config.runtime.test_mode => {
-            vec![icn_net::Address::from(SocketAddr::new(
-                config::DEFAULT_P2P.ip(),
-                0,
-            ))]
-        }
-        None => vec![icn_net::Address::from(listen::free_port(config::DEFAULT_P2P)?)],
-    };
-    let addresses = |key, list: &[String]| -> anyhow::Result<Vec<icn_net::Address>> {
-        list.iter().map(|text| Ok(config::address(key, text)?)).collect()
-    };
-    network.listen = listen;
-    network.announce = addresses("network.announce_addrs", &config.network.announce_addrs)?;
-    network.bootstrap = addresses("network.bootstrap_peers", &config.network.bootstrap_peers)?;
-    network
-        .bootstrap
-        .extend(addresses("the invitation's addresses", &membership.addresses)?);
-    network.max_peers = config.network.max_peers;
-    network.mdns = config.network.mdns;
-    network.agent = concat!("icn-node/", env!("CARGO_PKG_VERSION")).into();
-    Ok(network)
-}
-
-/// Written beside and renamed, readable by the owner alone: it holds a key.
-fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let beside = path.with_extension("new");
-    let write = || -> anyhow::Result<()> {
-        let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(toml::to_string(profile)?.as_bytes())?;
-        file.sync_all()?;
-        Ok(std::fs::rename(&beside, path)?)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Tells on stdout that the node waits, and how to give it an invitation.
-fn announce_waiting(did: Did, url: &str, data_dir: &Path) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "federation  none yet: waiting for an invitation (icn-cli federation invite)"
-    )?;
-    writeln!(out, "identity    {did}")?;
-    writeln!(out, "http        {url}")?;
-    let profile = data_dir.join("cli.toml");
-    writeln!(
-        out,
-        "try         icn-cli --config {} federation join INVITATION",
-        profile.display()
-    )?;
-    out.flush()?;
-    Ok(())
-}
-
-/// Tells on stdout where the node is and what to try next.
-fn announce(
-    genesis: &Genesis,
-    did: Did,
-    url: &str,
-    metrics: Option<SocketAddr>,
-    p2p: &[icn_net::Address],
-    data_dir: &Path,
-    config: &Config,
-) -> anyhow::Result<()> {
-    ensure!(
-        !p2p.is_empty() || !config.network.p2p_enabled,
-        "the network listens nowhere"
-    );
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "federation  {} ({})", genesis.name, genesis.id())?;
-    writeln!(out, "identity    {did}")?;
-    writeln!(out, "http        {url}")?;
-    for address in p2p {
-        writeln!(out, "p2p         {address}")?;
-    }
-    if let Some(address) = metrics {
-        writeln!(out, "metrics     http://{address}/metrics")?;
-    }
-    let profile = data_dir.join("cli.toml");
-    writeln!(out, "try         icn-cli --config {} status", profile.display())?;
-    if config.runtime.test_mode {
-        writeln!(out, "            curl -H 'x-api-key: {TEST_KEY}' {url}/status")?;
-    }
-    out.flush()?;
-    Ok(())
 }

@@ -1,8 +1,10 @@
 //! The layers under a configuration: where each value comes from, and errors that say where to look.
 use super::{
     Config, ConfigError,
-    live::{self, CHANGES_TABLE},
-    secrets::{FILE_SUFFIX, MASKED, Variables},
+    file::File,
+    live,
+    secrets::{FILE_SUFFIX, Variables},
+    shown::shown,
 };
 use figment::{
     Error as LayerError, Figment, Metadata, Profile, Provider,
@@ -11,8 +13,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 use icn_api::config::{SetBy, Setting};
-use icn_model::Time;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     env,
@@ -265,76 +266,6 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replacen('.', "_", 1).to_ascii_uppercase())
 }
 
-/// A value as in TOML.
-fn shown(key: &str, value: &Value) -> String {
-    match value {
-        Value::Empty(..) => String::new(),
-        Value::String(..) if MASKED.contains(&key) => "\"***\"".into(),
-        Value::String(_, text) => format!("{:?}", without_password(text)),
-        Value::Array(_, items) => {
-            let items: Vec<_> = items.iter().map(|item| shown(key, item)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Char(_, char) => format!("{char:?}"),
-        Value::Bool(_, bool) => bool.to_string(),
-        Value::Num(_, number) => number
-            .to_u128()
-            .map(|number| number.to_string())
-            .or_else(|| number.to_i128().map(|number| number.to_string()))
-            .or_else(|| number.to_f64().map(|number| number.to_string()))
-            .unwrap_or_default(),
-        Value::Dict(..) => "{…}".into(),
-    }
-}
-
-/// A configuration as JSON with its secrets masked, for whoever is not to know them. What is called a key, a token, a
-/// password or a secret is one, unless it is the name of a file or variable.
-pub(super) fn without_secrets(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    const SECRET_WORDS: [&str; 5] = ["key", "token", "password", "passphrase", "secret"];
-    const NAMES: [&str; 4] = ["_path", "_env", "_file", "generate_new_key"];
-    match value {
-        Json::Object(fields) => Json::Object(
-            fields
-                .into_iter()
-                .map(|(name, value)| {
-                    let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word))
-                        && !NAMES.iter().any(|suffix| name.ends_with(suffix))
-                        && !value.is_null();
-                    let value = if is_secret {
-                        Json::from("***")
-                    } else {
-                        without_secrets(value)
-                    };
-                    (name, value)
-                })
-                .collect(),
-        ),
-        Json::Array(items) => Json::Array(items.into_iter().map(without_secrets).collect()),
-        Json::String(text) => Json::String(without_password(&text)),
-        other => other,
-    }
-}
-
-/// A URL with the user's password masked, and its parameters, which may hold one too; other text as it is.
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let (rest, parameters) = match rest.split_once('?') {
-        Some((rest, _)) => (rest, "?***"),
-        None => (rest, ""),
-    };
-    let rest = match rest.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{host}"),
-            None => format!("{user}@{host}"),
-        },
-        None => rest.to_owned(),
-    };
-    format!("{scheme}://{rest}{parameters}")
-}
-
 /// A layer under a name of ours.
 struct Named<P> {
     name: &'static str,
@@ -355,153 +286,6 @@ impl<P: Provider> Provider for Named<P> {
     fn data(&self) -> Result<Map<Profile, Dict>, LayerError> {
         self.inner.data()
     }
-}
-
-/// A file of TOML whose strings may name variables: `${NAME}`.
-struct File {
-    path: PathBuf,
-    text: String,
-    dict: Dict,
-}
-
-impl File {
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        let dict: Dict = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            detail: error.to_string().trim_end().to_owned(),
-        })?;
-        let mut file = Self {
-            path: path.to_owned(),
-            text,
-            dict: Dict::new(),
-        };
-        let mut value = Value::from(dict);
-        file.expand(&mut Vec::new(), &mut value)?;
-        if let Value::Dict(_, dict) = value {
-            file.dict = dict;
-        }
-        Ok(file)
-    }
-
-    /// Takes out who set what, which is no part of the configuration.
-    fn take_changes(&mut self) -> BTreeMap<String, SetBy> {
-        #[derive(Deserialize)]
-        struct By {
-            key: String,
-            at: u64,
-        }
-        let Some(changes) = self.dict.remove(CHANGES_TABLE) else {
-            return BTreeMap::new();
-        };
-        // The node's own notes: what is not as it wrote it says nothing.
-        let changes: BTreeMap<String, By> = changes.deserialize().unwrap_or_default();
-        let set_by = |by: By| SetBy {
-            key: by.key,
-            at: Time::new(by.at),
-        };
-        changes.into_iter().map(|(key, by)| (key, set_by(by))).collect()
-    }
-
-    /// Puts variables into the strings below `value`.
-    fn expand(&self, path: &mut Vec<String>, value: &mut Value) -> Result<(), ConfigError> {
-        match value {
-            Value::String(_, text) if text.contains("${") => {
-                *text = expand(text, variable_or_file).map_err(|reason| ConfigError::Key {
-                    place: self.place(path),
-                    key: path.join("."),
-                    reason,
-                })?;
-            }
-            Value::Dict(_, dict) => {
-                for (name, value) in dict {
-                    path.push(name.clone());
-                    self.expand(path, value)?;
-                    path.pop();
-                }
-            }
-            Value::Array(_, items) => {
-                for item in items {
-                    self.expand(path, item)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The file and, where it can be told, the line of a key.
-    fn place(&self, key: &[String]) -> String {
-        match self.line(key) {
-            Some(line) => format!("{}:{line}", self.path.display()),
-            None => self.path.display().to_string(),
-        }
-    }
-
-    fn line(&self, key: &[String]) -> Option<usize> {
-        let document = toml::de::DeTable::parse(&self.text).ok()?;
-        let mut table = document.get_ref();
-        let mut start = None;
-        for name in key {
-            let (found, value) = table
-                .iter()
-                .find(|(found, _)| found.get_ref().as_ref() == name.as_str())?;
-            start = Some(found.span().start);
-            match value.get_ref() {
-                toml::de::DeValue::Table(inner) => table = inner,
-                _ => break,
-            }
-        }
-        Some(self.text[..start?].matches('\n').count() + 1)
-    }
-}
-
-impl Provider for &File {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.path.display().to_string())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, LayerError> {
-        Ok(Map::from([(Profile::Default, self.dict.clone())]))
-    }
-}
-
-/// A variable, or what is in the file that `<NAME>_FILE` names, without the line's end.
-fn variable_or_file(name: &str) -> Option<String> {
-    env::var(name).ok().or_else(|| {
-        let path = env::var_os(format!("{name}{FILE_SUFFIX}"))?;
-        let text = std::fs::read_to_string(path).ok()?;
-        Some(text.trim_end_matches(['\n', '\r']).to_owned())
-    })
-}
-
-/// Replaces each `${NAME}`; `$${` stands for `${`.
-fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        if rest[..at].ends_with('$') {
-            expanded.push_str(&rest[..at]);
-            expanded.push('{');
-            rest = &rest[at + 2..];
-            continue;
-        }
-        let (before, after) = (&rest[..at], &rest[at + 2..]);
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| "a `${` has no `}`; `$${` stands for the characters".to_owned())?;
-        let value = lookup(name).ok_or_else(|| {
-            format!("the variable {name} is not set: set it, or {name}{FILE_SUFFIX} to a file that holds it")
-        })?;
-        expanded.push_str(before);
-        expanded.push_str(&value);
-        rest = after;
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
 }
 
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
@@ -556,59 +340,4 @@ fn explain(error: LayerError, files: &[File]) -> ConfigError {
         None => "configuration".into(),
     };
     ConfigError::Key { place, key, reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_are_put_in_and_missing_ones_named() {
-        let lookup = |name: &str| (name == "WORD").then(|| "oats".to_owned());
-        for (text, expected) in [
-            ("plain", "plain"),
-            ("${WORD}", "oats"),
-            ("a ${WORD} b ${WORD}", "a oats b oats"),
-            ("$${WORD}", "${WORD}"),
-            ("$ {WORD} $", "$ {WORD} $"),
-        ] {
-            assert_eq!(expand(text, lookup).as_deref(), Ok(expected), "{text}");
-        }
-        assert!(expand("${OTHER}", lookup).unwrap_err().contains("OTHER_FILE"));
-        assert!(expand("${WORD", lookup).is_err());
-    }
-
-    #[test]
-    fn what_is_secret_by_its_name_is_masked() {
-        let config = serde_json::json!({
-            "api": { "api_key": "a secret", "api_key_env": "NAME", "keys": [{ "key": "another" }] },
-            "identity": { "key_path": "/secrets/key", "generate_new_key": true },
-            "storage": { "connection_string": "postgresql://icn:word@db/icn", "data_dir": "data" },
-        });
-        let expected = serde_json::json!({
-            "api": { "api_key": "***", "api_key_env": "NAME", "keys": "***" },
-            "identity": { "key_path": "/secrets/key", "generate_new_key": true },
-            "storage": { "connection_string": "postgresql://icn:***@db/icn", "data_dir": "data" },
-        });
-        assert_eq!(without_secrets(config), expected);
-    }
-
-    #[test]
-    fn passwords_are_masked() {
-        for (text, expected) in [
-            ("./store", "./store"),
-            ("postgresql://db/icn", "postgresql://db/icn"),
-            ("postgresql://icn@db/icn", "postgresql://icn@db/icn"),
-            (
-                "postgresql://icn:p@ss:w@db:5432/icn",
-                "postgresql://icn:***@db:5432/icn",
-            ),
-            (
-                "postgresql://icn@db/icn?password=x",
-                "postgresql://icn@db/icn?***",
-            ),
-        ] {
-            assert_eq!(without_password(text), expected);
-        }
-    }
 }

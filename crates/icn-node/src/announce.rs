@@ -1,0 +1,76 @@
+//! What a node says of itself at its start: on stdout for people, in a profile for `icn-cli`.
+use crate::{config::Config, service::TEST_KEY};
+use anyhow::{Context as _, ensure};
+use icn_api::Profile;
+use icn_model::{Did, Genesis};
+use std::{io::Write as _, net::SocketAddr, path::Path};
+
+/// Written beside and renamed, readable by the owner alone: it holds a key.
+pub(crate) fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let beside = path.with_extension("new");
+    let write = || -> anyhow::Result<()> {
+        let _ = std::fs::remove_file(&beside);
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(toml::to_string(profile)?.as_bytes())?;
+        file.sync_all()?;
+        Ok(std::fs::rename(&beside, path)?)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Tells on stdout that the node waits, and how to give it an invitation.
+pub(crate) fn announce_waiting(did: Did, url: &str, data_dir: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "federation  none yet: waiting for an invitation (icn-cli federation invite)"
+    )?;
+    writeln!(out, "identity    {did}")?;
+    writeln!(out, "http        {url}")?;
+    let profile = data_dir.join("cli.toml");
+    writeln!(
+        out,
+        "try         icn-cli --config {} federation join INVITATION",
+        profile.display()
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells on stdout where the node is and what to try next.
+pub(crate) fn announce(
+    genesis: &Genesis,
+    did: Did,
+    url: &str,
+    metrics: Option<SocketAddr>,
+    p2p: &[icn_net::Address],
+    data_dir: &Path,
+    config: &Config,
+) -> anyhow::Result<()> {
+    ensure!(
+        !p2p.is_empty() || !config.network.p2p_enabled,
+        "the network listens nowhere"
+    );
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "federation  {} ({})", genesis.name, genesis.id())?;
+    writeln!(out, "identity    {did}")?;
+    writeln!(out, "http        {url}")?;
+    for address in p2p {
+        writeln!(out, "p2p         {address}")?;
+    }
+    if let Some(address) = metrics {
+        writeln!(out, "metrics     http://{address}/metrics")?;
+    }
+    let profile = data_dir.join("cli.toml");
+    writeln!(out, "try         icn-cli --config {} status", profile.display())?;
+    if config.runtime.test_mode {
+        writeln!(out, "            curl -H 'x-api-key: {TEST_KEY}' {url}/status")?;
+    }
+    out.flush()?;
+    Ok(())
+}
