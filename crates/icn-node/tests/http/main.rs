@@ -13,6 +13,7 @@ mod harness;
 mod jobs;
 mod keeping;
 mod operations;
+mod origin;
 mod reads;
 mod start;
 mod storage;
