@@ -379,6 +379,47 @@ fn a_block_that_the_disk_has_changed_is_healed_from_a_peer() {
     assert!(std::fs::read(&copy).unwrap() == content, "another file came back");
 }
 
+#[test]
+fn a_seat_that_lost_its_disk_comes_back_from_its_backup_and_does_not_vote_at_once() {
+    let devnet = Devnet::up(18_700);
+    let dir = devnet.dir.path();
+    let (file, backup) = (dir.join("file"), dir.join("dairy.tar.gz"));
+    std::fs::write(&file, noise(3 << 20)).unwrap();
+    let put = devnet.ask("dairy", &["dag", "put", file.to_str().unwrap()]);
+    devnet.ask("dairy", &["dag", "backup", "--output", backup.to_str().unwrap()]);
+    let before = devnet.height("dairy");
+    devnet.signal("dairy", "-KILL");
+    // Everything but its key and its configuration, which lie elsewhere.
+    std::fs::remove_dir_all(dir.join("dairy/data")).unwrap();
+    let config = dir.join("dairy/icn.toml");
+    let backup = backup.to_str().unwrap();
+    run(&[
+        "dag",
+        "restore",
+        "--input",
+        backup,
+        "--",
+        "--config",
+        config.to_str().unwrap(),
+    ]);
+    devnet.devnet(&["up"]);
+    until(Duration::from_secs(30), "it follows the others", || {
+        devnet.height("dairy") > before
+    });
+    devnet.agree(&SEATS);
+    let log = std::fs::read_to_string(dir.join("dairy/node.log")).unwrap();
+    assert!(log.contains("following until the next epoch"), "{log}");
+    let checked = devnet.ask("dairy", &["dag", "verify", "--deep"]);
+    assert_eq!(checked["faults"], 0, "{checked}");
+    assert_eq!(
+        checked["log_absent"], 0,
+        "what came before is had from the others: {checked}"
+    );
+    let pins = devnet.ask("dairy", &["dag", "pins"]);
+    assert_eq!(pins["items"][0]["cid"], put["cid"]);
+    assert_eq!(checked["blocks"], 4);
+}
+
 /// Bytes without a pattern, the same each time (xorshift).
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -22,8 +22,8 @@ use serde_bytes::ByteBuf;
 use std::io::Write;
 use tar::{Builder, EntryType, Header};
 
-/// Bytes of records that are gathered before they are written.
-const PIECE_BYTES: usize = 4 << 20;
+/// Bytes of records that are gathered before they are written: little, for each piece is in memory twice.
+const PIECE_BYTES: usize = 1 << 20;
 /// Records that are read at a time.
 const PAGE_ENTRIES: usize = 1_000;
 /// Names of blocks in one piece of the list.
