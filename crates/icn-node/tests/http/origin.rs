@@ -4,14 +4,9 @@ use icn_model::{Did, SecretKey};
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// A key with a value of it, as TOML and as a variable, and what else has to be set with it.
-type Case = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str)],
-);
+type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
 
-const CASES: &[Case] = &[
+const CASES: &[Case<'static>] = &[
     ("api.api_key", "\"a-key-of-this-test\"", "a-key-of-this-test", &[]),
     (
         "api.api_key_env",
@@ -217,7 +212,7 @@ fn variable(key: &str) -> String {
 fn every_key_is_shown_with_the_layer_that_set_it() {
     let did = Did::new(SecretKey::from_seed(&[1; 32]).public()).to_string();
     let quoted = format!("{did:?}");
-    let mut all: Vec<(&str, &str, &str, &[(&str, &str)])> = CASES
+    let mut all: Vec<Case<'_>> = CASES
         .iter()
         .map(|&(key, value, text, with)| (key, value, text, with))
         .collect();
