@@ -16,10 +16,11 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE [OPTION ...]
 
   demo            build the node and the command line, and show a federation of four at work
-  test            all tests: federations of real processes, a cut between them, 50 simulated ones
+  test            all tests: federations of real processes, a cut between them, requests of all kinds, 50 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
-  soak            a cut of 60 s between real nodes, and the crash tests with their full counts
+  soak            a cut of 60 s between real nodes, ten minutes of requests of all kinds, and the crash tests with
+                  their full counts
   bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations; all of them if none is named
   dist            the programs with their papers and a Debian package, in one archive
   modules         check that the built job modules match their sources
@@ -106,6 +107,7 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     modules.args(["jobs/build.sh", "--check"]);
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
     cut("15")?;
+    interface("60")?;
     seeds("debug", "1..50")
 }
 
@@ -113,6 +115,13 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
 fn cut(outage_secs: &str) -> anyhow::Result<()> {
     let mut command = Command::new("bash");
     command.args(["scripts/partition_test.sh", "--outage", outage_secs, "--bin"]);
+    status(command.arg(target_dir().join("debug")))
+}
+
+/// Sends a built node requests made from its OpenAPI document for so many seconds.
+fn interface(seconds: &str) -> anyhow::Result<()> {
+    let mut command = Command::new("bash");
+    command.args(["scripts/api_test.sh", "--seconds", seconds, "--bin"]);
     status(command.arg(target_dir().join("debug")))
 }
 
@@ -139,6 +148,7 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     cut("60")?;
+    interface("600")?;
     let mut command = Command::new(cargo_path());
     command
         .args([
