@@ -29,7 +29,7 @@ use commonware_cryptography::{
     sha256,
 };
 use commonware_macros::select;
-use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
+use commonware_p2p::utils::mux::{self, Builder as _, MuxHandle, Muxer};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef};
 use commonware_utils::{
@@ -251,7 +251,9 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     log.catch_up().await?;
     let (mut epoch, floor) = log.resume().await?;
     log.votes_from = if config.may_vote { epoch } else { epoch.next() };
-    let mut engine = log.enter(epoch, floor, &mut subchannels).await;
+    let Some(mut engine) = log.enter(epoch, floor, &mut subchannels).await else {
+        return Ok(());
+    };
     loop {
         select! {
             ahead = later_votes.recv() => log.hint(epoch, ahead),
@@ -267,7 +269,10 @@ pub(crate) async fn run<E: Runtime, N: Network>(
                     epoch = next;
                     // The old engine has nothing left to order. Its subchannels end with it.
                     engine.abort();
-                    engine = log.enter(epoch, floor, &mut subchannels).await;
+                    engine = match log.enter(epoch, floor, &mut subchannels).await {
+                        Some(engine) => engine,
+                        None => return Ok(()),
+                    };
                 }
             },
         }
@@ -404,13 +409,13 @@ impl<E: Runtime, N: Network> Log<E, N> {
         }
     }
 
-    /// Starts the engine of an epoch that stands on the block `floor`.
+    /// Starts the engine of an epoch that stands on the block `floor`; none if the network has ended.
     async fn enter(
         &mut self,
         epoch: Epoch,
         floor: sha256::Digest,
         subchannels: &mut Subchannels<N>,
-    ) -> Handle<()> {
+    ) -> Option<Handle<()>> {
         self.admit_applicants(epoch);
         self.forget_votes(epoch).await;
         let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
@@ -459,11 +464,19 @@ impl<E: Runtime, N: Network> Log<E, N> {
         let runtime = self.runtime.child("simplex").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(runtime, config);
         let number = epoch.get();
-        let reason = "an epoch is entered once";
-        let votes = subchannels.votes.register(number).await.expect(reason);
-        let certificates = subchannels.certificates.register(number).await.expect(reason);
-        let resolver = subchannels.resolver.register(number).await.expect(reason);
-        engine.start(votes, certificates, resolver)
+        let votes = opened(subchannels.votes.register(number).await)?;
+        let certificates = opened(subchannels.certificates.register(number).await)?;
+        let resolver = opened(subchannels.resolver.register(number).await)?;
+        Some(engine.start(votes, certificates, resolver))
+    }
+}
+
+/// A subchannel of an epoch; none if the network has ended, as when the node stops.
+fn opened<T>(registered: Result<T, mux::Error>) -> Option<T> {
+    match registered {
+        Ok(subchannel) => Some(subchannel),
+        Err(mux::Error::Closed | mux::Error::RecvFailed) => None,
+        Err(error @ mux::Error::AlreadyRegistered(_)) => panic!("an epoch is entered once: {error}"),
     }
 }
 

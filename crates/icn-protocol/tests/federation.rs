@@ -27,7 +27,7 @@ use icn_protocol::{
     ledger::{Ledger, LedgerError, OperationStatus},
     market::MarketConfig,
     node::{self, Node, NodeConfig},
-    resilience::Resilience,
+    resilience::{Resilience, Retry},
     time::now,
 };
 use icn_state::State;
@@ -474,8 +474,8 @@ fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
             (Fault::MalformedMessage, 3),
             (Fault::BadlySignedOperation, 1),
             (Fault::BadlySignedBid, 1),
-            // Everybody is asked twice.
-            (Fault::WrongBlockBytes, 2),
+            // Everybody is asked in each of the tries.
+            (Fault::WrongBlockBytes, u64::from(Retry::default().max_attempts)),
         ]);
         assert_eq!(node.ledger().counters().get().faults, expected);
         assert!(node.ledger().status(&forged.id()).unwrap().is_none());

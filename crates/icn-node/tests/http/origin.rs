@@ -1,5 +1,5 @@
 //! Every key of the configuration, set in each layer, is shown with that layer.
-use icn_api::config::Setting;
+use icn_api::config::{Changes, Setting};
 use icn_model::{Did, SecretKey};
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -168,9 +168,6 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("storage.data_dir", &["--data-dir", "elsewhere"]),
     ("storage.path", &["--storage-path", "there"]),
 ];
-/// Where the last layer is cannot be said in it, and in test mode there is none.
-const NOT_AT_RUN_TIME: [&str; 2] = ["runtime.test_mode", "storage.data_dir"];
-
 /// What `icn-node config show --origin` says in `directory`.
 fn shown(directory: &Path, args: &[&str], variables: &[(String, String)]) -> Vec<Setting> {
     let output = Command::new(env!("CARGO_BIN_EXE_icn-node"))
@@ -240,7 +237,8 @@ fn every_key_is_shown_with_the_layer_that_set_it() {
         let of_variable = origin(&shown(here, &[], &variables), key);
         assert_eq!(of_variable, format!("environment {}", variable(key)));
 
-        if !NOT_AT_RUN_TIME.contains(&key) {
+        let changes = default.iter().find(|setting| setting.key == key).unwrap().changes;
+        if changes != Changes::ByFile {
             fs::write(&runtime, &lines).unwrap();
             let origin = origin(&shown(here, &[], &[]), key);
             assert!(origin.ends_with("icn_data/runtime.toml"), "{key}: {origin}");

@@ -195,7 +195,8 @@ impl Wasi {
         let start = usize::try_from(cookie).unwrap_or(usize::MAX);
         let entries: &[Listed] = listing.get(start..).unwrap_or_default();
         let mut filled = 0;
-        for (next, entry) in (cookie.saturating_add(1)..).zip(entries) {
+        // The entries first: after the last cookie of all there is no number.
+        for (entry, next) in entries.iter().zip(cookie.saturating_add(1)..) {
             let record = abi::dirent(next, entry.inode, &entry.name, entry.file_type);
             let room = (len - filled) as usize;
             let part = record.get(..room).unwrap_or(&record);
