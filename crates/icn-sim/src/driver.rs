@@ -342,6 +342,8 @@ impl<'a> Driver<'a> {
                         self.cluster.set_link(from, to, Weather::CUT);
                     }
                 }
+                // What was on its way when the links were cut still arrives.
+                self.pass(Millis::from_secs(2)).await?;
                 self.await_progress("nothing").await?;
             }
             Broken::Agreement | Broken::Conservation | Broken::Acknowledged => {
