@@ -2,7 +2,7 @@
 //!
 //! The archive holds the stripped programs, manual pages, completions, sample configurations, a Debian package of all
 //! that, and the checksums of everything. Its name says for what machine it is.
-use crate::{cargo, run, status, target_dir};
+use crate::{release_build, run, status, target_dir};
 use anyhow::{Context as _, ensure};
 use std::{
     fs,
@@ -28,14 +28,7 @@ const PAPERS: [(&str, &str); 3] = [
 
 /// Builds the archive and says where it is.
 pub(crate) fn dist() -> anyhow::Result<()> {
-    cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "icn-node",
-        "--package",
-        "icn-cli",
-    ])?;
+    release_build()?;
     let machine = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
     let name = format!("icn-{VERSION}-{}", machine.trim());
     let dist = target_dir().join("dist");

@@ -66,15 +66,8 @@ fn main() -> ExitCode {
 }
 
 fn demo(rest: &[String]) -> anyhow::Result<()> {
-    // It needs one storage backend, not all of them.
-    cargo(&[
-        "build",
-        "--no-default-features",
-        "--package",
-        "icn-node",
-        "--package",
-        "icn-cli",
-    ])?;
+    // The programs as they ship, so that the tests find their libraries built.
+    cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     let cli = target_dir().join("debug/icn-cli");
     let mut command = Command::new(&cli);
     command.args(["devnet", "demo"]).args(rest);
@@ -170,14 +163,7 @@ fn soak() -> anyhow::Result<()> {
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {
-    cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "icn-node",
-        "--package",
-        "icn-cli",
-    ])?;
+    release_build()?;
     let mut command = Command::new(cargo_path());
     status(
         command
@@ -194,6 +180,12 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
             ])
             .args(rest),
     )
+}
+
+/// Builds the programs as they ship.
+fn release_build() -> anyhow::Result<()> {
+    let programs = ["--package", "icn-node", "--package", "icn-cli"];
+    cargo(&[&["build", "--release"][..], &programs].concat())
 }
 
 fn cargo_path() -> String {
