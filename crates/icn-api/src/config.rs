@@ -69,6 +69,24 @@ pub struct ConfigChange {
     pub unset: Vec<String>,
 }
 
+impl ConfigChange {
+    /// Sets one key.
+    pub fn setting(key: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        Self {
+            set: [(key.into(), value.into())].into(),
+            unset: Vec::new(),
+        }
+    }
+
+    /// Leaves one key to the other layers again.
+    pub fn unsetting(key: impl Into<String>) -> Self {
+        Self {
+            set: BTreeMap::new(),
+            unset: vec![key.into()],
+        }
+    }
+}
+
 /// What came of a change, or of reading the configuration again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -1,26 +1,18 @@
 //! What a node says of itself at its start: on stdout for people, in a profile for `icn-cli`.
-use crate::{config::Config, service::TEST_KEY};
+use crate::{
+    config::Config,
+    files::{self, Readers},
+    service::TEST_KEY,
+};
 use anyhow::{Context as _, ensure};
 use icn_api::Profile;
 use icn_model::{Did, Genesis};
 use std::{io::Write as _, net::SocketAddr, path::Path};
 
-/// Written beside and renamed, readable by the owner alone: it holds a key.
+/// Writes the profile for `icn-cli`, readable by the owner alone: it holds a key.
 pub(crate) fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let beside = path.with_extension("new");
-    let write = || -> anyhow::Result<()> {
-        let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(toml::to_string(profile)?.as_bytes())?;
-        file.sync_all()?;
-        Ok(std::fs::rename(&beside, path)?)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    files::replace(path, toml::to_string(profile)?.as_bytes(), Readers::Owner)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Tells on stdout that the node waits, and how to give it an invitation.

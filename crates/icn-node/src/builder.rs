@@ -12,11 +12,12 @@
 //! # Ok(())
 //! # }
 //! ```
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError},
+    files::{self, Readers},
+};
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -94,7 +95,7 @@ pub enum WriteError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A value has no form in TOML.
     #[error("cannot write the configuration as TOML: {0}")]
@@ -111,25 +112,14 @@ impl Config {
         let mut table = toml::Table::try_from(self)?;
         let defaults = toml::Table::try_from(Self::default())?;
         leave_out(&mut table, &defaults);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| match source.kind() {
-                std::io::ErrorKind::AlreadyExists => WriteError::Exists {
-                    path: path.to_owned(),
-                },
-                _ => WriteError::File {
-                    path: path.to_owned(),
-                    source,
-                },
-            })?;
-        file.write_all(format!("{HEADER}{table}").as_bytes())
-            .map_err(|source| WriteError::File {
-                path: path.to_owned(),
-                source,
-            })
+        let text = format!("{HEADER}{table}");
+        files::create(path, text.as_bytes(), Readers::Owner).map_err(|source| {
+            let path = path.to_owned();
+            match source.kind() {
+                io::ErrorKind::AlreadyExists => WriteError::Exists { path },
+                _ => WriteError::File { path, source },
+            }
+        })
     }
 }
 

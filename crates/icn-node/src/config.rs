@@ -205,14 +205,6 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads all layers. `command_line` holds what the flags say, and nothing else.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the first key that cannot be.
-    pub fn load(file: Option<&Path>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
-        Ok(Layered::read(file, command_line)?.config)
-    }
-
     /// Every value as JSON, secrets masked.
     pub(crate) fn without_secrets(&self) -> serde_json::Value {
         // Of strings, numbers and lists: there is nothing that JSON cannot say.

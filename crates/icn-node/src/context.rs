@@ -1,6 +1,6 @@
 //! A node as a value: configured, with its identity, ready to run in this process.
 use crate::{
-    config::{Config, Sources},
+    config::{Config, Live, Sources},
     logging::Log,
     service::{self, Founding, Prepared},
 };
@@ -60,19 +60,19 @@ impl RuntimeContext {
         Self::of(config)
     }
 
-    /// From the layers of a configuration, as `icn-node` starts.
+    /// From a configuration that can change while the node runs, as `icn-node` starts.
     ///
     /// # Errors
     /// Says what is missing, and what to do about it.
-    pub fn read(sources: Sources, founding: Founding, log: Log) -> anyhow::Result<Self> {
+    pub fn prepare(live: Live, founding: Founding, log: Log) -> anyhow::Result<Self> {
         Ok(Self {
-            prepared: service::prepare(sources, founding, log)?,
+            prepared: service::prepare(live, founding, log)?,
         })
     }
 
     fn of(config: Config) -> anyhow::Result<Self> {
-        let sources = Sources::new(None, &config)?;
-        Self::read(sources, Founding::default(), Log::elsewhere())
+        let live = Live::read(Sources::new(None, &config)?)?;
+        Self::prepare(live, Founding::default(), Log::elsewhere())
     }
 
     /// Whose node it is.

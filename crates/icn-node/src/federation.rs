@@ -1,6 +1,9 @@
 //! Which federation a node belongs to: the one that it is in, was invited to, is told to found with others,
 //! or founds alone.
-use crate::config::Config;
+use crate::{
+    config::Config,
+    files::{self, Readers},
+};
 use anyhow::{Context as _, bail};
 use icn_api::InvitationFile;
 use icn_model::{Action, Founder, Genesis, Mana, Parameters, Time};
@@ -200,14 +203,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Opti
     Ok(Some(value))
 }
 
-/// Writes beside and renames, so that a crash leaves the old file or the new one.
 fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let file = std::fs::File::create(&beside)?;
-        serde_json::to_writer_pretty(&file, value)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    files::replace(path, &serde_json::to_vec_pretty(value)?, Readers::Masked)
+        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod announce;
+mod background;
 pub mod backup;
 mod builder;
 pub mod config;
@@ -13,6 +14,7 @@ mod context;
 mod dag;
 mod executor;
 mod federation;
+mod files;
 mod http;
 pub mod identity;
 mod listen;

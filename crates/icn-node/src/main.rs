@@ -3,7 +3,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use icn_api::config::Setting;
 use icn_runtime::{
     RuntimeContext, backup,
-    config::{Layered, Sources},
+    config::{Layered, Live, Sources},
     logging::Log,
     migrate,
     service::Founding,
@@ -353,7 +353,7 @@ fn restore(options: Options, inputs: &[PathBuf], force: bool, json: bool) -> any
 }
 
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
-    let sources = Sources::new(file, layer)?;
-    let log = Log::start(&sources.read()?.config.logging)?;
-    RuntimeContext::read(sources, founding, log)?.run()
+    let live = Live::read(Sources::new(file, layer)?)?;
+    let log = Log::start(&live.config().logging)?;
+    RuntimeContext::prepare(live, founding, log)?.run()
 }

@@ -3,7 +3,7 @@ use crate::{
     access::{self, Access},
     announce::{announce, announce_waiting, write_profile},
     backup::Backups,
-    config::{self, Config, Live, Sources},
+    config::{self, Config, Live},
     dag::{Dag, DagConfig},
     executor::Jobs,
     federation::{self, Membership},
@@ -66,8 +66,8 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Says what is missing, and what to do about it.
-pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow::Result<Prepared> {
-    let mut config = sources.read()?.config;
+pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<Prepared> {
+    let mut config = live.config();
     let scratch = if config.runtime.test_mode {
         config.storage.backend = Some(BackendKind::Memory);
         config.storage.connection_string = None;
@@ -80,9 +80,8 @@ pub fn prepare(mut sources: Sources, founding: Founding, logging: Log) -> anyhow
         .map_or_else(|| config.storage.data_dir.clone(), |dir| dir.path().to_owned());
     std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
     if scratch.is_some() {
-        sources = sources.with_runtime_in(&data_dir);
+        live.keep_in(&data_dir);
     }
-    let live = Live::read(sources)?;
     let is_production = config.runtime.environment == config::Environment::Production;
     let key = identity::load_or_create(&config.identity, &data_dir, is_production)?;
     let did = Did::new(key.public());

@@ -79,9 +79,6 @@ pub enum CircuitState {
 }
 
 impl CircuitState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
-
     /// The name in metrics and JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,6 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use icn_api::config::{Changes, ConfigChange, ConfigChanged, Setting};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// `config`
 #[derive(Debug, Subcommand)]
@@ -43,20 +42,9 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> anyhow::Result<(
         ConfigCommand::Set(args) => {
             // What is no JSON is text that was written without quotes.
             let value = serde_json::from_str(&args.value).unwrap_or(Value::String(args.value));
-            let set = [(args.key.key, value)].into();
-            change(
-                session,
-                &ConfigChange {
-                    set,
-                    unset: Vec::new(),
-                },
-            )
+            change(session, &ConfigChange::setting(args.key.key, value))
         }
-        ConfigCommand::Unset(args) => {
-            let unset = vec![args.key];
-            let set = BTreeMap::new();
-            change(session, &ConfigChange { set, unset })
-        }
+        ConfigCommand::Unset(args) => change(session, &ConfigChange::unsetting(args.key)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The named keys on disk: `api_keys.json` in the data directory, readable by its owner alone.
+use crate::files::{self, Readers};
 use icn_api::{
     Scope,
     keys::{KeyName, MAX_KEYS},
 };
 use icn_model::{Digest, Time};
 use serde::{Deserialize, Serialize};
-use std::{fs, io::Write as _, path::Path};
+use std::{fs, path::Path};
 
 /// File of the named keys in the data directory.
 pub(super) const FILE: &str = "api_keys.json";
@@ -66,26 +67,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Stored>> {
     Ok(keys)
 }
 
-/// Written beside, made durable and renamed: after a crash there are the old keys or the new ones.
+/// After a crash there are the old keys or the new ones.
 pub(super) fn write(path: &Path, keys: Vec<Stored>) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let document = Document {
         version: VERSION,
         keys,
     };
-    let beside = path.with_extension("json.new");
-    let _ = fs::remove_file(&beside);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(&document)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    Ok(fs::File::open(directory)?.sync_all()?)
+    let text = serde_json::to_vec_pretty(&document)?;
+    Ok(files::replace(path, &text, Readers::Owner)?)
 }

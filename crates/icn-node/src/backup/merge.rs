@@ -5,14 +5,11 @@ use super::{
     read::{self, Part},
     write,
 };
-use crate::dag::Pins;
-use icn_api::{backups::Merged, dag::Pin};
-use icn_model::{Cid, canonical};
+use crate::dag::{Pins, decode_pin};
+use icn_api::backups::Merged;
+use icn_model::Cid;
 use icn_store::{Blocks, Table};
 use std::path::Path;
-
-/// Largest record of a pin.
-const MAX_PIN_BYTES: usize = 4 << 10;
 
 /// Puts the blocks and pins of the archive at `path` that are missing or damaged here.
 pub(super) async fn merge(
@@ -43,8 +40,7 @@ pub(super) async fn merge(
         let walked = read::walk(&path, |_, part| {
             if let Part::Records(Table::Pins, records) = &part {
                 for (_, record) in records {
-                    let pin = canonical::from_own_bytes::<Pin>(record, MAX_PIN_BYTES);
-                    found.push(pin.map_err(|source| BackupError::Record {
+                    found.push(decode_pin(record).map_err(|source| BackupError::Record {
                         table: Table::Pins,
                         source,
                     })?);

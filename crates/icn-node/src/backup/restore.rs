@@ -7,14 +7,16 @@ use super::{
     read::{self, Part},
     verify, write,
 };
-use crate::{config::Config, federation};
+use crate::{
+    config::Config,
+    federation,
+    files::{self, Readers},
+};
 use icn_model::{Digest, Genesis, Height};
 use icn_store::{Batch, Blocks, Building, EmbeddedKind, Location, OpenError, Table, open_existing};
 use serde::Serialize;
 use std::{
     fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -145,10 +147,7 @@ impl Place {
             fs::rename(&path, &old)?;
             set_aside = Some(old);
         }
-        fs::rename(&beside, &path)?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::File::open(parent)?.sync_all()?;
-        }
+        files::take_place(&beside, &path)?;
         Ok(set_aside)
     }
 }
@@ -279,11 +278,5 @@ fn put_key(path: &Path, key: &[u8], force: bool) -> Result<(), BackupError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(key)?;
-    Ok(file.sync_all()?)
+    Ok(files::create(path, key, Readers::Owner)?)
 }

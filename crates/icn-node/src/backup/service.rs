@@ -7,7 +7,11 @@ use super::{
     verify::{self, Subject},
     write::{self, Source},
 };
-use crate::{config::Config, dag::Dag};
+use crate::{
+    background::Single,
+    config::Config,
+    dag::{Dag, story},
+};
 use icn_api::{
     backups::{BackupRequest, Merged, VerifyReport, VerifyStatus},
     keyfile,
@@ -25,7 +29,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a log takes to start at most, before its blocks count as absent.
 const LOG_STARTS: Duration = Duration::from_secs(10);
@@ -45,7 +49,7 @@ struct Inner {
     notes: Notes,
     /// One archive is made or used at a time.
     one: Arc<Semaphore>,
-    checking: watch::Sender<bool>,
+    checking: Single,
     checked: Mutex<(Option<VerifyReport>, Option<String>)>,
     stop: AtomicBool,
 }
@@ -71,7 +75,7 @@ impl Backups {
             key_path: config.identity.key_path(data_dir),
             notes: Notes::new(data_dir),
             one: Arc::new(Semaphore::new(1)),
-            checking: watch::Sender::new(false),
+            checking: Single::new(),
             checked: Mutex::default(),
             stop: AtomicBool::new(false),
         }))
@@ -168,15 +172,14 @@ impl Backups {
 
     /// Starts a check; false if one runs already.
     pub(crate) fn check(&self, deep: bool, now: fn() -> Time) -> bool {
-        if self.0.checking.send_replace(true) {
+        let Some(running) = self.0.checking.begin() else {
             return false;
-        }
+        };
         let backups = self.clone();
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
+            let _running = running;
             let inner = &backups.0;
-            // However the check ends, also by a panic, the next one can begin.
-            let _ended = Ended(&inner.checking);
             inner.await_log();
             let ledger = inner.node.ledger();
             let subject = Subject {
@@ -191,7 +194,7 @@ impl Backups {
             };
             let outcome = match verify::verify(&subject, deep) {
                 Ok(report) => (Some(report), None),
-                Err(error) => (None, Some(crate::dag::story(&error))),
+                Err(error) => (None, Some(story(&error))),
             };
             *inner.checked.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         });
@@ -202,7 +205,7 @@ impl Backups {
     pub(crate) fn checked(&self) -> VerifyStatus {
         let checked = self.0.checked.lock().unwrap_or_else(PoisonError::into_inner);
         VerifyStatus {
-            running: *self.0.checking.borrow(),
+            running: self.0.checking.is_running(),
             last: checked.0.clone(),
             failure: checked.1.clone(),
         }
@@ -210,9 +213,7 @@ impl Backups {
 
     /// Waits until no check runs.
     pub(crate) async fn idle(&self) {
-        let mut checking = self.0.checking.subscribe();
-        // Fails only when the sender is gone, and this holds it.
-        let _ = checking.wait_for(|checking| !checking).await;
+        self.0.checking.idle().await;
     }
 
     /// Ends a check that runs, soon.
@@ -239,12 +240,4 @@ pub(crate) struct Prepared {
     identity: Option<Vec<u8>>,
     incremental: bool,
     since: Option<Time>,
-}
-
-struct Ended<'a>(&'a watch::Sender<bool>);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.send_replace(false);
-    }
 }

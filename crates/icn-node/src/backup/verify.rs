@@ -79,14 +79,7 @@ pub(super) fn verify(subject: &Subject<'_>, deep: bool) -> Result<VerifyReport, 
             check.state(state)?;
         }
     }
-    let last = subject
-        .store
-        .scan(Table::Events, &ScanRange::all().reversed(), 1)?;
-    let last_event = last
-        .entries
-        .first()
-        .and_then(|(key, _)| Some(u64::from_be_bytes(key.as_slice().try_into().ok()?)));
-    check.report.events = last_event.unwrap_or(0);
+    check.report.events = write::last_event(subject.store)?;
     check.soft(events(subject.store, check.report.events))?;
     check.blocks()?;
     check.pins()?;

@@ -16,7 +16,7 @@ use flate2::{Compression, GzBuilder, write::GzEncoder};
 use icn_model::{Cid, Did, Digest, Genesis, Height, canonical};
 use icn_protocol::{anchor, ledger::FinalOperation};
 use icn_state::State;
-use icn_store::{Blocks, MAX_PAGE_ENTRIES, Reader, ScanRange, Snapshot, Store, Table};
+use icn_store::{Blocks, MAX_PAGE_ENTRIES, Reader, ScanRange, Store, Table};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 use std::io::Write;
@@ -133,8 +133,9 @@ pub(super) fn read_state(reader: &impl Reader) -> Result<State, BackupError> {
     Ok(State::load(records.into_iter())?)
 }
 
-fn last_event(snapshot: &Snapshot) -> Result<u64, BackupError> {
-    let page = snapshot.scan(Table::Events, &ScanRange::all().reversed(), 1)?;
+/// The number of the last event; 0 if there is none.
+pub(super) fn last_event(reader: &impl Reader) -> Result<u64, BackupError> {
+    let page = reader.scan(Table::Events, &ScanRange::all().reversed(), 1)?;
     Ok(page.entries.first().map_or(0, |(key, _)| number(key)))
 }
 

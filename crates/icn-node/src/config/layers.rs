@@ -21,7 +21,7 @@ use std::{
 };
 
 /// File of the run-time layer in the data directory.
-const RUNTIME_FILE: &str = "runtime.toml";
+pub(super) const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
@@ -65,7 +65,6 @@ pub struct Layered {
 pub struct Sources {
     file: Option<PathBuf>,
     command_line: Value,
-    runtime: Option<PathBuf>,
 }
 
 impl Sources {
@@ -75,18 +74,7 @@ impl Sources {
     /// Never for a layer that can be serialised.
     pub fn new(file: Option<PathBuf>, command_line: &impl Serialize) -> Result<Self, ConfigError> {
         let command_line = Value::serialize(command_line).map_err(|error| explain(error, &[]))?;
-        Ok(Self {
-            file,
-            command_line,
-            runtime: None,
-        })
-    }
-
-    /// With the run-time layer in `dir`, wherever the node's data is.
-    #[must_use]
-    pub fn with_runtime_in(mut self, dir: &Path) -> Self {
-        self.runtime = Some(dir.join(RUNTIME_FILE));
-        self
+        Ok(Self { file, command_line })
     }
 
     /// Reads all layers.
@@ -94,21 +82,17 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`] names the first key that cannot be.
     pub fn read(&self) -> Result<Layered, ConfigError> {
-        Layered::read_with(self.file.as_deref(), &self.command_line, self.runtime.as_deref())
+        Layered::read(self.file.as_deref(), &self.command_line)
     }
 
     /// Reads all layers, with `runtime` as the last one.
     pub(super) fn read_with(&self, runtime: &Path) -> Result<Layered, ConfigError> {
         Layered::read_with(self.file.as_deref(), &self.command_line, Some(runtime))
     }
-
-    /// The run-time layer's file.
-    pub(super) fn runtime_file(&self, config: &Config) -> PathBuf {
-        self.runtime.clone().unwrap_or_else(|| runtime_file(config))
-    }
 }
 
-fn runtime_file(config: &Config) -> PathBuf {
+/// The run-time layer's file in the data directory.
+pub(super) fn runtime_file(config: &Config) -> PathBuf {
     config.storage.data_dir.join(RUNTIME_FILE)
 }
 

@@ -2,14 +2,17 @@
 //!
 //! What is changed at run time is the last layer, a file of the node's own beside its data. The operator's file
 //! is never written.
-use super::{Config, ConfigError, Layered, Sources};
+use super::{
+    Config, ConfigError, Layered, Sources,
+    layers::{RUNTIME_FILE, runtime_file},
+};
+use crate::files::{self, Readers};
 use icn_api::config::{Changes, ConfigChange, ConfigChanged, MAX_CHANGES, SetBy, Setting};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 /// Keys whose changes hold at once; whoever uses them is told.
@@ -70,6 +73,8 @@ pub struct Live(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
+    /// The run-time file, where it is not in the node's data directory.
+    kept_in: OnceLock<PathBuf>,
     current: Mutex<Current>,
     listeners: Mutex<Vec<Listener>>,
 }
@@ -91,6 +96,7 @@ impl Live {
         let running = values(&layered)?;
         Ok(Self(Arc::new(Inner {
             sources,
+            kept_in: OnceLock::new(),
             current: Mutex::new(Current { layered, running }),
             listeners: Mutex::default(),
         })))
@@ -126,7 +132,7 @@ impl Live {
     /// [`ConfigError`]; the configuration stays as it was.
     pub fn reload(&self) -> Result<ConfigChanged, ConfigError> {
         let mut current = self.current();
-        let layered = self.0.sources.read()?;
+        let layered = self.read_again()?;
         self.take(&mut current, layered)
     }
 
@@ -137,23 +143,40 @@ impl Live {
     pub fn change(&self, change: &ConfigChange, set_by: &SetBy) -> Result<ConfigChanged, ChangeError> {
         check_keys(change)?;
         let mut current = self.current();
-        let path = self.0.sources.runtime_file(&current.layered.config);
-        let before = std::fs::read_to_string(&path).unwrap_or_default();
-        let text = changed(&path, &before, change, set_by)?;
-        // First to a file beside, which is read as the layer that it is to be.
-        let beside = path.with_extension("new");
+        let usual = || runtime_file(&current.layered.config);
+        let path = self.0.kept_in.get().cloned().unwrap_or_else(usual);
         let failed = |source| ChangeError::File {
             path: path.clone(),
             source,
         };
-        write_private(&beside, &text).map_err(failed)?;
+        let before = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            before => before.map_err(failed)?,
+        };
+        let text = changed(&path, &before, change, set_by)?;
+        // First to a file beside, which is read as the layer that it is to be.
+        let beside = path.with_extension("new");
+        files::create_beside(&beside, text.as_bytes(), Readers::Owner).map_err(failed)?;
         if let Err(error) = self.0.sources.read_with(&beside) {
             let _ = std::fs::remove_file(&beside);
             return Err(error.into());
         }
-        std::fs::rename(&beside, &path).map_err(failed)?;
-        let layered = self.0.sources.read()?;
+        files::take_place(&beside, &path).map_err(failed)?;
+        let layered = self.read_again()?;
         Ok(self.take(&mut current, layered)?)
+    }
+
+    /// Keeps what is changed at run time in `dir` instead of the data directory. To be said once, before anything is
+    /// changed.
+    pub(crate) fn keep_in(&self, dir: &Path) {
+        let _ = self.0.kept_in.set(dir.join(RUNTIME_FILE));
+    }
+
+    fn read_again(&self) -> Result<Layered, ConfigError> {
+        match self.0.kept_in.get() {
+            Some(path) => self.0.sources.read_with(path),
+            None => self.0.sources.read(),
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -289,19 +312,6 @@ fn in_toml(key: &str, value: &Value) -> Result<toml::Value, ChangeError> {
     })
 }
 
-/// Writes a file that the owner alone can read, and its name with it.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,13 +336,6 @@ mod tests {
     fn setting(live: &Live, key: &str) -> Setting {
         let settings = live.settings().unwrap();
         settings.into_iter().find(|setting| setting.key == key).unwrap()
-    }
-
-    fn set(key: &str, value: Value) -> ConfigChange {
-        ConfigChange {
-            set: [(key.to_owned(), value)].into(),
-            unset: Vec::new(),
-        }
     }
 
     #[test]
@@ -365,10 +368,7 @@ mod tests {
         let again = live(dir.path());
         assert_eq!(again.config().network.max_peers, 9);
         assert_eq!(setting(&again, "network.max_peers").running, None);
-        let unset = ConfigChange {
-            set: BTreeMap::new(),
-            unset: vec!["mesh.blacklist_after_failures".into()],
-        };
+        let unset = ConfigChange::unsetting("mesh.blacklist_after_failures");
         again.change(&unset, &by()).unwrap();
         let failures = setting(&again, "mesh.blacklist_after_failures");
         assert_eq!((failures.value.as_str(), failures.set), ("7", None));
@@ -391,7 +391,7 @@ mod tests {
             ("changes.x", json!(1), "no such key"),
         ] {
             let error = live
-                .change(&set(key, value.clone()), &by())
+                .change(&ConfigChange::setting(key, value.clone()), &by())
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(said), "{key} = {value}: {error}");

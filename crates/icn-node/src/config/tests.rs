@@ -12,7 +12,7 @@ fn load(text: &str) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("icn.toml");
     std::fs::write(&path, text).unwrap();
-    Config::load(Some(&path), &Flags::default())
+    Ok(Layered::read(Some(&path), &Flags::default())?.config)
 }
 
 #[test]
@@ -214,8 +214,9 @@ fn later_layers_win() {
         }),
     };
     assert_eq!(
-        Config::load(Some(&path), &flags)
+        Layered::read(Some(&path), &flags)
             .unwrap()
+            .config
             .performance
             .max_concurrent_jobs,
         3
@@ -226,8 +227,9 @@ fn later_layers_win() {
     )
     .unwrap();
     assert_eq!(
-        Config::load(Some(&path), &flags)
+        Layered::read(Some(&path), &flags)
             .unwrap()
+            .config
             .performance
             .max_concurrent_jobs,
         5

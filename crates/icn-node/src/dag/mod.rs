@@ -6,8 +6,9 @@ mod collect;
 mod pins;
 
 use collect::{Collector, GcError};
-pub(crate) use pins::{PinError, Pins, place};
+pub(crate) use pins::{PinError, Pins, decode as decode_pin, place};
 
+use crate::background::Single;
 use icn_api::dag::{GcReport, GcStatus};
 use icn_model::{Millis, Time};
 use icn_store::{BlockQuota, Blocks, Store};
@@ -15,7 +16,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::watch;
 
 /// What the configuration says about blocks.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ struct Inner {
     quota: Option<Arc<BlockQuota>>,
     collector: Collector,
     outcome: Mutex<Outcome>,
-    running: watch::Sender<bool>,
+    running: Single,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Dag {
             pins,
             quota,
             outcome: Mutex::default(),
-            running: watch::Sender::new(false),
+            running: Single::new(),
         }))
     }
 
@@ -74,7 +74,7 @@ impl Dag {
     pub(crate) fn status(&self) -> GcStatus {
         let outcome = self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         GcStatus {
-            running: *self.0.running.borrow(),
+            running: self.0.running.is_running(),
             last: outcome.last,
             failure: outcome.failure.clone(),
         }
@@ -82,13 +82,12 @@ impl Dag {
 
     /// Starts a collection; false if one runs already. `now` is the node's clock.
     pub(crate) fn start(&self, dry_run: bool, now: fn() -> Time) -> bool {
-        if self.0.running.send_replace(true) {
+        let Some(running) = self.0.running.begin() else {
             return false;
-        }
+        };
         let dag = self.clone();
         tokio::task::spawn_blocking(move || {
-            // However the collection ends, also by a panic, the next one can begin.
-            let _ended = Ended(&dag.0.running);
+            let _running = running;
             let result = dag.0.collector.run(dry_run, now);
             if let Some(quota) = dag.quota() {
                 quota.recount();
@@ -121,9 +120,7 @@ impl Dag {
 
     /// Waits until no collection runs.
     pub(crate) async fn idle(&self) {
-        let mut running = self.0.running.subscribe();
-        // Fails only when the sender is gone, and this holds it.
-        let _ = running.wait_for(|running| !running).await;
+        self.0.running.idle().await;
     }
 
     /// Collects every `interval`, for as long as the node runs.
@@ -141,22 +138,8 @@ impl Dag {
     }
 }
 
-struct Ended<'a>(&'a watch::Sender<bool>);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.send_replace(false);
-    }
-}
-
 /// An error with its causes, in one line.
-pub(crate) fn story(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
+pub(crate) fn story(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain: Vec<_> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    chain.join(": ")
 }

@@ -168,6 +168,7 @@ pub(crate) fn place(cid: &Cid, owner: &str) -> Vec<u8> {
     key
 }
 
-fn decode(bytes: &[u8]) -> Result<Pin, DecodeError> {
+/// A pin from its record.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Pin, DecodeError> {
     canonical::from_own_bytes(bytes, MAX_RECORD_BYTES)
 }

@@ -3,6 +3,7 @@ use super::{
     app::App,
     extract::{Incoming, JsonText, Query},
     failure::Failure,
+    wait,
 };
 use crate::{
     access,
@@ -18,13 +19,10 @@ use axum::{
 };
 use bytes::Bytes;
 use icn_api::{
-    ApiError, DEFAULT_WAIT_MS, GZIP, MAX_WAIT_MS,
+    ApiError, GZIP,
     backups::{BackupList, BackupRequest, BackupView, Merged, VerifyQuery, VerifyStatus},
 };
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 use tokio::sync::mpsc;
 
 /// Pieces of an archive that wait for the caller to take them.
@@ -145,16 +143,13 @@ pub(super) async fn verify(
     if !backups.check(query.deep, access::now) {
         return Err(ApiError::Busy { what: "a check" }.into());
     }
-    let wait_ms = query.wait_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
-    // That it takes longer is no error: the answer says that it runs.
-    let _ = tokio::time::timeout(Duration::from_millis(wait_ms), backups.idle()).await;
-    let status = backups.checked();
-    let code = if status.running {
-        StatusCode::ACCEPTED
-    } else {
-        StatusCode::OK
-    };
-    Ok((code, Json(status)))
+    Ok(wait::answer(
+        query.wait_ms,
+        backups.idle(),
+        || backups.checked(),
+        |status| status.running,
+    )
+    .await)
 }
 
 impl From<BackupError> for Failure {

@@ -33,6 +33,7 @@ mod routes;
 mod scrape;
 mod server;
 mod status;
+mod wait;
 pub(crate) mod waiting;
 
 pub(crate) use app::{App, AppInner};

@@ -4,7 +4,7 @@ use super::{
     blocks::fetch,
     extract::{JsonText, Path, Query},
     failure::Failure,
-    page,
+    page, wait,
 };
 use crate::{
     access,
@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use icn_api::{
-    ApiError, DEFAULT_WAIT_MS, MAX_WAIT_MS,
+    ApiError,
     car::links,
     dag::{
         DEFAULT_PIN_OWNER, GcQuery, GcStatus, MAX_PIN_OWNER_BYTES, MAX_PIN_REASON_BYTES, Pin, PinPage,
@@ -20,7 +20,7 @@ use icn_api::{
     },
 };
 use icn_model::{Cid, Codec, limits::MAX_DAG_BLOCK_BYTES};
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 /// The most blocks that one pin can keep.
 const MAX_PINNED_BLOCKS: usize = 1_000_000;
@@ -143,16 +143,13 @@ pub(super) async fn gc(
         }
         .into());
     }
-    let wait_ms = query.wait_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
-    // That it takes longer is no error: the answer says that it runs.
-    let _ = tokio::time::timeout(Duration::from_millis(wait_ms), dag.idle()).await;
-    let status = dag.status();
-    let code = if status.running {
-        StatusCode::ACCEPTED
-    } else {
-        StatusCode::OK
-    };
-    Ok((code, Json(status)))
+    Ok(wait::answer(
+        query.wait_ms,
+        dag.idle(),
+        || dag.status(),
+        |status| status.running,
+    )
+    .await)
 }
 
 fn owner(owner: Option<String>) -> Result<String, Failure> {

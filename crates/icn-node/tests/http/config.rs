@@ -5,19 +5,12 @@ use icn_api::{
     config::{Changes, ConfigChange, Setting},
 };
 use icn_model::{Did, Mana, SecretKey};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 fn setting(node: &Node, key: &str) -> Setting {
     let settings = node.client.config().unwrap().settings;
     settings.into_iter().find(|setting| setting.key == key).unwrap()
-}
-
-fn set(key: &str, value: Value) -> ConfigChange {
-    ConfigChange {
-        set: [(key.to_owned(), value)].into(),
-        unset: Vec::new(),
-    }
 }
 
 #[test]
@@ -55,10 +48,7 @@ fn a_change_holds_at_once_and_after_the_next_start() {
     let node = Node::on_disk(directory.path());
     assert_eq!(node.client.status().unwrap().jobs.slots, 2);
     assert_eq!(setting(&node, "network.max_peers").running, None);
-    let unset = ConfigChange {
-        unset: vec!["performance.max_concurrent_jobs".into()],
-        ..ConfigChange::default()
-    };
+    let unset = ConfigChange::unsetting("performance.max_concurrent_jobs");
     node.client.change_config(&unset).unwrap();
     assert_eq!(node.client.status().unwrap().jobs.slots, 4);
     node.stop();
@@ -75,7 +65,9 @@ fn what_cannot_be_is_refused_with_the_key_and_the_way_out() {
         ("network.max_peers", json!("many"), "network.max_peers"),
         ("performance.max_concurrent_jobs", json!(1_000_000), "at most"),
     ] {
-        let Err(ClientError::Problem(problem)) = node.client.change_config(&set(key, value)) else {
+        let Err(ClientError::Problem(problem)) =
+            node.client.change_config(&ConfigChange::setting(key, value))
+        else {
             panic!("{key} was taken");
         };
         assert_eq!((problem.status, problem.code), (400, 904));
@@ -83,7 +75,7 @@ fn what_cannot_be_is_refused_with_the_key_and_the_way_out() {
     }
     // In test mode a change lasts as long as the process.
     node.client
-        .change_config(&set("logging.level", json!("warn")))
+        .change_config(&ConfigChange::setting("logging.level", json!("warn")))
         .unwrap();
     assert_eq!(setting(&node, "logging.level").value, "\"warn\"");
 }

@@ -1,7 +1,8 @@
 //! Backups: made from a node that runs, restored into one that is stopped, or their blocks into one that runs; and
 //! the check of what a node keeps.
-use super::{keep::now, write_whole};
+use super::write_whole;
 use crate::{
+    commands::found::now,
     devnet,
     failure::{Found, Usage},
     format,

@@ -1,13 +1,10 @@
 //! What a node keeps: pins, and the removal of what nothing refers to.
-use crate::{format, parse, progress::Progress, session::Session, table::Table};
+use crate::{commands::found::now, format, parse, progress::Progress, session::Session, table::Table};
 use anyhow::Context as _;
 use clap::Args;
 use icn_api::dag::{GcQuery, GcReport, GcStatus, PinRequest, PinsQuery, UnpinQuery};
-use icn_model::{Cid, Time};
-use std::{
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use icn_model::Cid;
+use std::{thread, time::Duration};
 
 /// How often a collection that runs is asked after.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -55,14 +52,6 @@ pub(crate) struct GcArgs {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
-}
-
-/// This machine's clock.
-pub(super) fn now() -> anyhow::Result<Time> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock is before 1970")?;
-    Ok(Time::new(u64::try_from(since.as_millis())?))
 }
 
 pub(super) fn pin(session: &Session, args: PinArgs) -> anyhow::Result<()> {
