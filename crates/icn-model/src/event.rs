@@ -124,6 +124,29 @@ pub enum Event {
         /// What was left in its account, without its members' accounts.
         burned: Mana,
     },
+    /// Other keys act for a cooperative or witness.
+    KeysRotated {
+        /// For whom.
+        seat: Did,
+        /// The seat's key from the next epoch on, if that is to change.
+        next_seat: Option<PublicKey>,
+    },
+    /// A seat has another key from this epoch on.
+    SeatKeyChanged {
+        /// Whose seat.
+        seat: Did,
+        /// The key.
+        key: PublicKey,
+        /// The first epoch in which it votes.
+        epoch: EpochNumber,
+    },
+    /// Another key acts for a member.
+    MemberKeyRotated {
+        /// For whom.
+        member: Did,
+        /// The key.
+        key: PublicKey,
+    },
     /// A member entered.
     MemberAdded {
         /// Who.
@@ -302,6 +325,9 @@ impl Event {
             | Self::Left { .. }
             | Self::ApplicationLapsed { .. }
             | Self::Forgotten { .. }
+            | Self::KeysRotated { .. }
+            | Self::SeatKeyChanged { .. }
+            | Self::MemberKeyRotated { .. }
             | Self::MemberAdded { .. }
             | Self::MemberRemoved { .. } => EventKind::Membership,
             Self::SeatsFixed { .. } => EventKind::Epoch,

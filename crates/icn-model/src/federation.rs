@@ -141,6 +141,28 @@ impl RoleKeys {
     }
 }
 
+/// Says that who wants a new key for an identity holds it, so that nobody is given a key that another one has, and
+/// no seat one that nobody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Possession {
+    /// In which federation.
+    pub federation: Cid,
+    /// For whom the key is to act.
+    pub did: Did,
+    /// The new key, which signs this.
+    pub key: PublicKey,
+}
+
+impl Signable for Possession {
+    const DOMAIN: Domain = Domain::Possession;
+
+    fn signer(&self) -> PublicKey {
+        self.key
+    }
+}
+
 /// What a seat stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -21,6 +21,8 @@ pub enum Domain {
     Receipt,
     /// An invitation to join a federation.
     Invitation,
+    /// That a new key is held by the identity that it is to act for.
+    Possession,
 }
 
 impl Domain {
@@ -31,6 +33,7 @@ impl Domain {
             Self::Bid => b"icn/bid/1",
             Self::Receipt => b"icn/receipt/1",
             Self::Invitation => b"icn/invitation/1",
+            Self::Possession => b"icn/possession/1",
         }
     }
 

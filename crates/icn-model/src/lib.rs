@@ -36,7 +36,7 @@ pub use event::{Event, EventKind, EventRecord};
 pub use fault::Fault;
 pub use federation::{
     Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
-    ParameterError, Parameters, Predecessor, Role, RoleKeys, SeatKind,
+    ParameterError, Parameters, Possession, Predecessor, Role, RoleKeys, SeatKind,
 };
 pub use job::{
     Bid, Exclusion, ExclusionReason, ExitStatus, JobId, JobLimits, JobSpec, Outcome, Receipt, Requirements,
@@ -49,9 +49,9 @@ pub use job_record::{
 pub use key::{Did, DidError, Domain, PublicKey, SecretKey, Signable, Signature, SignatureError, Signed};
 pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
 pub use records::{
-    AccountRecord, Approval, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, MemberRecord,
-    MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
-    Supply, Totals,
+    AccountRecord, Approval, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, KeyWish,
+    MemberRecord, MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord,
+    StandingRecord, Succession, Supply, Totals,
 };
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

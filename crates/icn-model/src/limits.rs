@@ -14,6 +14,8 @@ pub const MAX_SEATS: usize = 128;
 pub const MAX_MEMBERS_PER_COOPERATIVE: usize = 100_000;
 /// Officers' keys of one cooperative.
 pub const MAX_OFFICERS: usize = 16;
+/// Keys that a seat had before, and that are remembered.
+pub const MAX_FORMER_KEYS: usize = 8;
 /// Bytes of a name.
 pub const MAX_NAME_BYTES: usize = 64;
 /// Bytes of a free text inside an operation (a reason); longer text is a block.

@@ -1,7 +1,7 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
-    Bid, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec, Mana, Name, PublicKey, Receipt,
-    RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Time, Verdict,
+    Bid, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession, PublicKey,
+    Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Time, Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
     macros::content_id,
@@ -45,6 +45,19 @@ pub enum Action {
     Ready {},
     /// Give up the author's seat at the end of the epoch.
     Leave {},
+    /// Put other keys in place of those that act for the author: its officers' word, or the recovery key's; a seat
+    /// key may replace itself. The seat's key changes with an epoch, the others at once.
+    RotateKeys {
+        /// All keys, those that stay included.
+        keys: Box<RoleKeys>,
+        /// By the new seat key, if there is one.
+        possession: Option<Signed<Possession>>,
+    },
+    /// Put another key in place of a member's: its own word, or an officer's of its cooperative.
+    RotateMemberKey {
+        /// By the new key; says whose it is to be.
+        possession: Signed<Possession>,
+    },
     /// Enter a member by key; an officer's word.
     AddMember {
         /// Who enters.
@@ -115,6 +128,8 @@ impl Action {
             Self::Approve { .. } => "approve",
             Self::Ready {} => "ready",
             Self::Leave {} => "leave",
+            Self::RotateKeys { .. } => "rotate-keys",
+            Self::RotateMemberKey { .. } => "rotate-member-key",
             Self::AddMember { .. } => "add-member",
             Self::RemoveMember { .. } => "remove-member",
             Self::ShareMana { .. } => "share-mana",

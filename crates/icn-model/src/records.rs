@@ -146,6 +146,30 @@ pub struct Approval {
     pub keys: Vec<PublicKey>,
 }
 
+/// What one officer wants the keys of its cooperative to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeyWish {
+    /// The officer's key.
+    pub officer: PublicKey,
+    /// Hash of the canonical bytes of the [`RoleKeys`].
+    pub keys: Digest,
+}
+
+/// How the keys of a cooperative or witness follow each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Succession {
+    /// The seat's key from the next epoch on whose seats are not fixed yet.
+    pub next_seat: Option<PublicKey>,
+    /// Keys that the seat had, oldest first; at most [`MAX_FORMER_KEYS`](crate::limits::MAX_FORMER_KEYS).
+    pub former_seats: Vec<PublicKey>,
+    /// What its officers want, until enough of them want the same; one wish of each.
+    pub wishes: Vec<KeyWish>,
+}
+
 /// A cooperative or witness; keyed by its [`Did`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -167,6 +191,8 @@ pub struct SeatRecord {
     pub approvals: Vec<Approval>,
     /// Its own officers that want it to leave, until there are enough.
     pub leave: Vec<PublicKey>,
+    /// What its keys were and will be.
+    pub succession: Succession,
 }
 
 /// A seat in the set of an epoch.
@@ -198,7 +224,9 @@ pub struct EpochRecord {
 pub struct MemberRecord {
     /// Of which cooperative.
     pub cooperative: Did,
-    /// Since when, by block time.
+    /// The key that acts for it.
+    pub key: PublicKey,
+    /// Since when it is a member, by block time.
     pub since: Time,
 }
 

@@ -3,7 +3,7 @@
 //! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
 //! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
 //! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx).
-use crate::{Did, JobId, Mana, Role, Sequence, Time};
+use crate::{Did, JobId, Mana, PublicKey, Role, Sequence, Time};
 use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ refusals! {
         "Nothing to do; `icn-cli federation members` shows where it stands.";
     305 KeyInUse { did: Did } "key-in-use", "a key of this operation already acts for {did}",
         "A seat key belongs to one node only: two nodes with one key would be taken for a liar.",
-        "Make a new key for the new node (`icn-cli key new`).";
+        "Make a new key (`icn-cli key new`); one that a seat had before does not come back.";
     306 UnknownApplicant { applicant: Did } "unknown-applicant", "{applicant} has not applied",
         "There is no open application of this identity.",
         "`icn-cli federation members` lists applicants; the applicant must run `icn-cli federation join` first.";
@@ -138,6 +138,12 @@ refusals! {
         "{max} applications invited by {inviter} are open already",
         "Each cooperative can have a bounded number of applicants at once.",
         "Decide on the open applications, or wait until they lapse.";
+    316 KeysUnchanged {} "keys-unchanged", "these keys act already, or will with the next epoch",
+        "A rotation names what is to change.",
+        "Nothing to do; `icn-cli key roles` shows which keys act.";
+    317 NotPossessed { key: PublicKey } "not-possessed", "nothing shows that {key} is held by who is to have it",
+        "A new key of a seat or member signs for whom it is to act, so that nobody is given a key that nobody has.",
+        "Rotate with `icn-cli key rotate`, which signs with both keys.";
     401 InsufficientMana { available: Mana, needed: Mana } "insufficient-mana", "{available} available, {needed} needed",
         "The account has not enough spendable mana now; what is held or maturing does not count.",
         "Wait for regeneration, ask your cooperative to share, or offer less. `icn-cli mana balance` shows the parts.";

@@ -3,7 +3,7 @@ use crate::{changes::Changes, seats, state::State};
 use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError, HeadRecord,
-    Height, MetaRecord, RateRecord, SeatKind, SeatPhase, SeatRecord, Supply,
+    Height, MetaRecord, RateRecord, SeatKind, SeatPhase, SeatRecord, Succession, Supply,
 };
 
 impl State {
@@ -49,6 +49,7 @@ impl State {
                     since: genesis.created,
                     approvals: Vec::new(),
                     leave: Vec::new(),
+                    succession: Succession::default(),
                 },
             );
             // At most 128 grants of 2^50: far below the limit of supply.

@@ -50,13 +50,13 @@ pub(crate) const fn seat_due(seat: &SeatRecord) -> Option<Time> {
 #[derive(Default)]
 pub(crate) struct SeatIndex {
     pub(crate) due: DueIndex<Did>,
-    /// Seat keys of all that have not left.
+    /// Seat keys of all that have not left: those that act, those that will, and those that did.
     pub(crate) by_key: BTreeMap<PublicKey, Did>,
     /// For how many seats a key acts in any role, those that left included.
     pub(crate) acting: Counts<PublicKey>,
     /// Cooperatives that are seated and not leaving: those whose word counts.
     pub(crate) voters: BTreeSet<Did>,
-    /// Seats that change with the next epoch.
+    /// Seats that change with the next epoch, or whose key does.
     pub(crate) waiting: BTreeSet<Did>,
     /// Open applications by inviter.
     pub(crate) applications: Counts<Did>,
@@ -71,6 +71,13 @@ fn role_keys(seat: &SeatRecord) -> impl Iterator<Item = PublicKey> {
         .iter()
         .copied()
         .chain([keys.seat, keys.line, keys.recovery])
+}
+
+/// The keys of which none can be another seat's.
+fn seat_keys(seat: &SeatRecord) -> impl Iterator<Item = PublicKey> {
+    let succession = &seat.succession;
+    let former = succession.former_seats.iter().copied();
+    former.chain(succession.next_seat).chain([seat.keys.seat])
 }
 
 impl Index<Did, SeatRecord> for SeatIndex {
@@ -90,13 +97,18 @@ impl Index<Did, SeatRecord> for SeatIndex {
                 self.waiting.insert(*did);
             }
             SeatPhase::Seated {} => {
+                if seat.succession.next_seat.is_some() {
+                    self.waiting.insert(*did);
+                }
                 if seat.kind == SeatKind::Cooperative {
                     self.voters.insert(*did);
                 }
             }
         }
         self.occupied += 1;
-        self.by_key.insert(seat.keys.seat, *did);
+        for key in seat_keys(seat) {
+            self.by_key.insert(key, *did);
+        }
     }
 
     fn remove(&mut self, did: &Did, seat: &SeatRecord) {
@@ -115,11 +127,14 @@ impl Index<Did, SeatRecord> for SeatIndex {
                 self.waiting.remove(did);
             }
             SeatPhase::Seated {} => {
+                self.waiting.remove(did);
                 self.voters.remove(did);
             }
         }
         self.occupied -= 1;
-        self.by_key.remove(&seat.keys.seat);
+        for key in seat_keys(seat) {
+            self.by_key.remove(&key);
+        }
     }
 }
 
@@ -128,17 +143,21 @@ pub(crate) struct MemberIndex {
     /// (cooperative, member).
     pub(crate) of: BTreeSet<(Did, Did)>,
     pub(crate) count: Counts<Did>,
+    /// For how many members a key acts.
+    pub(crate) acting: Counts<PublicKey>,
 }
 
 impl Index<Did, MemberRecord> for MemberIndex {
     fn add(&mut self, did: &Did, member: &MemberRecord) {
         self.of.insert((member.cooperative, *did));
         self.count.add(member.cooperative);
+        self.acting.add(member.key);
     }
 
     fn remove(&mut self, did: &Did, member: &MemberRecord) {
         self.of.remove(&(member.cooperative, *did));
         self.count.remove(&member.cooperative);
+        self.acting.remove(&member.key);
     }
 }
 

@@ -59,6 +59,7 @@ mod members;
 mod membership;
 mod merkle;
 mod query;
+mod rotation;
 mod seats;
 mod sequence;
 mod standing;

@@ -22,7 +22,12 @@ impl Step<'_> {
             return Err(Refusal::TooManyMembers { max });
         }
         let since = self.context.time;
-        tables.members.set(member, MemberRecord { cooperative, since });
+        let record = MemberRecord {
+            cooperative,
+            key: member.first_key(),
+            since,
+        };
+        tables.members.set(member, record);
         let account = AccountRecord {
             touched: since,
             ..AccountRecord::default()
@@ -41,9 +46,12 @@ impl Step<'_> {
             return Err(Refusal::NotSeated {});
         }
         let known = self.state.tables.members.get(&member);
-        if known.is_none_or(|known| known.cooperative != cooperative) {
+        let Some(key) = known
+            .filter(|known| known.cooperative == cooperative)
+            .map(|known| known.key)
+        else {
             return Err(Refusal::UnknownMember { member });
-        }
+        };
         self.take_over_open_jobs(member, cooperative)?;
         let returned = self.with_account(member, |account| Ok(core::mem::take(&mut account.available)))?;
         self.with_account(cooperative, |account| {
@@ -52,7 +60,7 @@ impl Step<'_> {
         })?;
         self.state.tables.accounts.remove(&member);
         self.state.tables.members.remove(&member);
-        self.retire_key(member.first_key());
+        self.retire_key(key);
         self.events.push(Event::MemberRemoved {
             member,
             cooperative,

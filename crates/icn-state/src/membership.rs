@@ -6,7 +6,7 @@ use crate::step::Step;
 use alloc::vec::Vec;
 use icn_model::{
     Approval, Did, Event, Invitation, InvitationRecord, Millis, Name, Operation, PublicKey, Refusal, Role,
-    RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, limits,
+    RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, Succession, limits,
 };
 
 /// How long an application outlives its invitation, and an admission waits for the node to be ready.
@@ -24,7 +24,7 @@ fn officers_among(seat: &SeatRecord, votes: &[PublicKey]) -> usize {
     votes.iter().filter(|key| officers.contains(key)).count()
 }
 
-fn is_enough(seat: &SeatRecord, votes: &[PublicKey]) -> bool {
+pub(crate) fn is_enough(seat: &SeatRecord, votes: &[PublicKey]) -> bool {
     officers_among(seat, votes) >= usize::from(seat.keys.officers.threshold)
 }
 
@@ -59,6 +59,7 @@ impl Step<'_> {
             since: self.context.time,
             approvals: Vec::new(),
             leave: Vec::new(),
+            succession: Succession::default(),
         };
         self.state.tables.seats.set(applicant, seat);
         self.events.push(Event::Applied {

@@ -30,7 +30,7 @@ impl State {
         self.tables.seats.iter().filter(move |(_, seat)| waits(seat))
     }
 
-    /// Whose seat key `key` is.
+    /// Whose seat key `key` is, was lately, or will be.
     pub fn seat_of_key(&self, key: &PublicKey) -> Option<Did> {
         self.tables.seats.index().by_key.get(key).copied()
     }

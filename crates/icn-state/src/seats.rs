@@ -1,6 +1,6 @@
 //! What time does to seats: applications lapse, epochs turn, those long gone are forgotten.
 use crate::{state::State, step::Step};
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
     Did, EpochNumber, EpochRecord, Event, Millis, PublicKey, SeatEntry, SeatKind, SeatPhase, SeatRecord,
     SequenceRecord, limits,
@@ -27,7 +27,7 @@ pub(crate) fn next_seats(state: &State) -> Vec<SeatEntry> {
     let mut entries: Vec<_> = seats
         .map(|(did, seat)| SeatEntry {
             did: *did,
-            key: seat.keys.seat,
+            key: seat.succession.next_seat.unwrap_or(seat.keys.seat),
             kind: seat.kind,
         })
         .collect();
@@ -60,8 +60,8 @@ impl Step<'_> {
     }
 
     fn change_seats(&mut self, next: EpochNumber) {
-        let fixed: Vec<Did> = match self.state.seats(next) {
-            Some(seats) => seats.iter().map(|entry| entry.did).collect(),
+        let fixed: BTreeMap<Did, PublicKey> = match self.state.seats(next) {
+            Some(seats) => seats.iter().map(|entry| (entry.did, entry.key)).collect(),
             None => return,
         };
         let waiting: Vec<Did> = self.state.tables.seats.index().waiting.iter().copied().collect();
@@ -69,8 +69,11 @@ impl Step<'_> {
             let Some(seat) = self.state.tables.seats.get(&did) else {
                 continue;
             };
-            match (seat.phase, fixed.contains(&did)) {
-                (SeatPhase::Ready {}, true) => {
+            match (seat.phase, fixed.get(&did)) {
+                (SeatPhase::Seated {} | SeatPhase::Leaving {}, Some(key)) => {
+                    self.change_seat_key(did, *key, next);
+                }
+                (SeatPhase::Ready {}, Some(_)) => {
                     let kind = seat.kind;
                     self.set_phase(did, SeatPhase::Seated {});
                     self.events.push(Event::Seated {
@@ -81,7 +84,7 @@ impl Step<'_> {
                         self.open_account(did);
                     }
                 }
-                (SeatPhase::Leaving {}, false) => {
+                (SeatPhase::Leaving {}, None) => {
                     self.rest(did);
                     self.events.push(Event::Left {
                         seat: did,
@@ -177,8 +180,10 @@ impl Step<'_> {
             let had = self.with_account(member, |account| Ok(core::mem::take(&mut account.available)));
             self.burn(had.unwrap_or_default());
             self.state.tables.accounts.remove(&member);
-            self.state.tables.members.remove(&member);
-            self.retire_key(member.first_key());
+            if let Some(record) = self.state.tables.members.get(&member).copied() {
+                self.state.tables.members.remove(&member);
+                self.retire_key(record.key);
+            }
         }
         if self.state.members(&did).next().is_some() {
             return;
@@ -221,7 +226,7 @@ impl Step<'_> {
 
     fn forget_key(&mut self, key: PublicKey) {
         let tables = &mut self.state.tables;
-        let acts = tables.seats.index().acting.of(&key) > 0 || tables.members.contains(&Did::new(key));
+        let acts = tables.seats.index().acting.of(&key) > 0 || tables.members.index().acting.of(&key) > 0;
         match tables.sequences.get(&key) {
             Some(window) if acts => {
                 let window = SequenceRecord {

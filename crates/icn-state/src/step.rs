@@ -229,8 +229,8 @@ impl Step<'_> {
                 _ => not_authorised(Role::Officer),
             };
         }
-        if self.state.tables.members.contains(&author) {
-            return if operation.key == author.first_key() {
+        if let Some(member) = self.state.tables.members.get(&author) {
+            return if operation.key == member.key {
                 Ok(Author::Member)
             } else {
                 not_authorised(Role::Member)
@@ -253,6 +253,8 @@ impl Step<'_> {
             Action::Approve { applicant } => self.approve(operation, *applicant),
             Action::Ready {} => self.ready(operation),
             Action::Leave {} => self.leave(operation),
+            Action::RotateKeys { keys, possession } => self.rotate_keys(operation, keys, possession.as_ref()),
+            Action::RotateMemberKey { possession } => self.rotate_member_key(operation, possession),
             Action::AddMember { member } => self.add_member(operation, *member),
             Action::RemoveMember { member } => self.remove_member(operation, *member),
             Action::ShareMana { to, amount } => self.share_mana(operation, *to, *amount),

@@ -1,8 +1,8 @@
 //! Keys, identities, content ids and signatures, against published vectors where there are any.
 use crate::samples::{actions, bid, invitation, key, operation, receipt};
 use icn_model::{
-    Bid, Cid, CidError, Codec, Did, DidError, Digest, Domain, Invitation, JobId, PublicKey, Receipt,
-    SecretKey, Signable, Signature, Signed, SignedOperation, canonical,
+    Bid, Cid, CidError, Codec, Did, DidError, Digest, Domain, Invitation, JobId, Possession, PublicKey,
+    Receipt, SecretKey, Signable, Signature, Signed, SignedOperation, canonical,
 };
 
 fn hex(text: &str) -> [u8; 32] {
@@ -94,14 +94,16 @@ fn keys_that_prove_nothing_are_not_usable() {
     assert!(key(1).public().is_usable());
 }
 
+const DOMAINS: [Domain; 5] = [
+    Domain::Operation,
+    Domain::Bid,
+    Domain::Receipt,
+    Domain::Invitation,
+    Domain::Possession,
+];
+
 #[test]
 fn a_signature_holds_for_one_key_domain_and_message() {
-    const DOMAINS: [Domain; 4] = [
-        Domain::Operation,
-        Domain::Bid,
-        Domain::Receipt,
-        Domain::Invitation,
-    ];
     for domain in DOMAINS {
         let signature = key(1).sign(domain, b"message");
         for other in DOMAINS {
@@ -124,12 +126,6 @@ fn a_signature_holds_for_one_key_domain_and_message() {
 
 #[test]
 fn domains_cannot_run_into_messages() {
-    const DOMAINS: [Domain; 4] = [
-        Domain::Operation,
-        Domain::Bid,
-        Domain::Receipt,
-        Domain::Invitation,
-    ];
     let prefixes: Vec<Vec<u8>> = DOMAINS.iter().map(|domain| domain.separate(b"")).collect();
     for (at, prefix) in prefixes.iter().enumerate() {
         assert_eq!(usize::from(prefix[0]), prefix.len() - 1, "the length comes first");
@@ -141,9 +137,11 @@ fn domains_cannot_run_into_messages() {
     assert_eq!(Domain::Bid.separate(b"m"), b"\x09icn/bid/1m");
     assert_eq!(Domain::Receipt.separate(b"m"), b"\x0dicn/receipt/1m");
     assert_eq!(Domain::Invitation.separate(b"m"), b"\x10icn/invitation/1m");
+    assert_eq!(Domain::Possession.separate(b"m"), b"\x10icn/possession/1m");
     assert_eq!(<Bid as Signable>::DOMAIN, Domain::Bid);
     assert_eq!(<Receipt as Signable>::DOMAIN, Domain::Receipt);
     assert_eq!(<Invitation as Signable>::DOMAIN, Domain::Invitation);
+    assert_eq!(<Possession as Signable>::DOMAIN, Domain::Possession);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod jobs;
 mod laws;
 mod mana;
 mod membership;
+mod rotation;
 mod script;
 mod selection;
 mod sequences;

@@ -1,8 +1,8 @@
 //! A federation under test: one state, its store, its log, and everybody's keys.
 use icn_model::{
     Action, Bid, Checkpoint, Cid, Did, Digest, ExitStatus, Founder, Genesis, Height, Invitation, JobId,
-    JobLimits, JobSpec, Mana, Millis, Operation, Outcome, Parameters, PublicKey, Receipt, Refusal,
-    Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed, SignedOperation, Time,
+    JobLimits, JobSpec, Mana, Millis, Operation, Outcome, Parameters, Possession, PublicKey, Receipt,
+    Refusal, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed, SignedOperation, Time,
 };
 use icn_state::{BlockContext, BlockOutcome, State};
 use std::collections::BTreeMap;
@@ -215,6 +215,16 @@ impl World {
     }
 
     /// A job of one second that offers `max` whole mana.
+    /// That the key of `holder` is to act for `author`, by that key.
+    pub(crate) fn possession(&self, author: &str, holder: &str) -> Signed<Possession> {
+        let possession = Possession {
+            federation: self.state.federation(),
+            did: did(author),
+            key: key(holder).public(),
+        };
+        Signed::new(possession, &key(holder))
+    }
+
     pub(crate) fn spec(&self, max: u64) -> JobSpec {
         JobSpec {
             module: Cid::of_raw(b"module"),

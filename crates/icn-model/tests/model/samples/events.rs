@@ -58,6 +58,8 @@ fn refusals() -> Vec<Refusal> {
             inviter: did,
             max: 16,
         },
+        Refusal::KeysUnchanged {},
+        Refusal::NotPossessed { key: key(1).public() },
         Refusal::InsufficientMana {
             available: mana,
             needed: mana,
@@ -124,6 +126,19 @@ fn membership_events() -> Vec<Event> {
         Event::Left { seat, epoch },
         Event::ApplicationLapsed { applicant },
         Event::Forgotten { seat, burned: amount },
+        Event::KeysRotated {
+            seat,
+            next_seat: Some(key(3).public()),
+        },
+        Event::SeatKeyChanged {
+            seat,
+            key: key(3).public(),
+            epoch,
+        },
+        Event::MemberKeyRotated {
+            member,
+            key: key(3).public(),
+        },
         Event::MemberAdded { member, cooperative },
         Event::MemberRemoved {
             member,

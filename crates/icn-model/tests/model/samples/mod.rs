@@ -10,8 +10,8 @@ mod records;
 use icn_model::{
     Action, Bid, Block, BlockHeader, Checkpoint, Cid, Did, Digest, EpochNumber, Exclusion, ExclusionReason,
     ExitStatus, Founder, Genesis, Height, Invitation, JobId, JobLimits, JobSpec, Mana, NamedRoot, Operation,
-    Outcome, Parameters, Predecessor, Receipt, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed,
-    SignedOperation, Time, Verdict,
+    Outcome, Parameters, Possession, Predecessor, Receipt, Requirements, RoleKeys, SeatKind, SecretKey,
+    Sequence, Signed, SignedOperation, Time, Verdict,
     canonical::{self, DecodeError},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -164,6 +164,14 @@ pub(crate) fn invitation() -> Invitation {
     }
 }
 
+pub(crate) fn possession() -> Possession {
+    Possession {
+        federation: federation(),
+        did: did(1),
+        key: key(11).public(),
+    }
+}
+
 pub(crate) fn genesis() -> Genesis {
     let mut founders: Vec<_> = [1, 2]
         .map(|number| Founder {
@@ -202,6 +210,13 @@ pub(crate) fn actions() -> Vec<Action> {
         Action::Approve { applicant: did(9) },
         Action::Ready {},
         Action::Leave {},
+        Action::RotateKeys {
+            keys: Box::new(RoleKeys::single(key(11).public())),
+            possession: Some(Signed::new(possession(), &key(11))),
+        },
+        Action::RotateMemberKey {
+            possession: Signed::new(possession(), &key(11)),
+        },
         Action::AddMember { member: did(10) },
         Action::RemoveMember { member: did(10) },
         Action::ShareMana {
@@ -282,6 +297,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         sample("parameters devnet", &Parameters::devnet()),
         sample("invitation", &invitation()),
         sample("signed invitation", &Signed::new(invitation(), &key(1))),
+        sample("possession", &possession()),
+        sample("signed possession", &Signed::new(possession(), &key(11))),
         sample("job spec", &spec()),
         sample("bid", &bid()),
         sample("signed bid", &Signed::new(bid(), &key(2))),

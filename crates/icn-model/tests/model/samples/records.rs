@@ -3,9 +3,9 @@ use super::{Sample, cid, did, exits, key, sample, time};
 use icn_model::{
     AccountRecord, Approval, Assignment, Challenge, Delivery, Digest, EpochRecord, Exclusion,
     ExclusionReason, FederationRecord, HeadRecord, Height, Ineligible, InvitationRecord, JobPhase, JobRecord,
-    Juror, Mana, MemberRecord, MetaRecord, NamedRoot, PaidRecord, Parameters, RankedBid, Ranking, RateRecord,
-    RoleKeys, SeatEntry, SeatKind, SeatPhase, SeatRecord, SequenceRecord, StandingRecord, Supply, Totals,
-    Vote,
+    Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot, PaidRecord, Parameters, RankedBid, Ranking,
+    RateRecord, RoleKeys, SeatEntry, SeatKind, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
+    Succession, Supply, Totals, Vote,
 };
 
 fn seat(phase: SeatPhase) -> SeatRecord {
@@ -21,6 +21,14 @@ fn seat(phase: SeatPhase) -> SeatRecord {
             keys: vec![key(2).public()],
         }],
         leave: vec![key(1).public()],
+        succession: Succession {
+            next_seat: Some(key(3).public()),
+            former_seats: vec![key(4).public(), key(5).public()],
+            wishes: vec![KeyWish {
+                officer: key(1).public(),
+                keys: Digest::of(b"keys"),
+            }],
+        },
     }
 }
 
@@ -181,6 +189,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "member record",
             &MemberRecord {
                 cooperative: did(1),
+                key: key(3).public(),
                 since: time(3),
             },
         ),
