@@ -75,6 +75,13 @@ const OF_ROTATING_KEYS: &[ErrorKind] = &[
     ErrorKind::BodyTooLarge,
     ErrorKind::UnsupportedMediaType,
 ];
+/// The errors of rotating the node's own key.
+const OF_ROTATING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::NoFederation,
+    ErrorKind::CannotRotate,
+];
 /// The errors of pinning content.
 const OF_PINNING: &[ErrorKind] = &[
     ErrorKind::Unauthorised,
@@ -219,6 +226,30 @@ pub const ENDPOINTS: &[Endpoint] = &[
             Tag::Node,
             "Who the node is",
             &[ok(Body::json::<node::Identity>())],
+        )
+    },
+    Endpoint {
+        method: Method::Post,
+        scope: Scope::Admin,
+        details: "The node makes a key beside its own, encrypted as that is, and signs with both that it follows in \
+                  every role in which the old one may name its successor. The seat changes with the next epoch whose \
+                  seats are not fixed yet: then the node starts itself again with the new key. Asked again before, it \
+                  names the same key.",
+        query: Some(Query::of::<operations::WaitQuery>()),
+        errors: OF_ROTATING,
+        ..get(
+            "rotate_identity",
+            paths::IDENTITY_ROTATE,
+            Tag::Node,
+            "Put another key in the place of the node's own",
+            &[
+                ok(Body::json::<node::Rotation>()),
+                Answer {
+                    status: 202,
+                    meaning: "Handed in, and not final yet: ask for the operation",
+                    body: Body::json::<node::Rotation>(),
+                },
+            ],
         )
     },
     Endpoint {

@@ -185,6 +185,9 @@ api_errors! {
     935 422 ArchiveRefused { detail: String } "archive-refused", "{detail}",
         "The archive is damaged, incomplete, of another federation, or no backup. Nothing of it was used.",
         "Use another copy of the archive; the detail says what is wrong with this one.";
+    936 422 CannotRotate { detail: String } "cannot-rotate", "{detail}",
+        "The node cannot put another key in the place of its own, or could not come back with it.",
+        "The detail names what is in the way.";
 }
 
 impl std::error::Error for ApiError {}

@@ -1,5 +1,9 @@
 //! The node itself: alive, ready, what it is, how it fares.
-use icn_model::{Cid, Did, Digest, EpochNumber, Height, Mana, Millis, Name, PublicKey, SeatKind, Time};
+use crate::operations::OperationStatus;
+use icn_model::{
+    Cid, Did, Digest, EpochNumber, Height, Mana, Millis, Name, PublicKey, Role, RoleKeys, SeatKind,
+    Succession, Time,
+};
 use serde::{Deserialize, Serialize};
 
 /// Answer of [`crate::paths::HEALTH`].
@@ -259,10 +263,28 @@ pub struct StorageStatus {
 pub struct Identity {
     /// The node's identity.
     pub did: Did,
-    /// Its seat key.
+    /// The key that it runs with.
     pub key: PublicKey,
     /// The same key as libp2p's peer id.
     pub peer_id: String,
+    /// The keys that act for it by role; none if the log does not know it.
+    pub keys: Option<RoleKeys>,
+    /// What its keys were and will be; none if the log does not know it.
+    pub succession: Option<Succession>,
+}
+
+/// Answer of [`crate::paths::IDENTITY_ROTATE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Rotation {
+    /// The new key.
+    pub key: PublicKey,
+    /// The same key as libp2p's peer id.
+    pub peer_id: String,
+    /// The roles in which it follows the old one: the seat with the next epoch, the others at once.
+    pub roles: Vec<Role>,
+    /// Where the operation stands that says so.
+    pub operation: OperationStatus,
 }
 
 #[cfg(test)]

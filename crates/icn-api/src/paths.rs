@@ -22,6 +22,8 @@ pub const OPERATION_NEXT: &str = "/v1/operations/next";
 pub const OPERATION: &str = "/v1/operations/{id}";
 /// The node's identity.
 pub const IDENTITY: &str = "/v1/identity";
+/// Another key for the node.
+pub const IDENTITY_ROTATE: &str = "/v1/identity/rotate";
 /// The federation now.
 pub const FEDERATION: &str = "/v1/federation";
 /// How the federation began.

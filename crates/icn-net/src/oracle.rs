@@ -3,12 +3,20 @@ use crate::roster::Roster;
 use commonware_actor::Feedback;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{BlockedSubscription, Blocker, Manager, PeerSetSubscription, Provider, TrackedPeers};
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// Says who is admitted and who is blocked. Works before the network starts, and is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Oracle {
     pub(crate) roster: Arc<Roster>,
+}
+
+impl Oracle {
+    /// Says which key followed which at one node: where the former was reached, the latter is. Holds with the next
+    /// set that is tracked.
+    pub fn succeed(&self, successors: BTreeMap<PublicKey, PublicKey>) {
+        self.roster.succeed(successors);
+    }
 }
 
 impl Provider for Oracle {

@@ -35,6 +35,8 @@ pub(crate) struct View {
     /// Tracked, not blocked, not this node.
     pub(crate) admitted: BTreeMap<PublicKey, Role>,
     pub(crate) blocked: BTreeSet<PublicKey>,
+    /// Former keys of nodes, each with the one that followed.
+    pub(crate) successors: BTreeMap<PublicKey, PublicKey>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ struct State {
     sets: BTreeMap<u64, TrackedPeers<PublicKey>>,
     set_watchers: Vec<mpsc::UnboundedSender<PeerSetUpdate<PublicKey>>>,
     blocked: BTreeMap<PublicKey, Instant>,
+    successors: BTreeMap<PublicKey, PublicKey>,
     block_watchers: Vec<ring::Sender<Set<PublicKey>>>,
 }
 
@@ -87,6 +90,11 @@ impl Roster {
         drop(state);
         self.changed.notify_one();
         true
+    }
+
+    /// Replaces what is known of former keys. Acted on with the next set.
+    pub(crate) fn succeed(&self, successors: BTreeMap<PublicKey, PublicKey>) {
+        self.state.lock().successors = successors;
     }
 
     pub(crate) fn set(&self, index: u64) -> Option<TrackedPeers<PublicKey>> {
@@ -159,6 +167,7 @@ impl Roster {
         View {
             admitted,
             blocked: state.blocked.keys().cloned().collect(),
+            successors: state.successors.clone(),
         }
     }
 }

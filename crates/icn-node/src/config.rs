@@ -1,5 +1,6 @@
 //! Configuration in five layers: defaults, file, environment, command line, and what was changed at run
 //! time. Later layers win. An unknown key in any of them is an error that names it.
+use icn_api::keyfile::PASSPHRASE_VARIABLE;
 use icn_model::Did;
 use icn_store::MIN_POSTGRESQL_CONNECTIONS;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ mod storage;
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
 pub use layers::{Layered, Sources};
-pub use live::{ChangeError, Live};
+pub use live::{ChangeError, Listening, Live};
 pub use logging::{LogFormat, LogOutput, Logging};
 pub use network::Network;
 pub(crate) use secrets::text_of as secret_of;
@@ -92,7 +93,8 @@ pub struct Identity {
     pub key_passphrase_env: Option<String>,
     /// Make a key where there is none; counts only where `key_path` is absent. Default: true.
     pub generate_new_key: Option<bool>,
-    /// The DID that the key must be of; with another key the node does not start. Default: whatever the key says.
+    /// The DID that the key must act for; with another key the node does not start. Default: the one that begins with
+    /// the key, or that the node had when its key was rotated.
     pub node_did: Option<String>,
     /// What the cooperative is called when it founds or joins a federation. Default: from its identity.
     pub name: Option<icn_model::Name>,
@@ -102,6 +104,11 @@ impl Identity {
     /// The key's file.
     pub fn key_path(&self, data_dir: &Path) -> PathBuf {
         self.key_path.clone().unwrap_or_else(|| data_dir.join("node.key"))
+    }
+
+    /// The variable with the key's passphrase.
+    pub fn passphrase_variable(&self) -> &str {
+        self.key_passphrase_env.as_deref().unwrap_or(PASSPHRASE_VARIABLE)
     }
 }
 

@@ -2,7 +2,7 @@
 use crate::{
     config::{Config, Live, Sources},
     logging::Log,
-    service::{self, Founding, Prepared},
+    service::{self, Ended, Founding, Prepared},
 };
 use anyhow::ensure;
 use commonware_runtime::{Runner as _, tokio as runtime};
@@ -85,10 +85,22 @@ impl RuntimeContext {
     /// # Errors
     /// Why it did not start, or stopped.
     pub fn run(self) -> anyhow::Result<()> {
-        let settings = runtime::Config::default()
-            .with_worker_threads(WORKER_THREADS)
-            .with_storage_directory(self.prepared.journal_dir());
-        runtime::Runner::new(settings).start(|context| service::run(context, self.prepared))
+        let mut prepared = self.prepared;
+        loop {
+            let (live, log) = prepared.origin();
+            let settings = runtime::Config::default()
+                .with_worker_threads(WORKER_THREADS)
+                .with_storage_directory(prepared.journal_dir());
+            let ended = runtime::Runner::new(settings).start(|context| service::run(context, prepared))?;
+            match ended {
+                Ended::Stopped => return Ok(()),
+                Ended::Succeeded(bound) => {
+                    // What it was founded or invited with is kept in its data directory.
+                    prepared = service::prepare(live, Founding::default(), log)?;
+                    prepared.bind_again(bound);
+                }
+            }
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! The node's key: made at the first start, the same one ever after; encrypted if there is a passphrase for it.
+//! The node's key: made at the first start, the same one ever after; encrypted if there is a passphrase for it. How
+//! another one follows it is in `succession`.
 //!
 //! A node that is told where its key is never makes another one: a volume that is not mounted would turn it into
 //! somebody else.
 use crate::config::Identity;
-use icn_api::keyfile::{self, KeyFileError, PASSPHRASE_VARIABLE, Passphrase, PassphraseError};
+use icn_api::keyfile::{self, KeyFileError, Passphrase, PassphraseError};
 use icn_model::SecretKey;
 use std::{
     env,
@@ -70,6 +71,37 @@ pub enum IdentityError {
     },
 }
 
+/// Reads a key of the node. In production it has to be encrypted.
+///
+/// # Errors
+/// [`IdentityError`] if it cannot be read, or opened by the passphrase.
+pub(crate) fn open(
+    path: &Path,
+    variable: &str,
+    passphrase: Option<&Passphrase>,
+    is_production: bool,
+) -> Result<SecretKey, IdentityError> {
+    let shown = path.display();
+    let stored = keyfile::load(path)?;
+    if is_production && !stored.is_encrypted() {
+        return Err(IdentityError::Plain {
+            path: path.to_owned(),
+            variable: variable.to_owned(),
+        });
+    }
+    if passphrase.is_some() && !stored.is_encrypted() {
+        tracing::warn!(
+            path = %shown,
+            "the key is not encrypted, though there is a passphrase: icn-cli key export {shown} --to NEW"
+        );
+    }
+    let key = stored.open_with(passphrase, variable)?;
+    if let Some(mode) = keyfile::exposed_mode(path) {
+        tracing::warn!(path = %shown, "others can read the key (mode {mode:o}): chmod 600 {shown}");
+    }
+    Ok(key)
+}
+
 /// The node's key: the one that `settings` name, or that is in `data_dir`, or a new one that is kept there. In
 /// production it has to be encrypted.
 ///
@@ -90,34 +122,14 @@ fn load_or_create_with(
     look_up: impl Fn(&str) -> Option<OsString>,
 ) -> Result<SecretKey, IdentityError> {
     let path = settings.key_path(data_dir);
-    let variable = settings
-        .key_passphrase_env
-        .as_deref()
-        .unwrap_or(PASSPHRASE_VARIABLE);
+    let variable = settings.passphrase_variable();
     let passphrase = Passphrase::from_variables(variable, look_up)?;
     let shown = path.display();
     if settings.key_path.is_some() && settings.generate_new_key == Some(true) {
         tracing::info!(path = %shown, "identity.generate_new_key does not count, for identity.key_path names a key");
     }
     if path.exists() {
-        let stored = keyfile::load(&path)?;
-        if is_production && !stored.is_encrypted() {
-            return Err(IdentityError::Plain {
-                path,
-                variable: variable.to_owned(),
-            });
-        }
-        if passphrase.is_some() && !stored.is_encrypted() {
-            tracing::warn!(
-                path = %shown,
-                "the key is not encrypted, though there is a passphrase: icn-cli key export {shown} --to NEW"
-            );
-        }
-        let key = stored.open_with(passphrase.as_ref(), variable)?;
-        if let Some(mode) = keyfile::exposed_mode(&path) {
-            tracing::warn!(path = %shown, "others can read the key (mode {mode:o}): chmod 600 {shown}");
-        }
-        return Ok(key);
+        return open(&path, variable, passphrase.as_ref(), is_production);
     }
     if settings.key_path.is_some() {
         return Err(IdentityError::Missing { path });
@@ -147,6 +159,7 @@ fn load_or_create_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use icn_api::keyfile::PASSPHRASE_VARIABLE;
     use std::fs;
 
     /// Starts with the passphrase `word` in `variable`, if there is one.

@@ -24,6 +24,7 @@ pub mod migrate;
 mod network;
 mod reload;
 pub mod service;
+mod succession;
 pub mod templates;
 
 pub use builder::{RuntimeConfigBuilder, Template, WriteError};

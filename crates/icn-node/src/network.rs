@@ -5,14 +5,13 @@ use crate::{
     listen,
 };
 use anyhow::ensure;
-use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Manager as _, TrackedPeers};
 use commonware_runtime::{Clock, Metrics, Quota, Spawner};
-use commonware_utils::{NZU32, NZUsize, ordered::Set};
+use commonware_utils::{NZU32, NZUsize};
 use icn_model::SecretKey;
 use icn_net::{Class, Network, NetworkStatus, Oracle, StartError, Validator, Verdict};
 use icn_protocol::{
-    environment::{self, Connections},
+    environment::{self, Admission, Connections},
     gossip, market,
 };
 use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -138,9 +137,10 @@ where
 
     let mut manager = oracle.clone();
     let mut set = 0;
-    let admit = move |seats: Set<PublicKey>, followers: Set<PublicKey>| {
+    let admit = move |admission: Admission| {
         set += 1;
-        manager.track(set, TrackedPeers::new(seats, followers));
+        manager.succeed(admission.successors);
+        manager.track(set, TrackedPeers::new(admission.seats, admission.followers));
     };
     let connections = Connections {
         votes,

@@ -15,6 +15,7 @@ use crate::{
     logging::Log,
     network,
     reload::Reloads,
+    succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
 use commonware_cryptography::Signer as _;
@@ -53,7 +54,7 @@ pub struct Prepared {
     logging: Log,
     data_dir: PathBuf,
     key: SecretKey,
-    did: Did,
+    keys: KeyRing,
     founder: Founder,
     /// None while the node waits for an invitation.
     membership: Option<Membership>,
@@ -84,7 +85,8 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
     }
     let is_production = config.runtime.environment == config::Environment::Production;
     let key = identity::load_or_create(&config.identity, &data_dir, is_production)?;
-    let did = Did::new(key.public());
+    let keys = KeyRing::of(&config, &data_dir, &key)?;
+    let did = keys.did();
     let name = match &config.identity.name {
         Some(name) => name.clone(),
         None => format!("cooperative {}", did.short()).parse::<Name>()?,
@@ -98,7 +100,7 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
         && *expected != did.to_string()
     {
         bail!(
-            "identity.node_did is {expected}, and the key is that of {did}: put the right key in place, or take \
+            "identity.node_did is {expected}, and this is the node of {did}: put the right key in place, or take \
              node_did out"
         );
     }
@@ -113,7 +115,7 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
         logging,
         data_dir,
         key,
-        did,
+        keys,
         founder,
         membership,
         api_key,
@@ -124,7 +126,19 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
 impl Prepared {
     /// Whose node it is.
     pub const fn did(&self) -> Did {
-        self.did
+        self.keys.did()
+    }
+
+    /// What is needed to start again.
+    pub(crate) fn origin(&self) -> (Live, Log) {
+        (self.live.clone(), self.logging.clone())
+    }
+
+    /// To listen where the node listened before.
+    pub(crate) fn bind_again(&mut self, bound: Bound) {
+        self.config.network.http_listen_addr = Some(bound.http);
+        self.config.network.p2p_listen_addr = bound.p2p.or(self.config.network.p2p_listen_addr.take());
+        self.config.monitoring.metrics_bind_addr = bound.metrics.or(self.config.monitoring.metrics_bind_addr);
     }
 
     /// Where consensus keeps its votes and blocks.
@@ -153,27 +167,44 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
     Ok(icn_api::keyfile::generate()?.public().to_string())
 }
 
-/// Runs the node until it is told to stop, or cannot go on.
+/// Where a node listens.
+pub(crate) struct Bound {
+    http: SocketAddr,
+    p2p: Option<String>,
+    metrics: Option<SocketAddr>,
+}
+
+/// How a node came to its end.
+pub(crate) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// Its seat has another key, with which it has to start again, in the same place.
+    Succeeded(Bound),
+}
+
+/// Runs the node until it is told to stop, or cannot go on as it is.
 ///
 /// # Errors
 /// Why it did not start, or stopped.
-pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
+pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<Ended> {
     let Prepared {
         config,
         live,
         logging,
         data_dir,
         key,
-        did,
+        keys,
         founder,
         membership,
         api_key,
         _scratch,
     } = prepared;
+    let did = keys.did();
     let mut signals = Signals::new()?;
     let hangup = unix::signal(unix::SignalKind::hangup())?;
     let location = config.storage.location()?;
     let store = open_store(&location)?;
+    let key = keys.in_force(&store, key)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let engine = sandbox.engine_profile().to_owned();
     let listener = listen::for_http(&config).await?;
@@ -235,7 +266,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
                 invited = waiting::serve(&listener, front.clone(), waiting) => {
                     invited.context("the interface ended before an invitation came")?
                 }
-                () = signals.recv() => return Ok(()),
+                () = signals.recv() => return Ok(Ended::Stopped),
             }
         }
     };
@@ -245,7 +276,7 @@ pub async fn run(context: Context, prepared: Prepared) -> anyhow::Result<()> {
         logging,
         data_dir,
         key,
-        did,
+        keys,
         location,
         http_address,
         url,
@@ -273,7 +304,7 @@ struct Place {
     logging: Log,
     data_dir: PathBuf,
     key: SecretKey,
-    did: Did,
+    keys: KeyRing,
     location: Location,
     http_address: SocketAddr,
     url: String,
@@ -288,19 +319,20 @@ async fn run_in_federation(
     sandbox: Sandbox,
     (listener, front): (TcpListener, Arc<Front>),
     mut signals: Signals,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ended> {
     let Place {
         config,
         live,
         logging,
         data_dir,
         key,
-        did,
+        keys,
         location,
         http_address,
         url,
         engine,
     } = place;
+    let did = keys.did();
     let genesis = membership.genesis.clone();
     let network_config = network::configured(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
@@ -325,7 +357,7 @@ async fn run_in_federation(
     )
     .await?;
 
-    live.on_change({
+    let _listening = live.on_change({
         let market = node.market().clone();
         move |config| {
             logging.follow(config);
@@ -361,6 +393,7 @@ async fn run_in_federation(
         genesis: genesis.clone(),
         did,
         key: key.public(),
+        keys,
         applies,
         engine,
         location,
@@ -394,7 +427,15 @@ async fn run_in_federation(
     )?;
 
     let result = tokio::select! {
-        () = signals.recv() => Ok(()),
+        () = signals.recv() => Ok(Ended::Stopped),
+        key = node.succeeded() => {
+            tracing::info!(%key, "the seat of this node has its new key: starting again");
+            Ok(Ended::Succeeded(Bound {
+                http: http_address,
+                p2p: started.listen.first().map(ToString::to_string),
+                metrics: metrics_address,
+            }))
+        }
         ended = log => {
             let error = match ended {
                 Ok(Ok(())) => anyhow::anyhow!("the log ended"),

@@ -38,8 +38,19 @@ pub type Channel<N> = (<N as Network>::Sender, <N as Network>::Receiver);
 /// Both ends of a topic.
 pub type Topic<N> = (<N as Network>::TopicSender, <N as Network>::TopicReceiver);
 
-/// Tells the network whom to admit to the seats' channels: seats, and who follows the log without one.
-pub type Admit = Box<dyn FnMut(Set<PublicKey>, Set<PublicKey>) + Send>;
+/// Whom the network is to admit to the seats' channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Seats of recent, current and coming epochs.
+    pub seats: Set<PublicKey>,
+    /// Who follows the log without a seat: applicants, and nodes that slept through the rotation of their key.
+    pub followers: Set<PublicKey>,
+    /// Which key followed which at one node: where the former was reached, the latter is.
+    pub successors: BTreeMap<PublicKey, PublicKey>,
+}
+
+/// Tells the network whom to admit.
+pub type Admit = Box<dyn FnMut(Admission) + Send>;
 
 /// A node's connections.
 pub struct Connections<N: Network> {

@@ -6,7 +6,7 @@ use crate::{
     anchor::Anchor,
     application::Application,
     block::LogBlock,
-    environment::{Admit, Channel, Network, Runtime},
+    environment::{Admission, Admit, Channel, Network, Runtime},
     evidence::{Evidence, Reports, Witness},
     keys,
     ledger::{Ledger, LedgerError},
@@ -36,7 +36,8 @@ use commonware_utils::{
     Acknowledgement as _, NZDuration, NZU16, NZUsize, channel::mpsc, ordered::Set, vec::NonEmptyVec,
 };
 use icn_model::{EpochNumber, Genesis, Parameters, SeatPhase};
-use std::{num::NonZeroU64, time::Duration};
+use icn_state::State;
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
@@ -105,7 +106,7 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     evidence: Evidence,
     blocker: N::Blocker,
     admit: Admit,
-    admitted: Option<(Set<PublicKey>, Set<PublicKey>)>,
+    admitted: Option<Admission>,
     /// The epoch from which on this node may vote.
     votes_from: Epoch,
     /// Where a restored log goes on from.
@@ -170,10 +171,13 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     } = lanes;
     // Marshal talks to seats from its start on, so the first ones are admitted before it.
     let first = seat_keys(&ledger, Epoch::zero()).unwrap_or_default();
-    admit(first.clone(), Set::default());
+    admit(Admission {
+        seats: first.clone(),
+        ..Admission::default()
+    });
     schemes.add(Epoch::zero(), &first, true);
     // Marshal needs the schemes of whatever it still has to sync.
-    let current = ledger.read(icn_state::State::epoch).get();
+    let current = ledger.read(State::epoch).get();
     for epoch in (current.saturating_sub(8)..=current + 1).map(Epoch::new) {
         if let Some(seats) = seat_keys(&ledger, epoch) {
             schemes.add(epoch, &seats, config.may_vote);
@@ -350,7 +354,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         acknowledgements
             .into_iter()
             .for_each(|acknowledgement| acknowledgement.acknowledge());
-        self.admit_applicants(epoch);
+        self.admit_peers(epoch);
         Ok(ends.map(|floor| (epoch.next(), floor)))
     }
 
@@ -364,24 +368,30 @@ impl<E: Runtime, N: Network> Log<E, N> {
         }
     }
 
-    /// Admits the seats of recent and coming epochs, and whoever has been admitted and syncs.
-    fn admit_applicants(&mut self, epoch: Epoch) {
+    /// Admits the seats of recent and coming epochs, whoever has been admitted and syncs, and the former keys of
+    /// seats, since who slept through its rotation still has the old one.
+    fn admit_peers(&mut self, epoch: Epoch) {
         let recent = epoch.get().saturating_sub(EPOCHS_ADMITTED)..=epoch.get() + 1;
         let seats = recent.filter_map(|epoch| seat_keys(&self.ledger, Epoch::new(epoch)));
         let seats = Set::from_iter_dedup(seats.flat_map(|set| set.iter().cloned().collect::<Vec<_>>()));
-        let following = self.ledger.read(|state| {
-            let admitted = state
+        let (syncing, successors) = self.ledger.read(|state| {
+            let syncing = state
                 .applicants()
                 .filter(|(_, seat)| matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {}));
-            admitted
+            let syncing: Vec<_> = syncing
                 .filter_map(|(_, seat)| keys::public(&seat.keys.seat))
-                .collect::<Vec<_>>()
+                .collect();
+            (syncing, successors(state))
         });
-        let following =
-            Set::from_iter_dedup(following.into_iter().filter(|key| seats.position(key).is_none()));
-        let now = (seats, following);
+        let followers = syncing.into_iter().chain(successors.keys().cloned());
+        let followers = Set::from_iter_dedup(followers.filter(|key| seats.position(key).is_none()));
+        let now = Admission {
+            seats,
+            followers,
+            successors,
+        };
         if self.admitted.as_ref() != Some(&now) {
-            (self.admit)(now.0.clone(), now.1.clone());
+            (self.admit)(now.clone());
             self.admitted = Some(now);
         }
     }
@@ -416,7 +426,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         floor: sha256::Digest,
         subchannels: &mut Subchannels<N>,
     ) -> Option<Handle<()>> {
-        self.admit_applicants(epoch);
+        self.admit_peers(epoch);
         self.forget_votes(epoch).await;
         let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
         let scheme = self.schemes.add(epoch, &seats, epoch >= self.votes_from);
@@ -482,6 +492,18 @@ fn opened<T>(registered: Result<T, mux::Error>) -> Option<T> {
 
 fn seat_keys(ledger: &Ledger, epoch: Epoch) -> Option<Set<PublicKey>> {
     ledger.seat_keys(EpochNumber::new(epoch.get()))
+}
+
+/// Every key that a seat had and is remembered, with the one that it has.
+fn successors(state: &State) -> BTreeMap<PublicKey, PublicKey> {
+    let seats = state.seat_records().filter(|(_, seat)| seat.phase.is_seated());
+    seats
+        .filter_map(|(_, seat)| Some((keys::public(&seat.keys.seat)?, &seat.succession.former_seats)))
+        .flat_map(|(now, former)| {
+            let former = former.iter().filter_map(keys::public);
+            former.map(move |former| (former, now.clone()))
+        })
+        .collect()
 }
 
 fn model_height(height: Height) -> icn_model::Height {

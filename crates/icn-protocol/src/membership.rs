@@ -1,10 +1,17 @@
-//! What a node does for its own seat: it applies with its invitation, and says when it is ready.
-use crate::{author::Author, environment::Runtime, ledger::Ledger, time::now};
+//! What a node does for its own seat: it applies with its invitation, says when it is ready, and makes way for the
+//! next key.
+use crate::{
+    author::Author,
+    environment::Runtime,
+    ledger::{Ledger, LedgerError, decode},
+    time::now,
+};
 use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Action, Millis, OperationId, SeatPhase};
+use icn_model::{Action, Did, Millis, OperationId, PublicKey, SeatPhase, SeatRecord};
+use icn_store::{Reader as _, Store, Table};
 use std::time::Duration;
 
 /// A node whose log's last block is not older than this has caught up.
@@ -63,6 +70,39 @@ fn due(
         }
         Some(_) => None,
     }
+}
+
+/// Waits until this node's seat has another key than the one that it runs with, and says which. The node is of no use
+/// to its seat then, until it starts again with that key.
+pub async fn succeeded(ledger: &Ledger, author: &Author) -> PublicKey {
+    let mut progress = ledger.watch();
+    let own = author.key().public();
+    loop {
+        progress.borrow_and_update();
+        let successor = ledger.read(|state| {
+            let seat = state.seat_record(&author.did())?;
+            let former = &seat.succession.former_seats;
+            former.contains(&own).then_some(seat.keys.seat)
+        });
+        match successor {
+            Some(key) => return key,
+            // Nothing changes any more once the ledger is gone.
+            None if progress.changed().await.is_err() => std::future::pending().await,
+            None => {}
+        }
+    }
+}
+
+/// The key that the seat of `did` has, by the state in a store; none if there is none.
+///
+/// # Errors
+/// If the store fails, or what it holds is damaged.
+pub fn seat_key(store: &Store, did: &Did) -> Result<Option<PublicKey>, LedgerError> {
+    let Some(bytes) = store.get(Table::State, &icn_state::seat_key(did))? else {
+        return Ok(None);
+    };
+    let seat: SeatRecord = decode("a seat", &bytes)?;
+    Ok(Some(seat.keys.seat))
 }
 
 fn is_waiting(ledger: &Ledger, id: &OperationId) -> bool {

@@ -26,7 +26,7 @@ use futures::{
     pin_mut,
 };
 use icn_model::{
-    Action, Did, Genesis, Height, OperationId, Refusal, SecretKey, SignedOperation, Time,
+    Action, Did, Genesis, Height, OperationId, PublicKey, Refusal, SecretKey, SignedOperation, Time,
     limits::MAX_OPERATION_BYTES,
 };
 use icn_store::Store;
@@ -217,6 +217,11 @@ impl Node {
     /// The node as an author.
     pub const fn author(&self) -> &Author {
         &self.author
+    }
+
+    /// Waits until this node's seat has another key, and says which.
+    pub async fn succeeded(&self) -> PublicKey {
+        membership::succeeded(&self.ledger, &self.author).await
     }
 
     /// The final block at `height`, if it is here.

@@ -120,7 +120,7 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
         bids: next(),
         peers: oracle.manager(),
         blocker: control,
-        admit: Box::new(|_, _| {}),
+        admit: Box::new(|_| {}),
     }
 }
 

@@ -301,7 +301,7 @@ impl Net {
             bids: next(),
             peers: self.oracle.manager(),
             blocker: self.oracle.control(self.keys[at].clone()),
-            admit: Box::new(|_, _| {}),
+            admit: Box::new(|_| {}),
         }
     }
 }

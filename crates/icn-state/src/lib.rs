@@ -72,5 +72,5 @@ pub use changes::{Change, Changes};
 pub use icn_model::Totals;
 pub use jobs::Weights;
 pub use merkle::MerkleTree;
-pub use state::{LoadError, State};
+pub use state::{LoadError, State, seat_key};
 pub use step::{BlockContext, BlockOutcome};

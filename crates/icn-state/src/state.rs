@@ -17,6 +17,8 @@ use icn_model::{
 
 /// Key of the head record: alone outside of what roots cover, since it holds them.
 pub(crate) const HEAD: u8 = 0x00;
+/// The table of seats, as it is numbered below.
+const SEATS: u8 = 0x11;
 const META: u8 = 0x01;
 const FEDERATION: u8 = 0x02;
 const MAX_SINGLE_RECORD_BYTES: usize = 64 << 10;
@@ -286,6 +288,11 @@ impl State {
     pub fn change_waits(&self) -> bool {
         !self.tables.seats.index().waiting.is_empty()
     }
+}
+
+/// Where the [`SeatRecord`] of `did` is stored, for who wants it without the rest of the state.
+pub fn seat_key(did: &Did) -> Vec<u8> {
+    crate::table::full_key(SEATS, did)
 }
 
 fn single<T: serde::Serialize + serde::de::DeserializeOwned>(

@@ -166,7 +166,7 @@ impl<K: Key, V: Serialize + DeserializeOwned, I: Index<K, V>> Table<K, V, I> {
 }
 
 /// A record's key in the store: the table's number, then the key.
-fn full_key<K: Key>(number: u8, key: &K) -> Vec<u8> {
+pub(crate) fn full_key<K: Key>(number: u8, key: &K) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + 2 * Digest::LEN);
     bytes.push(number);
     key.encode(&mut bytes);

@@ -15,7 +15,7 @@ use crate::{
     mana::{AccountView, Accounts, ManaQuery},
     mesh::{Blacklist, Executors, JobPage, JobView, JobWhy, JobsQuery},
     network::{Network, Peers},
-    node::{Health, Identity, Info, Ready, Status},
+    node::{Health, Identity, Info, Ready, Rotation, Status},
     operations::{NextOperation, NextQuery, OperationStatus, Submitted, WaitQuery},
     paths,
 };
@@ -488,6 +488,14 @@ impl Client {
     /// [`ClientError`]; the node answers 409 if the name is taken.
     pub fn make_key(&self, new: &NewKey) -> Result<MadeKey, ClientError> {
         self.post_once(paths::KEYS, new)
+    }
+
+    /// Puts another key in the place of the node's own.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 422 if it cannot, with the reason.
+    pub fn rotate_identity(&self) -> Result<Rotation, ClientError> {
+        self.json(&Request::post(paths::IDENTITY_ROTATE, "application/json", &[]))
     }
 
     /// Gives a key a new secret.

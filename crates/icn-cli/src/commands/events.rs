@@ -110,6 +110,21 @@ fn described(event: &Event, names: &Names) -> String {
         Event::Left { seat, epoch } => format!("{} has no seat from epoch {epoch} on", of(seat)),
         Event::ApplicationLapsed { applicant } => format!("the application of {} lapsed", of(applicant)),
         Event::Forgotten { seat, burned } => format!("{} is no longer known, {burned} burned", of(seat)),
+        Event::KeysRotated {
+            seat,
+            next_seat: None,
+        } => format!("other keys act for {}", of(seat)),
+        Event::KeysRotated {
+            seat,
+            next_seat: Some(key),
+        } => format!(
+            "other keys act for {}, and {key} has its seat with the next epoch",
+            of(seat)
+        ),
+        Event::SeatKeyChanged { seat, key, epoch } => {
+            format!("{key} has the seat of {} from epoch {epoch} on", of(seat))
+        }
+        Event::MemberKeyRotated { member, key } => format!("{key} acts for {}", of(member)),
         Event::MemberAdded { member, cooperative } => format!("{} entered {}", of(member), of(cooperative)),
         Event::MemberRemoved {
             member,

@@ -1,5 +1,5 @@
 //! When and where to dial: bootstrap addresses and tracked peers that are away, each with its own pause.
-use super::Actor;
+use super::{Actor, book::Source};
 use crate::{
     address::{self, Address},
     config::Config,
@@ -70,7 +70,7 @@ impl Backoff {
 #[derive(Debug)]
 struct Target {
     addr: Multiaddr,
-    /// From `/p2p/<peer id>`: nobody else may answer.
+    /// From `/p2p/<peer id>`: nobody else may answer but the key that followed that one.
     pinned: Option<PeerId>,
     /// Who is expected there: the pinned peer, or who answered last.
     peer: Option<PeerId>,
@@ -150,9 +150,10 @@ impl Actor {
 
     /// Dials tracked peers that are away, and asks the hash table for those that stay away.
     pub(super) fn dial_members(&mut self, now: Instant) {
-        let swarm = &self.swarm;
+        let (swarm, successors) = (&self.swarm, &self.successors);
         let due = |(id, member): (&PeerId, &mut super::Member)| {
-            (!swarm.is_connected(id) && member.backoff.take(now)).then_some(*id)
+            let followed = successors.get(id).is_some_and(|next| swarm.is_connected(next));
+            (!swarm.is_connected(id) && !followed && member.backoff.take(now)).then_some(*id)
         };
         let away: Vec<_> = self.members.iter_mut().filter_map(due).collect();
         for id in away {
@@ -222,10 +223,18 @@ impl Actor {
     fn on_wrong_key(&mut self, expected: PeerId, obtained: PeerId, address: &Multiaddr) {
         self.forget(expected, address);
         let (bare, _) = address::split(address);
+        let is_successor = self.successors.get(&expected) == Some(&obtained);
+        if is_successor && let Some(member) = self.members.get_mut(&obtained) {
+            member.book.add(Source::Proven, address);
+            member.backoff.reset(Instant::now());
+        }
         for target in self.targets.list.iter_mut().filter(|t| t.addr == bare) {
             if target.pinned.is_none() {
                 // The address has a new owner: ask who it is.
                 target.peer = None;
+            } else if target.pinned == Some(expected) && is_successor {
+                tracing::info!(%address, former = %expected, now = %obtained, "a bootstrap peer has another key");
+                (target.pinned, target.peer, target.impostor) = (Some(obtained), Some(obtained), None);
             } else if target.pinned == Some(expected) && target.impostor.replace(obtained) != Some(obtained) {
                 tracing::warn!(%address, %expected, %obtained, "bootstrap address answers with another key");
                 if let Ok(address) = Address::checked(bare.clone()) {

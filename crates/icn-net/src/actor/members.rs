@@ -63,6 +63,12 @@ impl Actor {
             .block(view.blocked.iter().map(identity::peer_id).collect());
         behaviour.streams.admit(ids);
 
+        self.successors = view
+            .successors
+            .iter()
+            .map(|(former, now)| (identity::peer_id(former), identity::peer_id(now)))
+            .collect();
+
         let now = Instant::now();
         let gone: Vec<PeerId> = self
             .members

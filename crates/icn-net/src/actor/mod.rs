@@ -67,6 +67,8 @@ pub(crate) struct Actor {
     /// Tracked peers, connected or not.
     members: HashMap<PeerId, Member>,
     targets: Targets,
+    /// Former keys of nodes, each with the one that followed.
+    successors: HashMap<PeerId, PeerId>,
     topics: Topics,
     providers: Providers,
     /// Listeners that have reported an address.
@@ -92,6 +94,7 @@ impl Actor {
             tasks: JoinSet::new(),
             members: HashMap::new(),
             targets,
+            successors: HashMap::new(),
             topics,
             providers: Providers::default(),
             bound: HashSet::new(),

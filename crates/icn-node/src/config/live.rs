@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 /// Keys whose changes hold at once; whoever uses them is told.
@@ -65,7 +65,11 @@ pub enum ChangeError {
 }
 
 /// Is told of a configuration whose values that change at once have changed.
-type Listener = Box<dyn Fn(&Config) + Send + Sync>;
+type Listener = dyn Fn(&Config) + Send + Sync;
+
+/// Keeps a listener of [`Live::on_change`].
+#[must_use = "the listener is forgotten with it"]
+pub struct Listening(#[expect(dead_code, reason = "held, not used")] Arc<Listener>);
 
 /// The configuration of a running node. Cheap to clone.
 #[derive(Clone)]
@@ -76,7 +80,7 @@ struct Inner {
     /// The run-time file, where it is not in the node's data directory.
     kept_in: OnceLock<PathBuf>,
     current: Mutex<Current>,
-    listeners: Mutex<Vec<Listener>>,
+    listeners: Mutex<Vec<Weak<Listener>>>,
 }
 
 struct Current {
@@ -107,9 +111,11 @@ impl Live {
         self.current().layered.config.clone()
     }
 
-    /// Calls `listener` whenever a value that changes at once has changed.
-    pub fn on_change(&self, listener: impl Fn(&Config) + Send + Sync + 'static) {
-        lock(&self.0.listeners).push(Box::new(listener));
+    /// Calls `listener` whenever a value that changes at once has changed, for as long as what this returns is kept.
+    pub fn on_change(&self, listener: impl Fn(&Config) + Send + Sync + 'static) -> Listening {
+        let listener: Arc<Listener> = Arc::new(listener);
+        lock(&self.0.listeners).push(Arc::downgrade(&listener));
+        Listening(listener)
     }
 
     /// Every value with where it comes from, in the order of the keys.
@@ -200,10 +206,14 @@ impl Live {
         }
         current.layered = layered;
         if !changed.at_once.is_empty() {
-            let listeners = lock(&self.0.listeners);
-            listeners
-                .iter()
-                .for_each(|listener| listener(&current.layered.config));
+            let mut listeners = lock(&self.0.listeners);
+            listeners.retain(|listener| {
+                let listens = listener.upgrade();
+                if let Some(listener) = &listens {
+                    listener(&current.layered.config);
+                }
+                listens.is_some()
+            });
         }
         Ok(changed)
     }
@@ -344,7 +354,8 @@ mod tests {
         let live_one = live(dir.path());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hears = heard.clone();
-        live_one.on_change(move |config| lock(&hears).push(config.mesh.blacklist_after_failures));
+        let _listening =
+            live_one.on_change(move |config| lock(&hears).push(config.mesh.blacklist_after_failures));
         let change = ConfigChange {
             set: [
                 ("mesh.blacklist_after_failures".to_owned(), json!(2)),

@@ -5,6 +5,7 @@ use crate::{
     backup::Backups,
     config::{Config, Live},
     dag::Dag,
+    succession::KeyRing,
 };
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
@@ -37,8 +38,10 @@ pub(crate) struct AppInner {
     pub(crate) did: Did,
     /// Whether it was invited and applies for a seat.
     pub(crate) applies: bool,
-    /// Its seat key.
+    /// The key that it runs with.
     pub(crate) key: PublicKey,
+    /// Where its keys are.
+    pub(crate) keys: KeyRing,
     /// Everything about its engine that results of jobs depend on.
     pub(crate) engine: String,
     /// Where the store is.

@@ -21,6 +21,7 @@ mod files;
 mod front;
 mod gate;
 mod health;
+mod identity;
 mod keys;
 mod mana;
 mod mesh;

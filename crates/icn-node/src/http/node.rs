@@ -9,7 +9,7 @@ use axum::{
 };
 use icn_api::{
     ApiError, OPENAPI_JSON,
-    node::{Health, Identity, Info, Ready, Status},
+    node::{Health, Info, Ready, Status},
 };
 
 /// Media type of the metrics.
@@ -43,16 +43,6 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
 /// `GET /info`
 pub(super) async fn info(State(app): State<App>) -> Json<Info> {
     Json(status::info(&app))
-}
-
-/// `GET /v1/identity`
-pub(super) async fn identity(State(app): State<App>) -> Json<Identity> {
-    let peer_id = app.inner.network.snapshot().peer_id;
-    Json(Identity {
-        did: app.inner.did,
-        key: app.inner.key,
-        peer_id,
-    })
 }
 
 /// `GET /metrics`

@@ -160,11 +160,15 @@ pub(super) async fn operation(
     Ok(Json(status.ok_or_else(unknown)?))
 }
 
-fn deadline(wait_ms: u64) -> Instant {
+pub(super) fn deadline(wait_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(wait_ms.min(MAX_WAIT_MS))
 }
 
-async fn wait_for(app: &App, id: OperationId, deadline: Instant) -> Result<Option<OperationStatus>, Failure> {
+pub(super) async fn wait_for(
+    app: &App,
+    id: OperationId,
+    deadline: Instant,
+) -> Result<Option<OperationStatus>, Failure> {
     let mut closing = app.front.closing.subscribe();
     let until = async {
         tokio::select! {

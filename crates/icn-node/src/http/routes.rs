@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, backups, blocks, config, events, federation, files, front::Front, gate, keys, mana,
-    mesh, network, node, operations, pins,
+    app::App, around, backups, blocks, config, events, federation, files, front::Front, gate, identity, keys,
+    mana, mesh, network, node, operations, pins,
 };
 use axum::{
     Router, middleware,
@@ -38,7 +38,8 @@ fn of_the_node() -> Vec<Route<App>> {
         read(paths::READY, get(node::ready)),
         read(paths::STATUS, get(node::status)),
         read(paths::INFO, get(node::info)),
-        read(paths::IDENTITY, get(node::identity)),
+        read(paths::IDENTITY, get(identity::identity)),
+        hand_in(paths::IDENTITY_ROTATE, post(identity::rotate)),
         read(paths::METRICS, get(node::metrics)),
         read(paths::OPENAPI, get(node::openapi)),
         read(paths::EVENTS, get(events::events)),

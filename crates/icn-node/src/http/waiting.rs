@@ -138,6 +138,8 @@ async fn identity(State(app): State<App>) -> Json<Identity> {
         ..
     } = app.waiting.info;
     Json(Identity {
+        keys: None,
+        succession: None,
         did,
         key,
         peer_id: peer_id.clone(),

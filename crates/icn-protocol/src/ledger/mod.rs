@@ -297,7 +297,10 @@ impl Ledger {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, LedgerError> {
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, LedgerError> {
     canonical::from_own_bytes(bytes, MAX_RECORD_BYTES).map_err(|error| LedgerError::Damaged {
         what,
         detail: error.to_string(),

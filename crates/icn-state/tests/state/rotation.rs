@@ -103,6 +103,8 @@ fn a_seat_key_replaces_itself_with_the_next_epoch() {
         by(&mut world, "s2", back),
         Err(Refusal::KeyInUse { did: did("A") })
     );
+    let stored = &world.store[&icn_state::seat_key(&did("A"))];
+    assert_eq!(*stored, icn_model::canonical::to_bytes(record(&world)));
     world.check_replay();
 }
 

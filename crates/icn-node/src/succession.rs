@@ -1,0 +1,238 @@
+//! How another key follows the node's own.
+//!
+//! The new key is made beside the old one (`node.key.next`), and the log says from which epoch on it has the seat.
+//! Until then the node runs with the old one. Which of the two it is, is read from the node's own state at each start,
+//! so a node that was stopped in between, or slept through the epoch, comes back with the right one.
+use crate::{
+    config::{Config, Environment, Identity},
+    files::{self, Readers},
+    identity,
+};
+use anyhow::{Context as _, bail};
+use icn_api::keyfile::{self, Passphrase, PassphraseError};
+use icn_model::{Did, PublicKey, Role, RoleKeys, SeatRecord, SecretKey};
+use icn_protocol::membership;
+use icn_store::Store;
+use serde::{Deserialize, Serialize};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+/// File in the data directory that says whose node it is, once that does not follow from its key any more.
+const IDENTITY_FILE: &str = "identity.json";
+/// Largest size of that file, bytes.
+const MAX_IDENTITY_BYTES: u64 = 4_096;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityFile {
+    did: Did,
+}
+
+/// Whose node it is, and where its keys are.
+#[derive(Clone)]
+pub(crate) struct KeyRing {
+    did: Did,
+    data_dir: PathBuf,
+    path: PathBuf,
+    variable: String,
+    is_production: bool,
+}
+
+impl KeyRing {
+    /// Of a node whose own key is `key`.
+    ///
+    /// # Errors
+    /// If what is kept of its identity cannot be read.
+    pub(crate) fn of(config: &Config, data_dir: &Path, key: &SecretKey) -> anyhow::Result<Self> {
+        let kept = kept_did(data_dir)?;
+        let settings: &Identity = &config.identity;
+        Ok(Self {
+            did: kept.unwrap_or_else(|| Did::new(key.public())),
+            data_dir: data_dir.to_owned(),
+            path: settings.key_path(data_dir),
+            variable: settings.passphrase_variable().to_owned(),
+            is_production: config.runtime.environment == Environment::Production,
+        })
+    }
+
+    /// Whose node it is.
+    pub(crate) const fn did(&self) -> Did {
+        self.did
+    }
+
+    fn next_path(&self) -> PathBuf {
+        beside(&self.path, "next")
+    }
+
+    fn passphrase(&self) -> Result<Option<Passphrase>, PassphraseError> {
+        Passphrase::from_variables(&self.variable, |name| env::var_os(name))
+    }
+
+    fn open(&self, path: &Path) -> anyhow::Result<SecretKey> {
+        let passphrase = self.passphrase()?;
+        let opened = identity::open(path, &self.variable, passphrase.as_ref(), self.is_production);
+        Ok(opened?)
+    }
+
+    /// The key with which the node has to run by the state in `store`: `current`, or the one that was to follow it,
+    /// which then takes its place for good.
+    ///
+    /// # Errors
+    /// If the seat has yet another key.
+    pub(crate) fn in_force(&self, store: &Store, current: SecretKey) -> anyhow::Result<SecretKey> {
+        let Some(seat) = membership::seat_key(store, &self.did)? else {
+            return Ok(current);
+        };
+        if seat == current.public() {
+            return Ok(current);
+        }
+        let next_path = self.next_path();
+        if next_path.exists() {
+            let next = self.open(&next_path)?;
+            if next.public() == seat {
+                self.take_over(&current)?;
+                tracing::info!(key = %seat, "the node goes on with its new key");
+                return Ok(next);
+            }
+        }
+        bail!(
+            "the seat of {} has the key {seat}, and the one in {} is {}: put the seat's key there",
+            self.did,
+            self.path.display(),
+            current.public()
+        )
+    }
+
+    /// Puts the next key in the place of the current one, which is kept under another name: it may still act in other
+    /// roles.
+    fn take_over(&self, current: &SecretKey) -> anyhow::Result<()> {
+        let text = current.public().to_string();
+        let former = beside(&self.path, &format!("former-{}", &text[text.len() - 8..]));
+        let bytes = std::fs::read(&self.path)?;
+        files::replace(&former, &bytes, Readers::Owner)
+            .and_then(|()| files::take_place(&self.next_path(), &self.path))
+            .with_context(|| format!("cannot put the next key in the place of {}", self.path.display()))
+    }
+
+    /// The key that is to follow `current`, made now if it was not before.
+    ///
+    /// # Errors
+    /// If it cannot be written, encrypted as the current one is.
+    pub(crate) fn next(&self) -> anyhow::Result<SecretKey> {
+        let path = self.next_path();
+        if path.exists() {
+            return self.open(&path);
+        }
+        let file = IdentityFile { did: self.did };
+        files::replace(
+            &self.data_dir.join(IDENTITY_FILE),
+            &serde_json::to_vec_pretty(&file)?,
+            Readers::Masked,
+        )?;
+        let key = keyfile::generate()?;
+        match self.passphrase()? {
+            Some(passphrase) if keyfile::load(&self.path)?.is_encrypted() => {
+                keyfile::write_new_encrypted(&path, &key, &passphrase)?;
+            }
+            _ => keyfile::write_new(&path, &key)?,
+        }
+        Ok(key)
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+/// Whose node the one of `data_dir` is, if that is kept there.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
+    let path = data_dir.join(IDENTITY_FILE);
+    let file = match std::fs::File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let kept: IdentityFile = serde_json::from_reader(io::Read::take(file, MAX_IDENTITY_BYTES))
+        .with_context(|| format!("{} is damaged", path.display()))?;
+    Ok(Some(kept.did))
+}
+
+/// The keys with `next` in every place of `old` that `old` may give away by itself, and the roles that these are.
+pub(crate) fn succeeding(seat: &SeatRecord, old: PublicKey, next: PublicKey) -> (RoleKeys, Vec<Role>) {
+    let keys = &seat.keys;
+    let speaks = keys.officers.threshold == 1 && keys.officers.keys.contains(&old);
+    let mut roles = Vec::new();
+    let mut follow = |role, key: &PublicKey, may: bool| {
+        let follows = *key == old && may;
+        if follows && !roles.contains(&role) {
+            roles.push(role);
+        }
+        if follows { next } else { *key }
+    };
+    let recovers = keys.recovery == old;
+    let mut all = keys.clone();
+    // The seat's key may be on its way to be another already.
+    all.seat = follow(Role::Seat, &old, true);
+    for officer in &mut all.officers.keys {
+        *officer = follow(Role::Officer, officer, speaks || recovers);
+    }
+    all.line = follow(Role::Line, &keys.line, speaks || recovers);
+    all.recovery = follow(Role::Recovery, &keys.recovery, recovers);
+    (all, roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icn_model::{Officers, SeatKind, SeatPhase, Succession, Time};
+
+    fn key(byte: u8) -> PublicKey {
+        SecretKey::from_seed(&[byte; 32]).public()
+    }
+
+    fn seat(keys: RoleKeys) -> SeatRecord {
+        SeatRecord {
+            kind: SeatKind::Cooperative,
+            name: "bakery".parse().unwrap(),
+            keys,
+            inviter: None,
+            phase: SeatPhase::Seated {},
+            since: Time::new(0),
+            approvals: Vec::new(),
+            leave: Vec::new(),
+            succession: Succession::default(),
+        }
+    }
+
+    #[test]
+    fn a_key_gives_away_what_it_may() {
+        let (old, next) = (key(1), key(2));
+        let single = seat(RoleKeys::single(old));
+        let all = vec![Role::Seat, Role::Officer, Role::Line, Role::Recovery];
+        assert_eq!(succeeding(&single, old, next), (RoleKeys::single(next), all));
+
+        let apart = RoleKeys {
+            seat: old,
+            officers: Officers {
+                threshold: 2,
+                keys: vec![old, key(3), key(4)],
+            },
+            line: old,
+            recovery: key(5),
+        };
+        let (keys, roles) = succeeding(&seat(apart.clone()), old, next);
+        assert_eq!(
+            roles,
+            [Role::Seat],
+            "one of two officers does not change the officers"
+        );
+        assert_eq!(keys, RoleKeys { seat: next, ..apart });
+    }
+}
