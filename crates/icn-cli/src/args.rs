@@ -47,7 +47,7 @@ pub(crate) struct Global {
         value_name = "FILE"
     )]
     pub(crate) profile: Option<PathBuf>,
-    /// The key file to sign with
+    /// The key to sign with: a file, or @NAME of the keystore
     #[arg(long = "key", global = true, env = "ICN_KEY", value_name = "FILE")]
     pub(crate) key_path: Option<PathBuf>,
     /// For whom to act, if not for the identity that begins with the key
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// Say what an error code means and what to do about it
     Explain(node::ExplainArgs),
-    /// Make, show and convert keys
+    /// Make, show, convert and rotate keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Make, list, rotate and revoke keys of the node's HTTP interface

@@ -10,6 +10,7 @@ mod devnet;
 mod failure;
 mod format;
 mod gather;
+mod keystore;
 mod output;
 mod parse;
 mod profile;

@@ -1,5 +1,5 @@
 //! Where the node is and as whom to act: options and environment first, then a profile.
-use crate::{args::Global, failure::Usage};
+use crate::{args::Global, failure::Usage, keystore};
 use anyhow::Context as _;
 use icn_api::Profile;
 use std::{
@@ -39,10 +39,16 @@ pub(crate) fn settings(global: &Global) -> anyhow::Result<Settings> {
     profile.ca_cert = global.ca_cert.clone().or(profile.ca_cert.take());
     profile.api_url = global.api_url.clone().or(profile.api_url.take());
     profile.api_key = global.api_key.clone().or(profile.api_key.take());
-    if global.key_path.is_some() {
-        profile.key_path.clone_from(&global.key_path);
-        // Another key begins another identity.
+    if let Some(key) = &global.key_path {
+        // Another key is another identity's: that which it began, unless the keystore knows better.
         profile.did = None;
+        profile.key_path = Some(match keystore::named(key)? {
+            Some(entry) => {
+                profile.did = entry.holder()?.map(|holder| holder.did);
+                entry.path
+            }
+            None => key.clone(),
+        });
     }
     profile.did = global.author.or(profile.did);
     Ok(settings)
@@ -50,13 +56,17 @@ pub(crate) fn settings(global: &Global) -> anyhow::Result<Settings> {
 
 fn defaults() -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(BESIDE_NODE)];
+    paths.extend(configuration_directory().map(|config| config.join(OF_USER)));
+    paths
+}
+
+/// Where the user keeps configuration.
+pub(crate) fn configuration_directory() -> Option<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    let config = env::var_os("XDG_CONFIG_HOME")
+    env::var_os("XDG_CONFIG_HOME")
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from)
-        .or_else(home);
-    paths.extend(config.map(|config| config.join(OF_USER)));
-    paths
+        .or_else(home)
 }
 
 fn first_of(paths: &[PathBuf]) -> anyhow::Result<Settings> {

@@ -14,6 +14,8 @@ pub const MAX_MESSAGE_BYTES: RangeInclusive<usize> = 1_024..=64 << 20;
 pub struct Config {
     /// Seed of the node's Ed25519 key, which is its peer id and its seat.
     pub key: [u8; 32],
+    /// Tells this process from any other with the same key: drawn at random at each start.
+    pub instance: u64,
     /// Separates federations: short hex of the genesis CID. Part of every protocol and topic name, so
     /// nodes of two federations that meet have nothing to say to each other. Letters, digits and `-`.
     pub federation: String,
@@ -82,9 +84,10 @@ impl Default for Timings {
 
 impl Config {
     /// Settings with defaults: listens on a free loopback port, knows nobody.
-    pub fn new(key: [u8; 32], federation: impl Into<String>) -> Self {
+    pub fn new(key: [u8; 32], instance: u64, federation: impl Into<String>) -> Self {
         Self {
             key,
+            instance,
             federation: federation.into(),
             listen: vec![Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))],
             announce: Vec::new(),
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn defaults_work_and_hide_the_key() {
-        let config = Config::new([42; 32], "3f9a");
+        let config = Config::new([42; 32], 1, "3f9a");
         assert_eq!(config.check(), Ok(()));
         assert!(!format!("{config:?}").contains("42, 42"));
     }
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn impossible_settings_are_named() {
         let says = |change: fn(&mut Config)| {
-            let mut config = Config::new([1; 32], "3f9a");
+            let mut config = Config::new([1; 32], 1, "3f9a");
             change(&mut config);
             config.check().unwrap_err().to_string()
         };

@@ -13,7 +13,7 @@
 //! # use commonware_utils::{NZU32, NZUsize};
 //! # use icn_net::{Class, Config, Network};
 //! tokio::Runner::new(tokio::Config::default()).start(|ctx| async move {
-//!     let mut config = Config::new([7; 32], "3f9a02c1");
+//!     let mut config = Config::new([7; 32], 1, "3f9a02c1");
 //!     config.bootstrap = vec!["/dns4/node.coop.example/tcp/7000".parse().expect("an address")];
 //!     let (mut network, _oracle) = Network::new(ctx.child("network"), config);
 //!     let quota = Quota::per_second(NZU32!(1_000));
@@ -52,7 +52,7 @@ pub use identity::{parse_peer_name, peer_name};
 pub use network::{Network, Running};
 pub use oracle::Oracle;
 pub use roster::{MAX_BLOCKED, Role, TRACKED_SETS};
-pub use status::{Direction, EVENT_BACKLOG, NetworkEvent, NetworkStatus, PeerInfo, Snapshot};
+pub use status::{Direction, EVENT_BACKLOG, NetworkEvent, NetworkStatus, PeerInfo, Presence, Snapshot};
 pub use topic::{
     MAX_GOSSIP_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, Publication, TopicReceiver, TopicSender,
     Validator, Verdict,

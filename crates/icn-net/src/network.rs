@@ -207,7 +207,7 @@ impl<E: Clock + Spawner + Metrics> Network<E> {
         let listen = actor.board().listen_addresses();
         let task = self
             .ctx
-            .spawn(|ctx| Box::pin(async move { actor.run(ctx.stopped()).await }));
+            .spawn(|ctx| Box::pin(async move { Box::pin(actor.run(ctx.stopped())).await }));
         Ok(Running { task, listen })
     }
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use commonware_cryptography::ed25519::PublicKey;
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -64,6 +65,15 @@ pub enum Direction {
     Outbound,
 }
 
+/// What the peers say of other processes with this node's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Who has looked and knows of none.
+    pub alone: BTreeSet<PublicKey>,
+    /// Whether there is one, by its own signature.
+    pub has_twin: bool,
+}
+
 /// Something that an operator may want to know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkEvent {
@@ -92,6 +102,13 @@ pub enum NetworkEvent {
         /// Peer id that answered.
         obtained: String,
     },
+    /// Another process runs with this node's key.
+    Twin,
+    /// Two processes run with a peer's key.
+    TwinsOf {
+        /// The peer.
+        peer: PublicKey,
+    },
     /// A new address was bound.
     Listening {
         /// The address.
@@ -110,6 +127,7 @@ pub enum NetworkEvent {
 #[derive(Clone, Debug)]
 pub struct NetworkStatus {
     snapshot: watch::Receiver<Snapshot>,
+    presence: watch::Receiver<Presence>,
     counters: Arc<Counters>,
     events: broadcast::Sender<NetworkEvent>,
 }
@@ -130,6 +148,11 @@ impl NetworkStatus {
         self.events.subscribe()
     }
 
+    /// What the peers say of other processes with this node's key, as it comes.
+    pub fn presence(&self) -> watch::Receiver<Presence> {
+        self.presence.clone()
+    }
+
     /// Waits until `holds` is true of the snapshot; returns that snapshot, or the last one if the
     /// network stops before. Round trips alone wake nobody.
     pub async fn wait_for(&mut self, holds: impl FnMut(&Snapshot) -> bool) -> Snapshot {
@@ -143,6 +166,7 @@ impl NetworkStatus {
 /// The writing end, owned by the swarm task.
 pub(crate) struct Board {
     snapshot: watch::Sender<Snapshot>,
+    presence: watch::Sender<Presence>,
     pub(crate) counters: Arc<Counters>,
     events: broadcast::Sender<NetworkEvent>,
 }
@@ -156,10 +180,12 @@ impl Board {
             announce,
             peers: Vec::new(),
         });
+        let (presence_sender, presence) = watch::channel(Presence::default());
         let counters = Arc::<Counters>::default();
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
         let board = Self {
             snapshot: sender,
+            presence: presence_sender,
             counters: counters.clone(),
             events: events.clone(),
         };
@@ -167,6 +193,7 @@ impl Board {
             board,
             NetworkStatus {
                 snapshot,
+                presence,
                 counters,
                 events,
             },
@@ -176,6 +203,18 @@ impl Board {
     pub(crate) fn emit(&self, event: NetworkEvent) {
         // An error means that nobody listens.
         let _ = self.events.send(event);
+    }
+
+    /// A peer knows of no other process with this node's key.
+    pub(crate) fn alone(&self, peer: PublicKey) {
+        self.presence
+            .send_if_modified(|presence| presence.alone.insert(peer));
+    }
+
+    /// There is one.
+    pub(crate) fn twin(&self) {
+        self.presence.send_modify(|presence| presence.has_twin = true);
+        self.emit(NetworkEvent::Twin);
     }
 
     pub(crate) fn connected(&self, info: PeerInfo) {

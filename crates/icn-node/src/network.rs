@@ -9,17 +9,21 @@ use commonware_p2p::{Manager as _, TrackedPeers};
 use commonware_runtime::{Clock, Metrics, Quota, Spawner};
 use commonware_utils::{NZU32, NZUsize};
 use icn_model::SecretKey;
-use icn_net::{Class, Network, NetworkStatus, Oracle, StartError, Validator, Verdict};
+use icn_net::{Class, Network, NetworkStatus, Oracle, Presence, StartError, Validator, Verdict};
 use icn_protocol::{
     environment::{self, Admission, Connections},
     gossip, market,
 };
 use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Characters of the genesis' id that tell federations apart on the network.
 const FEDERATION_TAG: usize = 16;
 /// Messages a second from one peer on one channel.
 const QUOTA: Quota = Quota::per_second(NZU32!(4_096));
+/// How long a starting node waits for the first peer to say whether its key is in use, and for more of them after it.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+const MORE_ANSWERS: Duration = Duration::from_secs(1);
 /// Arrivals that wait on a channel of small messages.
 const URGENT_BACKLOG: NonZeroUsize = NZUsize!(4_096);
 /// Arrivals that wait on a channel of blocks.
@@ -60,7 +64,7 @@ pub(crate) fn configured(
         .chars()
         .take(FEDERATION_TAG)
         .collect();
-    let mut network = icn_net::Config::new(key.seed(), tag);
+    let mut network = icn_net::Config::new(key.seed(), instance()?, tag);
     let timings = &mut network.timings;
     timings.dial_timeout = Duration::from_secs(config.network.connection_timeout);
     timings.redial_min = Duration::from_millis(config.network.retry_initial_delay_ms);
@@ -90,6 +94,36 @@ pub(crate) fn configured(
     network.mdns = config.network.mdns;
     network.agent = concat!("icn-node/", env!("CARGO_PKG_VERSION")).into();
     Ok(network)
+}
+
+/// A number that no other process has.
+fn instance() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Waits until enough of `others` seats have looked whether another process runs with this node's key. A node that
+/// reaches nobody goes on after a while: it orders nothing alone.
+///
+/// # Errors
+/// If there is one.
+pub(crate) async fn be_the_only_one(status: &NetworkStatus, others: usize) -> anyhow::Result<()> {
+    let mut presence = status.presence();
+    let enough = others.div_ceil(2);
+    let verdict = async {
+        let known = |presence: &Presence| presence.has_twin || !presence.alone.is_empty();
+        let _ = presence.wait_for(known).await;
+        let known = |presence: &Presence| presence.has_twin || presence.alone.len() >= enough;
+        let _ = timeout(MORE_ANSWERS, presence.wait_for(known)).await;
+    };
+    let _ = timeout(FIRST_ANSWER, verdict).await;
+    ensure!(
+        !status.presence().borrow().has_twin,
+        "another process runs with this node's key. Two nodes with one key contradict each other, and the others shut \
+         out both: stop the other one, or make a new identity for this one (another data directory)"
+    );
+    Ok(())
 }
 
 /// A started network.

@@ -337,6 +337,13 @@ async fn run_in_federation(
     let network_config = network::configured(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
     federation::tell_of_rules(&config, &genesis);
+    let others = genesis.founders.len() - 1 + usize::from(membership.application.is_some());
+    if others > 0 {
+        tokio::select! {
+            only = network::be_the_only_one(&started.status, others) => only?,
+            () = signals.recv() => return Ok(Ended::Stopped),
+        }
+    }
     let applies = membership.application.is_some();
     let node_config = NodeConfig {
         did,

@@ -30,7 +30,7 @@ pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> Op
 pub(crate) struct StoreDir {
     path: PathBuf,
     kind: BackendKind,
-    _lock: File,
+    lock: File,
 }
 
 /// What a backend calls its database inside the store's directory. The names are a stored format:
@@ -43,6 +43,14 @@ fn database_name(kind: BackendKind) -> Option<&'static str> {
         BackendKind::Sqlite => Some("sqlite"),
         BackendKind::Rocksdb => Some("rocksdb"),
         BackendKind::Memory | BackendKind::Postgresql => None,
+    }
+}
+
+impl Drop for StoreDir {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is just being started has a copy of it, and with it of
+        // the lock, until it runs its program. If it fails, the lock ends with the last copy.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -80,7 +88,7 @@ impl StoreDir {
         Ok(Self {
             path: path.to_owned(),
             kind,
-            _lock: lock,
+            lock,
         })
     }
 

@@ -304,10 +304,17 @@ fn roles(seat: Option<&SeatRecord>) -> Check {
         return Check::warn(
             "roles",
             "the seat key, on an online machine, also speaks for the cooperative",
-            "icn-cli key new officer.pem, kept offline, for the next federation that you found or join",
+            "icn-cli key new officer.pem, kept offline, then icn-cli key assign --officer KEY --recovery KEY",
         );
     }
-    Check::pass("roles", "officers have keys of their own")
+    if keys.recovery == keys.seat {
+        return Check::warn(
+            "roles",
+            "the seat key, on an online machine, can replace every other key",
+            "icn-cli key new recovery.pem, kept offline, then icn-cli key assign --recovery KEY",
+        );
+    }
+    Check::pass("roles", "officers and recovery have keys of their own")
 }
 
 fn disk(storage: &StorageStatus) -> Check {

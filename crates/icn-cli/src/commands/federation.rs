@@ -1,5 +1,8 @@
 //! Membership: invite, join, approve, leave, members.
-use super::found::{self, CreateArgs};
+use super::{
+    found::{self, CreateArgs},
+    rotate,
+};
 use crate::{
     args::Global,
     failure::Usage,
@@ -56,6 +59,13 @@ pub(crate) enum FederationCommand {
     AddMember {
         /// The member's identity
         member: Did,
+    },
+    /// Put another key in the place of one that a member has lost, as an officer
+    ///
+    /// The member makes a key and proves that it has it: icn-cli key prove @NEW --for DID > proof.json
+    ReplaceMemberKey {
+        /// The proof
+        proof: PathBuf,
     },
     /// Strike a member of your cooperative, as an officer; its mana returns
     RemoveMember {
@@ -122,6 +132,7 @@ pub(crate) fn run(global: &Global, output: &Output, command: FederationCommand) 
         FederationCommand::Leave { yes } => leave(&session()?, yes),
         FederationCommand::Members => members(&session()?),
         FederationCommand::AddMember { member } => act(&session()?, &Action::AddMember { member }, "entered"),
+        FederationCommand::ReplaceMemberKey { proof } => rotate::replace_member_key(&session()?, &proof),
         FederationCommand::RemoveMember { member } => {
             act(&session()?, &Action::RemoveMember { member }, "struck")
         }

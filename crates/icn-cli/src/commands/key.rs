@@ -1,9 +1,12 @@
-//! Keys on this machine. Nothing here talks to a node.
+//! Keys on this machine: files, and the keystore. What needs a node is in `rotate`.
 use crate::{
     args::Global,
+    commands::rotate::{self, AssignArgs, ProveArgs, RotateArgs},
     failure::Usage,
+    keystore::{self, Entry, Holder},
     output::Output,
     profile,
+    session::Session,
     table::Table,
     unlock::{self, Opened},
 };
@@ -18,12 +21,13 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// `key`
+/// `key`; every FILE may be @NAME, a key of the keystore
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key and write it to a new file that only you can read
     ///
-    /// The file is Ed25519 in PKCS#8 PEM. Unless it is encrypted, keep it where you keep secrets.
+    /// The file is Ed25519 in PKCS#8 PEM. Unless it is encrypted, keep it where you keep secrets. @NAME makes it in
+    /// your keystore, from where every command takes it by that name.
     New {
         /// The file; it must not exist yet
         file: PathBuf,
@@ -31,6 +35,23 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         encrypt: bool,
     },
+    /// List the keys of your keystore
+    Ls,
+    /// Put another key in the place of the node's own, or of a member's
+    ///
+    /// The node makes its new key itself, beside the old one and encrypted as that is; it follows in every role in
+    /// which the old one may name its successor, the seat with the next epoch. A member's new key is made here and acts
+    /// at once.
+    Rotate(RotateArgs),
+    /// Show which keys act for the node's cooperative
+    Roles,
+    /// Give the roles of a cooperative to other keys: signed by enough of its officers, or by the recovery key
+    ///
+    /// The seat's key is rotated (`key rotate`). Only the recovery key names another recovery key. Of several officers
+    /// each signs the same.
+    Assign(AssignArgs),
+    /// Print the proof that a new key is held, for an officer who puts it in the place of a lost one
+    Prove(ProveArgs),
     /// Show the public key and the identity that begins with it
     Show {
         /// The key file; the one to sign with if none is named
@@ -75,12 +96,21 @@ pub(crate) enum KeyCommand {
 }
 
 pub(crate) fn run(global: &Global, output: &Output, command: KeyCommand) -> anyhow::Result<()> {
+    let session = || Session::new(global, output);
     match command {
+        KeyCommand::Ls => list(output),
+        KeyCommand::Rotate(args) => rotate::rotate(&session()?, &args),
+        KeyCommand::Roles => rotate::roles(&session()?),
+        KeyCommand::Assign(args) => rotate::assign(&session()?, &args),
+        KeyCommand::Prove(args) => rotate::prove(&session()?, &args),
         KeyCommand::New { file, encrypt } => {
+            let entry = keystore::named(&file)?;
+            let file = place(entry.as_ref(), file)?;
             absent(&file)?;
             let passphrase = encrypt.then(|| unlock::for_new(&file, output)).transpose()?;
             let key = keyfile::generate()?;
             write(output, &file, &key, passphrase.as_ref())?;
+            keep(entry.as_ref(), &key)?;
             output.say("keep it safe, nobody else has it");
             show(output, &key, Some(&file))
         }
@@ -128,9 +158,11 @@ pub(crate) fn run(global: &Global, output: &Output, command: KeyCommand) -> anyh
                 Some(to) => (Some(file), to),
                 None => (from, file),
             };
+            let entry = keystore::named(&to)?;
+            let to = place(entry.as_ref(), to)?;
             absent(&to)?;
             let Opened { key, passphrase } = match from {
-                Some(from) => unlock::read(&from, output)?,
+                Some(from) => unlock::read(&keystore::path_of(&from)?, output)?,
                 None => from_stdin(output)?,
             };
             let passphrase = if encrypt {
@@ -139,9 +171,43 @@ pub(crate) fn run(global: &Global, output: &Output, command: KeyCommand) -> anyh
                 passphrase.filter(|_| !plain)
             };
             write(output, &to, &key, passphrase.as_ref())?;
+            keep(entry.as_ref(), &key)?;
             show(output, &key, Some(&to))
         }
     }
+}
+
+/// Where a new key is written.
+fn place(entry: Option<&Entry>, file: PathBuf) -> anyhow::Result<PathBuf> {
+    match entry {
+        Some(entry) => {
+            keystore::prepare()?;
+            Ok(entry.path.clone())
+        }
+        None => Ok(file),
+    }
+}
+
+/// Notes in the keystore whose key it is.
+fn keep(entry: Option<&Entry>, key: &SecretKey) -> anyhow::Result<()> {
+    let (key, did) = (key.public(), Did::new(key.public()));
+    entry.map_or(Ok(()), |entry| entry.keep(&Holder { did, key }))
+}
+
+fn list(output: &Output) -> anyhow::Result<()> {
+    let mut table = Table::new(["NAME", "IDENTITY", "KEY"]);
+    let mut data = Vec::new();
+    for entry in keystore::all()? {
+        let holder = entry.holder()?;
+        let unknown = || "?".to_owned();
+        table.row([
+            format!("@{}", entry.name),
+            holder.map_or_else(unknown, |holder| holder.did.to_string()),
+            holder.map_or_else(unknown, |holder| holder.key.to_string()),
+        ]);
+        data.push(json!({ "name": entry.name, "file": entry.path, "holder": holder }));
+    }
+    output.data(&data, |output| Ok(output.table(&table)?))
 }
 
 /// Refuses a file that is there before anybody is asked for anything; writing refuses it, too.
@@ -188,7 +254,7 @@ fn from_stdin(output: &Output) -> anyhow::Result<Opened> {
 fn named(global: &Global, file: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let default = || anyhow::Ok(profile::settings(global)?.profile.key_path);
     match file {
-        Some(file) => Ok(file),
+        Some(file) => keystore::path_of(&file),
         None => default()?.ok_or_else(|| Usage::new("no key file: name one, here or with --key").into()),
     }
 }

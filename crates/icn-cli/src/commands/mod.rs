@@ -15,6 +15,7 @@ pub(crate) mod mana;
 pub(crate) mod mesh;
 pub(crate) mod node;
 pub(crate) mod receipt;
+pub(crate) mod rotate;
 pub(crate) mod storage;
 
 use crate::{

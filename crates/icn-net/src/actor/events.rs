@@ -5,9 +5,9 @@ use super::{
 };
 use crate::{
     address::{self, Address},
-    behaviour::{BehaviourEvent, streams::StreamEvent},
+    behaviour::{BehaviourEvent, presence::PresenceEvent, streams::StreamEvent},
     identity,
-    status::{Direction, PeerInfo, clean_agent},
+    status::{Direction, NetworkEvent, PeerInfo, clean_agent},
 };
 use libp2p::{
     Multiaddr, PeerId,
@@ -96,6 +96,7 @@ impl Actor {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.on_identified(peer_id, info);
             }
+            BehaviourEvent::Presence(event) => self.on_presence(event),
             BehaviourEvent::Ping(ping::Event {
                 peer,
                 result: Ok(rtt),
@@ -118,6 +119,27 @@ impl Actor {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn on_presence(&self, event: PresenceEvent) {
+        let board = &self.shared.board;
+        match event {
+            PresenceEvent::Alone { peer } => {
+                if let Some(key) = identity::public_key(&peer) {
+                    board.alone(key);
+                }
+            }
+            PresenceEvent::Twin => {
+                tracing::error!("another process runs with this node's key: stop one of the two");
+                board.twin();
+            }
+            PresenceEvent::TwinsOf { peer } => {
+                tracing::warn!(%peer, "two processes run with the key of this peer");
+                if let Some(peer) = identity::public_key(&peer) {
+                    board.emit(NetworkEvent::TwinsOf { peer });
+                }
+            }
         }
     }
 

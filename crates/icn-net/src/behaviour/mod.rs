@@ -2,6 +2,7 @@
 pub(crate) mod gossip;
 pub(crate) mod guard;
 pub(crate) mod handler;
+pub(crate) mod presence;
 pub(crate) mod streams;
 
 use crate::{config::Config, discovery, error::StartError, topic::Topic};
@@ -13,6 +14,7 @@ use libp2p::{
     kad, mdns, ping,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
+use presence::Presence;
 use std::{collections::HashMap, time::Duration};
 use streams::{OpenRequest, Streams};
 use tokio::sync::mpsc;
@@ -32,6 +34,7 @@ const MDNS_TTL: Duration = Duration::from_secs(120);
 pub(crate) struct Behaviour {
     pub(crate) guard: Guard,
     pub(crate) streams: Streams,
+    pub(crate) presence: Presence,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) kad: kad::Behaviour<kad::store::MemoryStore>,
@@ -59,6 +62,7 @@ impl Behaviour {
                 max_per_ip: config.max_peers_per_ip,
             }),
             streams: Streams::new(&config.federation, config.timings.dial_timeout, open),
+            presence: Presence::new(&config.federation, keypair, config.instance),
             identify: identify::Behaviour::new(
                 // Addresses are kept by the swarm task, which forgets those that answer with a wrong key.
                 identify::Config::new("/icn/1".into(), keypair.public())

@@ -7,7 +7,15 @@ use icn_net::{
     Address, Class, Config, Discovery, Network, NetworkStatus, Oracle, Receiver, Sender, Snapshot,
     StartError, Timings, TopicReceiver, TopicSender, Verdict,
 };
-use std::{future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 
 /// Ends a test that waits for what does not come.
@@ -48,9 +56,15 @@ pub(crate) fn set(keys: &[u8]) -> Set<PublicKey> {
     Set::from_iter_dedup(keys.iter().map(|n| key(*n)))
 }
 
+/// Another number for each process of a test.
+fn next_instance() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Settings of node `n`, which knows those at `bootstrap`.
 pub(crate) fn config(n: u8, bootstrap: &[Address]) -> Config {
-    let mut config = Config::new([n; 32], FEDERATION);
+    let mut config = Config::new([n; 32], next_instance(), FEDERATION);
     config.bootstrap = bootstrap.to_vec();
     config.timings = Timings {
         silence: Duration::from_secs(4),

@@ -5,4 +5,5 @@ mod gossip;
 mod harness;
 mod limits;
 mod links;
+mod presence;
 mod providers;

@@ -1,204 +1,21 @@
 //! Federations of real processes, driven by the command line alone: kills, a cut, joining and leaving, a lying
-//! disk. `cargo xtask test` builds the node's binary beside this one first.
+//! disk, keys that follow each other. `cargo xtask test` builds the node's binary beside this one first.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
+mod harness;
+mod rotation;
+
+use harness::{CLI, Devnet, NOOP, SEATS, jobs, node_binary, run, until};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::{Mutex, MutexGuard},
+    process::{Child, Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tempfile::TempDir;
-
-const CLI: &str = env!("CARGO_BIN_EXE_icn-cli");
-const SEATS: [&str; 4] = ["bakery", "dairy", "mill", "orchard"];
-const NOOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../jobs/noop/module.wasm");
-/// One federation at a time: they measure how long healing takes, and share two cores.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn node_binary() -> PathBuf {
-    let path = Path::new(CLI).with_file_name("icn-node");
-    assert!(
-        path.exists(),
-        "{} is not built: cargo build -p icn-node (cargo xtask test does)",
-        path.display()
-    );
-    path
-}
-
-/// A devnet that is stopped when the test ends, however it ends.
-struct Devnet {
-    dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Devnet {
-    fn up(base_port: u16) -> Self {
-        node_binary();
-        let turn = ONE_AT_A_TIME
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let devnet = Self {
-            dir: TempDir::new().unwrap(),
-            _turn: turn,
-        };
-        devnet.devnet(&["up", "--base-port", &base_port.to_string()]);
-        devnet
-    }
-
-    fn devnet(&self, args: &[&str]) -> Output {
-        let mut all = vec!["devnet"];
-        all.extend_from_slice(args);
-        let dir = self.dir.path().to_str().unwrap();
-        all.extend_from_slice(&["--dir", dir]);
-        run(&all)
-    }
-
-    fn profile(&self, name: &str) -> String {
-        self.dir
-            .path()
-            .join(name)
-            .join("data/cli.toml")
-            .to_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    /// Runs a command as a cooperative, and reads what it prints.
-    fn ask(&self, name: &str, args: &[&str]) -> Value {
-        let mut all = vec!["--profile"];
-        let profile = self.profile(name);
-        all.extend_from_slice(&[&profile, "--json", "--quiet"]);
-        all.extend_from_slice(args);
-        let output = run(&all);
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    }
-
-    fn try_ask(&self, name: &str, args: &[&str]) -> Output {
-        let mut all = vec!["--profile".to_owned(), self.profile(name), "--json".into()];
-        all.extend(args.iter().map(|arg| (*arg).to_owned()));
-        Command::new(CLI).args(&all).output().unwrap()
-    }
-
-    fn height(&self, name: &str) -> u64 {
-        self.ask(name, &["status"])["log"]["height"].as_u64().unwrap()
-    }
-
-    fn state(&self) -> Value {
-        serde_json::from_slice(&std::fs::read(self.dir.path().join("devnet.json")).unwrap()).unwrap()
-    }
-
-    /// What devnet.json says of a node.
-    fn node(&self, name: &str) -> Value {
-        let state = self.state();
-        let nodes = state["nodes"].as_array().unwrap();
-        nodes.iter().find(|node| node["name"] == name).unwrap().clone()
-    }
-
-    fn pid(&self, name: &str) -> u32 {
-        u32::try_from(self.node(name)["process"]["pid"].as_u64().unwrap()).unwrap()
-    }
-
-    fn peer_address(&self, name: &str) -> String {
-        self.node(name)["p2p_address"].as_str().unwrap().to_owned()
-    }
-
-    fn signal(&self, name: &str, signal: &str) {
-        let pid = self.pid(name).to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    /// Ends a node in order, and waits for it.
-    fn stop(&self, name: &str) {
-        let pid = self.pid(name);
-        self.signal(name, "-TERM");
-        let process = PathBuf::from(format!("/proc/{pid}"));
-        until(Duration::from_secs(30), "the node stops", || !process.exists());
-    }
-
-    /// Every named node at one height with one root, and mana that reconciles between them.
-    fn agree(&self, names: &[&str]) {
-        let mut args = vec!["mana".to_owned(), "verify".into()];
-        for node in names.iter().map(|name| self.node(name)) {
-            let (key, url) = (
-                node["api_key"].as_str().unwrap(),
-                node["api_url"].as_str().unwrap(),
-            );
-            args.extend(["--node".into(), format!("{key}@{url}")]);
-        }
-        let args: Vec<_> = args.iter().map(String::as_str).collect();
-        until(
-            Duration::from_secs(30),
-            "the nodes have the same accounts",
-            || self.try_ask(names[0], &args).status.success(),
-        );
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for name in SEATS {
-                let log =
-                    std::fs::read_to_string(self.dir.path().join(name).join("node.log")).unwrap_or_default();
-                let tail: Vec<_> = log.lines().rev().take(15).collect();
-                eprintln!(
-                    "--- {name}\n{}",
-                    tail.into_iter().rev().collect::<Vec<_>>().join("\n")
-                );
-            }
-        }
-        let dir = self.dir.path().to_str().unwrap();
-        let _ = Command::new(CLI).args(["devnet", "down", "--dir", dir]).output();
-    }
-}
-
-fn run(args: &[&str]) -> Output {
-    let output = Command::new(CLI)
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "icn-cli {args:?}: {}\n{out}\n{err}",
-        output.status
-    );
-    output
-}
-
-fn until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
-        sleep(Duration::from_millis(200));
-    }
-}
-
-fn jobs(devnet: &Devnet, name: &str) -> Vec<(String, String)> {
-    let listed = devnet.ask(name, &["job", "ls", "--limit", "1000"]);
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let items = listed["items"].as_array().unwrap().clone();
-    items
-        .iter()
-        .map(|job| (text(&job["id"]), text(&job["state"])))
-        .collect()
-}
 
 #[test]
 fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {

@@ -1,0 +1,178 @@
+//! A node that gets another key while the federation works, and one that sleeps through it.
+use crate::harness::{CLI, Devnet, NOOP, SEATS, until};
+use serde_json::Value;
+use std::{path::PathBuf, process::Command, time::Duration};
+
+/// An epoch of a devnet has 100 blocks, which follow at once while a seat changes.
+const EPOCH: Duration = Duration::from_secs(60);
+
+fn online(devnet: &Devnet, name: &str) -> u64 {
+    devnet.ask(name, &["status"])["network"]["seats_online"]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+fn key_file(devnet: &Devnet, name: &str, end: &str) -> PathBuf {
+    devnet.dir.path().join(name).join(format!("node.key{end}"))
+}
+
+fn submit(devnet: &Devnet, name: &str) -> Value {
+    devnet.ask(name, &["job", "submit", NOOP, "--max-mana", "10", "--wait"])
+}
+
+#[test]
+fn a_seat_goes_on_with_another_key_and_one_that_slept_finds_its_turn() {
+    let devnet = Devnet::up(24_100);
+    let before = devnet.ask("bakery", &["key", "roles"]);
+    let (did, pid) = (before["did"].clone(), devnet.pid("bakery"));
+
+    // Everything that the one key did, the next one does.
+    let rotation = devnet.ask("bakery", &["key", "rotate", "--wait", "60"]);
+    assert_ne!(rotation["key"], before["key"]);
+    assert_eq!(rotation["roles"].as_array().unwrap().len(), 4, "{rotation}");
+    let after = devnet.ask("bakery", &["key", "roles"]);
+    assert_eq!((&after["did"], &after["key"]), (&did, &rotation["key"]));
+    assert_eq!(after["keys"]["seat"], rotation["key"]);
+    assert_eq!(after["keys"]["recovery"], rotation["key"]);
+    assert_eq!(after["succession"]["former_seats"][0], before["key"]);
+    assert_eq!(devnet.pid("bakery"), pid, "the process is the same");
+    assert!(!key_file(&devnet, "bakery", ".next").exists());
+
+    // The others reach it where it was, though they were told `/p2p/<the former key>`.
+    until(Duration::from_secs(20), "all seats are online", || {
+        SEATS.iter().all(|name| online(&devnet, name) == 4)
+    });
+    for name in ["bakery", "dairy"] {
+        assert_eq!(submit(&devnet, name)["status"], "settled", "a job of {name}");
+    }
+    // It speaks for its cooperative with the new key, for whom its identity stays what it was.
+    let member = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
+    devnet.ask("bakery", &["federation", "add-member", member]);
+
+    // A node that is off when its turn comes still has the former key, with which it finds out.
+    let rotation = devnet.ask("mill", &["key", "rotate"]);
+    devnet.stop("mill");
+    let moved = |name: &str| devnet.ask(name, &["federation", "members"]);
+    until(EPOCH, "the epoch turns without the mill", || {
+        let members = moved("dairy");
+        let seats = members["seats"].as_array().cloned().unwrap_or_default();
+        seats
+            .iter()
+            .any(|seat| seat["record"]["keys"]["seat"] == rotation["key"])
+    });
+    assert!(key_file(&devnet, "mill", ".next").exists());
+    devnet.devnet(&["up"]);
+    until(EPOCH, "the mill has its new key", || {
+        devnet.ask("mill", &["key", "roles"])["key"] == rotation["key"]
+    });
+    until(Duration::from_secs(20), "all seats are online again", || {
+        SEATS.iter().all(|name| online(&devnet, name) == 4)
+    });
+    assert_eq!(submit(&devnet, "mill")["status"], "settled");
+    devnet.agree(&SEATS);
+}
+
+/// Runs a command with a keystore of its own.
+fn with_keys(devnet: &Devnet, name: &str, args: &[&str]) -> (Option<i32>, Value, String) {
+    let output = Command::new(CLI)
+        .args(["--profile", &devnet.profile(name), "--json", "--quiet"])
+        .args(args)
+        .env("XDG_CONFIG_HOME", devnet.dir.path().join("home"))
+        .output()
+        .unwrap();
+    let data = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), data, talk)
+}
+
+#[test]
+fn members_and_officers_have_keys_of_their_own() {
+    let devnet = Devnet::up(24_200);
+    let done = |args: &[&str]| {
+        let (code, data, talk) = with_keys(&devnet, "bakery", args);
+        assert_eq!(code, Some(0), "{args:?}: {talk}");
+        data
+    };
+    let failed = |args: &[&str]| {
+        let (code, _, talk) = with_keys(&devnet, "bakery", args);
+        assert_eq!(code, Some(1), "{args:?}: {talk}");
+        talk
+    };
+
+    // A member signs with a key from the keystore, and keeps its identity under the next one.
+    let alice = done(&["key", "new", "@alice"]);
+    let did = alice["did"].as_str().unwrap();
+    done(&["federation", "add-member", did]);
+    done(&["mana", "share", did, "50"]);
+    let rotated = done(&["key", "rotate", "@alice"]);
+    assert_eq!(rotated["did"], did);
+    assert_ne!(rotated["key"], alice["key"]);
+    done(&["--key", "@alice", "mana", "share", "bakery", "1"]);
+    assert_eq!(
+        done(&["key", "ls"])[0]["holder"],
+        serde_json::json!({"did": did, "key": rotated["key"]})
+    );
+
+    // She loses it: her cooperative takes her next one, if she has that.
+    done(&["key", "new", "@alice2"]);
+    let proof = done(&["key", "prove", "@alice2", "--for", did]);
+    let file = devnet.dir.path().join("proof.json");
+    std::fs::write(&file, proof.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    assert!(
+        with_keys(&devnet, "dairy", &["federation", "replace-member-key", file])
+            .2
+            .contains("312")
+    );
+    done(&["federation", "replace-member-key", file]);
+    assert!(failed(&["--key", "@alice", "mana", "share", "bakery", "1"]).contains("202"));
+    done(&[
+        "--key", "@alice2", "--author", did, "mana", "share", "bakery", "1",
+    ]);
+
+    // Two officers and a recovery key take over from the one key that did everything.
+    for name in ["@ann", "@ben", "@safe"] {
+        done(&["key", "new", name]);
+    }
+    let roles = [
+        "--officer",
+        "@ann",
+        "--officer",
+        "@ben",
+        "--threshold",
+        "2",
+        "--recovery",
+        "@safe",
+    ];
+    done(&[&["key", "assign"][..], &roles].concat());
+    let record = done(&["key", "roles"]);
+    assert_eq!(record["keys"]["officers"]["threshold"], 2);
+    assert_eq!(record["keys"]["seat"], record["key"]);
+    assert!(
+        failed(&["federation", "add-member", did]).contains("202"),
+        "the node's key does not speak any more"
+    );
+    let cooperative = record["did"].as_str().unwrap();
+    let line = [
+        "key",
+        "assign",
+        "--line",
+        "@ann",
+        "--author",
+        cooperative,
+        "--key",
+    ];
+    let first = done(&[&line[..], &["@ann"]].concat());
+    assert_eq!(first["wishes"].as_array().unwrap().len(), 1, "one of two");
+    assert_ne!(first["keys"]["line"], first["keys"]["officers"]["keys"][0]);
+    let second = done(&[&line[..], &["@ben"]].concat());
+    assert_eq!(second["keys"]["line"], second["keys"]["officers"]["keys"][0]);
+    // The node still rotates what is its own.
+    let rotation = done(&["key", "rotate"]);
+    assert_eq!(rotation["roles"], serde_json::json!(["seat"]));
+    let doctor = with_keys(&devnet, "bakery", &["doctor"]).1.to_string();
+    assert!(
+        doctor.contains("officers and recovery have keys of their own"),
+        "{doctor}"
+    );
+}
