@@ -211,10 +211,15 @@ impl Board {
             .send_if_modified(|presence| presence.alone.insert(peer));
     }
 
-    /// There is one.
-    pub(crate) fn twin(&self) {
-        self.presence.send_modify(|presence| presence.has_twin = true);
-        self.emit(NetworkEvent::Twin);
+    /// There is one. Says whether that is new.
+    pub(crate) fn twin(&self) -> bool {
+        let is_new = self
+            .presence
+            .send_if_modified(|presence| !std::mem::replace(&mut presence.has_twin, true));
+        if is_new {
+            self.emit(NetworkEvent::Twin);
+        }
+        is_new
     }
 
     pub(crate) fn connected(&self, info: PeerInfo) {

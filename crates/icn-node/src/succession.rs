@@ -125,12 +125,7 @@ impl KeyRing {
         if path.exists() {
             return self.open(&path);
         }
-        let file = IdentityFile { did: self.did };
-        files::replace(
-            &self.data_dir.join(IDENTITY_FILE),
-            &serde_json::to_vec_pretty(&file)?,
-            Readers::Masked,
-        )?;
+        keep_did(&self.data_dir, self.did)?;
         let key = keyfile::generate()?;
         match self.passphrase()? {
             Some(passphrase) if keyfile::load(&self.path)?.is_encrypted() => {
@@ -162,6 +157,15 @@ pub(crate) fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
     let kept: IdentityFile = serde_json::from_reader(io::Read::take(file, MAX_IDENTITY_BYTES))
         .with_context(|| format!("{} is damaged", path.display()))?;
     Ok(Some(kept.did))
+}
+
+/// Keeps in `data_dir` whose node it is.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn keep_did(data_dir: &Path, did: Did) -> io::Result<()> {
+    let file = serde_json::to_vec_pretty(&IdentityFile { did })?;
+    files::replace(&data_dir.join(IDENTITY_FILE), &file, Readers::Masked)
 }
 
 /// The keys with `next` in every place of `old` that `old` may give away by itself, and the roles that these are.

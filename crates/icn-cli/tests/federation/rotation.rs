@@ -1,5 +1,5 @@
 //! A node that gets another key while the federation works, and one that sleeps through it.
-use crate::harness::{CLI, Devnet, NOOP, SEATS, until};
+use crate::harness::{CLI, Devnet, NOOP, SEATS, node_binary, until};
 use serde_json::Value;
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -69,6 +69,36 @@ fn a_seat_goes_on_with_another_key_and_one_that_slept_finds_its_turn() {
         SEATS.iter().all(|name| online(&devnet, name) == 4)
     });
     assert_eq!(submit(&devnet, "mill")["status"], "settled");
+    devnet.agree(&SEATS);
+}
+
+#[test]
+fn a_copy_of_a_node_that_runs_does_not_start() {
+    let devnet = Devnet::up(24_300);
+    let (original, copy) = (devnet.dir.path().join("bakery"), devnet.dir.path().join("copy"));
+    let copied = Command::new("cp").arg("-a").args([&original, &copy]).status();
+    assert!(copied.unwrap().success());
+    let data = copy.join("data");
+    let output = Command::new(node_binary())
+        .env("ICN_IDENTITY_KEY_PATH", copy.join("node.key"))
+        .args(["--data-dir", data.to_str().unwrap()])
+        .args(["--bootstrap-peers", &devnet.peer_address("dairy")])
+        .args([
+            "--http-listen-addr",
+            "127.0.0.1:0",
+            "--p2p-listen-addr",
+            "/ip4/127.0.0.1/tcp/0",
+        ])
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{talk}");
+    assert!(
+        talk.contains("another process runs with this node's key"),
+        "{talk}"
+    );
+    // The original neither stops nor is shut out.
+    assert_eq!(submit(&devnet, "bakery")["status"], "settled");
     devnet.agree(&SEATS);
 }
 

@@ -131,8 +131,9 @@ impl Actor {
                 }
             }
             PresenceEvent::Twin => {
-                tracing::error!("another process runs with this node's key: stop one of the two");
-                board.twin();
+                if board.twin() {
+                    tracing::error!("another process runs with this node's key: stop one of the two");
+                }
             }
             PresenceEvent::TwinsOf { peer } => {
                 tracing::warn!(%peer, "two processes run with the key of this peer");

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     federation,
     files::{self, Readers},
+    succession,
 };
 use icn_model::{Digest, Genesis, Height};
 use icn_store::{Batch, Blocks, Building, EmbeddedKind, Location, OpenError, Table, open_existing};
@@ -65,6 +66,7 @@ pub fn restore(config: &Config, inputs: &[PathBuf], force: bool) -> Result<Resto
         fs::create_dir_all(data_dir)?;
         if let Some(key) = &filled.identity {
             put_key(&key_path, key, force)?;
+            succession::keep_did(data_dir, last.head.node)?;
         }
         Ok(filled)
     });
