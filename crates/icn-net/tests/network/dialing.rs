@@ -1,6 +1,6 @@
 //! Bootstrap addresses, ports, dead peers.
 use crate::harness::{LIMIT, config, eventually, key, pass, run, set, start, start_with};
-use commonware_p2p::TrackedPeers;
+use commonware_p2p::{Manager as _, TrackedPeers};
 use commonware_runtime::{Runner as _, tokio as cw};
 use commonware_utils::NZUsize;
 use icn_net::{Address, Config, ConfigError, NetworkEvent, StartError, peer_name};
@@ -93,6 +93,27 @@ fn a_peer_that_moved_keys_is_met_again_at_an_address_without_id() {
         moved.listen = vec![address];
         let c = start(&ctx, moved, TrackedPeers::default()).await;
         a.wait_connected(&c.key).await;
+    });
+}
+
+#[test]
+fn the_key_that_followed_another_is_met_at_the_address_that_names_that_one() {
+    run(|ctx| async move {
+        let former = start(&ctx, config(2, &[]), TrackedPeers::default()).await;
+        let address = former.listen.clone();
+        let mut a = start(&ctx, config(1, &[address.with_peer(&former.key)]), set(&[1, 2])).await;
+        a.wait_connected(&former.key).await;
+        former.stop().await;
+        let mut next = config(3, &[]);
+        next.listen = vec![address];
+        let next = start(&ctx, next, TrackedPeers::default()).await;
+        eventually("refused", || a.status.counters().wrong_keys >= 2).await;
+        assert!(!a.is_connected(&next.key), "nobody has said that it followed");
+
+        let mut oracle = a.oracle.clone();
+        oracle.succeed([(key(2), key(3))].into());
+        oracle.track(2, TrackedPeers::new(set(&[1, 3]), set(&[2])));
+        a.wait_connected(&next.key).await;
     });
 }
 

@@ -22,7 +22,7 @@ use std::{
 };
 
 /// Makes a backup into `path`.
-fn back_up(node: &Node, path: &Path, request: &BackupRequest) {
+pub(crate) fn back_up(node: &Node, path: &Path, request: &BackupRequest) {
     let mut file = File::create(path).unwrap();
     let size = node.client.backup(request, &mut file, |_| {}).unwrap();
     assert_eq!(file.metadata().unwrap().len(), size);
@@ -36,7 +36,7 @@ fn incremental() -> BackupRequest {
 }
 
 /// Restores into the data directory of a node that is stopped.
-fn restore(data_dir: &Path, inputs: &[&Path], more: &[&str]) -> Output {
+pub(crate) fn restore(data_dir: &Path, inputs: &[&Path], more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_icn-node"))
         .args(["storage", "restore", "--json", "--input"])
         .args(inputs)
@@ -47,7 +47,7 @@ fn restore(data_dir: &Path, inputs: &[&Path], more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn restored(output: &Output) -> Value {
+pub(crate) fn restored(output: &Output) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     serde_json::from_slice(&output.stdout).unwrap()

@@ -8,6 +8,8 @@ mod backups;
 mod basics;
 mod config;
 mod dag;
+#[cfg(feature = "postgresql")]
+mod database;
 mod events;
 mod harness;
 mod jobs;
