@@ -7,8 +7,9 @@ use super::{
     front::Front,
 };
 use axum::{
+    body::HttpBody as _,
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -32,7 +33,15 @@ pub(super) async fn around(State(front): State<Arc<Front>>, request: Request, ne
     let span = tracing::info_span!("http", correlation_id = %id, method, route);
     async move {
         let started = Instant::now();
+        let has_body = !request.body().is_end_stream();
         let mut response = next.run(request).await;
+        if has_body && refused_unread(response.status()) {
+            // What is left of the body cannot be told from the next request, so the connection ends: the client is to
+            // know, or it would send its next request into the end.
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         audit::note(&mut response, &id, method, &route).await;
         let mut response = failure::write(response, &id);
         if let Ok(id) = HeaderValue::from_str(&id) {
@@ -52,6 +61,12 @@ pub(super) async fn around(State(front): State<Arc<Front>>, request: Request, ne
     }
     .instrument(span)
     .await
+}
+
+/// Whether an answer may have been given before the request's body was read.
+fn refused_unread(status: StatusCode) -> bool {
+    let judged = [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+    status.is_client_error() && !judged.contains(&status)
 }
 
 /// The name that the caller gave the request, if it is fit for a log.

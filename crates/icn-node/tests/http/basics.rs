@@ -85,6 +85,7 @@ fn every_route_is_served_and_guarded_as_the_table_says() {
             Method::Post => {
                 let unknown = node.post(&format!("{path}?no_such_parameter=1"), "application/json", b"{}");
                 unknown.problem(400, 904);
+                assert_eq!(unknown.header("connection"), "close", "its body was not read");
             }
             Method::Patch => {
                 let unknown = node.patch(&format!("{path}?no_such_parameter=1"), b"{}");
