@@ -12,11 +12,12 @@ use crate::{
 };
 use commonware_runtime::{Handle, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZU64, channel::oneshot, sync::Mutex};
-use icn_model::{Genesis, Mana, Millis};
+use icn_model::{Action, Genesis, Mana, Millis, Possession, RoleKeys, SecretKey, Signed};
 use icn_protocol::{
     environment::Connections,
     ledger::Ledger,
     market::MarketConfig,
+    membership,
     node::{self, Node, NodeConfig},
     resilience::Resilience,
     time::now,
@@ -57,10 +58,18 @@ impl Roster {
 
 struct Seat {
     cooperative: Cooperative,
+    /// Which of its keys it has.
+    generation: usize,
     backend: MemoryBackend,
     manners: Manners,
     /// The node's tasks; of two nodes with this key, if it is run twice.
     lives: Vec<Handle<()>>,
+}
+
+impl Seat {
+    const fn key(&self) -> &SecretKey {
+        &self.cooperative.keys[self.generation]
+    }
 }
 
 /// All nodes of a run.
@@ -88,14 +97,11 @@ struct Birth {
 impl Cluster {
     /// With a network of fair weather, and no node running.
     pub async fn new(context: Context, seed: u64, federation: &Federation, judge: Judge) -> Self {
-        let peers: Vec<_> = federation
-            .cooperatives
-            .iter()
-            .map(|one| one.peer.clone())
-            .collect();
-        let net = Net::start(context.child("links"), seed, peers.into()).await;
+        let peers = federation.cooperatives.iter().map(Cooperative::peers);
+        let net = Net::start(context.child("links"), seed, peers.collect()).await;
         let seat = |cooperative: &Cooperative| Seat {
             cooperative: cooperative.clone(),
+            generation: 0,
             backend: MemoryBackend::new(),
             manners: Manners::default(),
             lives: Vec::new(),
@@ -134,6 +140,7 @@ impl Cluster {
         if self.is_on(at) {
             return;
         }
+        self.choose_key(at).await;
         let birth = Birth {
             at,
             partition: format!("n{at}"),
@@ -145,10 +152,66 @@ impl Cluster {
         self.roster.set(at, node);
     }
 
+    /// The node runs with the key that its seat has by what its disk holds, as a real one does.
+    async fn choose_key(&mut self, at: usize) {
+        let seat = &mut self.seats[at];
+        let store = Store::inline(seat.backend.clone(), StoreConfig::default());
+        let key = membership::seat_key(&store, &seat.cooperative.did);
+        let key = key
+            .expect("a simulated disk holds what was written")
+            .unwrap_or(seat.key().public());
+        if key != seat.key().public() {
+            seat.generation += 1;
+            assert_eq!(key, seat.key().public(), "a seat has one of its keys");
+            self.net.turn(at).await;
+        }
+    }
+
+    /// Has a node put its other key in the place of its first. Says whether it could.
+    pub fn rotate(&self, at: usize) -> bool {
+        let seat = &self.seats[at];
+        let Some(node) = self.roster.node(at).filter(|_| seat.generation == 0) else {
+            return false;
+        };
+        let next = &seat.cooperative.keys[1];
+        let possession = Possession {
+            federation: self.genesis.id(),
+            did: seat.cooperative.did,
+            key: next.public(),
+        };
+        let action = Action::RotateKeys {
+            keys: Box::new(RoleKeys::single(next.public())),
+            possession: Some(Signed::new(possession, next)),
+        };
+        node.author().act(action, now(&self.context)).is_ok()
+    }
+
+    /// The nodes that run with another key than their seat has.
+    pub fn turned(&self) -> Vec<usize> {
+        let running = self.roster.running();
+        let turned = running.iter().filter(|(_, node)| {
+            let (did, key) = (node.author().did(), node.author().key().public());
+            node.ledger().read(|state| {
+                let seat = state.seat_record(&did);
+                seat.is_some_and(|seat| seat.succession.former_seats.contains(&key))
+            })
+        });
+        turned.map(|(at, _)| *at).collect()
+    }
+
+    /// Stops a node in order: nothing that it has written is lost.
+    pub async fn stop(&mut self, at: usize) {
+        let kept = self.seats[at].backend.buffered_commits();
+        self.kill(at, kept).await;
+    }
+
     /// Starts two nodes with one key: the seat's own, and one that knows nothing but what a former twin of the
     /// seat has in its journal.
     pub async fn start_twins(&mut self, at: usize, halves: &Halves) {
-        self.judge.lock().convict(self.seats[at].cooperative.key.public());
+        for key in &self.seats[at].cooperative.keys {
+            self.judge.lock().convict(key.public());
+        }
+        self.choose_key(at).await;
         let [left, right] = self.net.connect_twins(at, halves).await;
         let known = Birth {
             at,
@@ -172,7 +235,7 @@ impl Cluster {
         let seat = &mut self.seats[birth.at];
         let config = NodeConfig {
             did: seat.cooperative.did,
-            key: seat.cooperative.key.clone(),
+            key: seat.key().clone(),
             genesis: self.genesis.clone(),
             partition: birth.partition.clone(),
             blocks_per_file: BLOCKS_PER_FILE,
@@ -234,14 +297,9 @@ impl Cluster {
 
     /// The halves of the others, for two nodes with the key of `at`.
     pub fn halves(&self, left: &[usize], right: &[usize], loud: bool) -> Halves {
-        let peers = |half: &[usize]| {
-            half.iter()
-                .map(|at| self.seats[*at].cooperative.peer.clone())
-                .collect()
-        };
         Halves {
-            left: peers(left),
-            right: peers(right),
+            left: left.into(),
+            right: right.into(),
             loud,
         }
     }
@@ -265,7 +323,7 @@ impl Cluster {
         !self
             .judge
             .lock()
-            .is_guilty(&self.seats[at].cooperative.key.public())
+            .is_guilty(&self.seats[at].cooperative.keys[0].public())
     }
 }
 

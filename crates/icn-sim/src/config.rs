@@ -26,17 +26,20 @@ pub enum Fault {
     Equivocation,
     /// Executors lie about what a job put out, or take too long.
     Liars,
+    /// A seat gets another key in the middle of everything else.
+    Rotations,
 }
 
 impl Fault {
     /// Every kind, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Kills,
         Self::Partitions,
         Self::Loss,
         Self::Delay,
         Self::Equivocation,
         Self::Liars,
+        Self::Rotations,
     ];
 
     /// The name on the command line.
@@ -48,6 +51,7 @@ impl Fault {
             Self::Delay => "delay",
             Self::Equivocation => "equivocation",
             Self::Liars => "liars",
+            Self::Rotations => "rotations",
         }
     }
 }

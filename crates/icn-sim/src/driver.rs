@@ -100,11 +100,17 @@ impl<'a> Driver<'a> {
         self.trace.say(now(&self.context), text);
     }
 
-    /// Lets time pass, as long as everything holds.
-    async fn pass(&self, span: Millis) -> Result<(), Violation> {
+    /// Lets time pass, as long as everything holds. Nodes whose seats have another key start again with it.
+    async fn pass(&mut self, span: Millis) -> Result<(), Violation> {
         let until = now(&self.context).after(span);
         loop {
             self.judged()?;
+            for node in self.cluster.turned() {
+                self.cluster.stop(node).await;
+                self.cluster.start(node).await;
+                self.counts.rotations += 1;
+                self.say(format!("node {node} starts again with its other key"));
+            }
             let rest = until.since(now(&self.context)).min(GLANCE);
             if rest == Millis::ZERO {
                 return Ok(());
@@ -154,6 +160,11 @@ impl<'a> Driver<'a> {
                 .await?;
             match step {
                 Step::Kill(node) if self.cluster.is_on(*node) => self.kill(*node).await,
+                Step::Rotate(node) => {
+                    let asked = self.cluster.rotate(*node);
+                    let what = if asked { "asks" } else { "cannot ask" };
+                    self.say(format!("node {node} {what} for another key"));
+                }
                 Step::Start(node) if !self.cluster.is_on(*node) => {
                     self.cluster.start(*node).await;
                     self.say(format!("node {node} starts"));

@@ -4,15 +4,23 @@ use commonware_cryptography::{Signer as _, ed25519};
 use icn_model::{Did, Digest, Founder, Genesis, Name, RoleKeys, SecretKey};
 use icn_protocol::keys;
 
+/// Keys that one seat has at most.
+pub const GENERATIONS: usize = 2;
+
 /// One cooperative.
 #[derive(Clone)]
 pub struct Cooperative {
-    /// Its only key, in every role.
-    pub key: SecretKey,
+    /// The key that it begins with, in every role, and the one that its seat may get.
+    pub keys: [SecretKey; GENERATIONS],
     /// Who it is.
     pub did: Did,
-    /// Its key on the network.
-    pub peer: ed25519::PublicKey,
+}
+
+impl Cooperative {
+    /// Its keys on the network.
+    pub fn peers(&self) -> [ed25519::PublicKey; GENERATIONS] {
+        self.keys.each_ref().map(|key| keys::private(key).public_key())
+    }
 }
 
 /// A federation before its first block.
@@ -39,11 +47,10 @@ impl Federation {
     /// The one of a configuration.
     pub fn new(config: &Config) -> Self {
         let one = |at| {
-            let key = key(config.seed, "seat", at);
+            let keys = ["seat", "next seat"].map(|purpose| key(config.seed, purpose, at));
             Cooperative {
-                did: Did::new(key.public()),
-                peer: keys::private(&key).public_key(),
-                key,
+                did: Did::new(keys[0].public()),
+                keys,
             }
         };
         let mut cooperatives: Vec<_> = (0..config.nodes as u64).map(one).collect();
@@ -51,7 +58,7 @@ impl Federation {
         let founders = cooperatives.iter().enumerate().map(|(at, cooperative)| Founder {
             did: cooperative.did,
             name: name(&format!("cooperative {at}")),
-            keys: RoleKeys::single(cooperative.key.public()),
+            keys: RoleKeys::single(cooperative.keys[0].public()),
         });
         let genesis = Genesis {
             name: name("simulated federation"),

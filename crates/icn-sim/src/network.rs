@@ -2,7 +2,10 @@
 //!
 //! All nodes are admitted to everything: who may connect to whom is `icn-net`'s business and not
 //! simulated. Topics are channels to everybody, since gossip's own repair is not simulated either.
-use crate::weather::{Fate, Sky, Weather};
+use crate::{
+    federation::GENERATIONS,
+    weather::{Fate, Sky, Weather},
+};
 use commonware_actor::{Feedback, Unreliable};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
@@ -17,6 +20,7 @@ use icn_protocol::{
     time::now,
 };
 use std::{
+    collections::BTreeMap,
     num::NonZeroUsize,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -38,7 +42,9 @@ type CheckedWire<'a> = <Wire as LimitedSender>::Checked<'a>;
 pub struct Sender {
     wire: Wire,
     from: usize,
-    reach: Arc<[PublicKey]>,
+    /// The nodes that it reaches.
+    reach: Arc<[usize]>,
+    book: Arc<Book>,
     sky: Arc<Mutex<Sky>>,
     context: Arc<Context>,
 }
@@ -57,10 +63,11 @@ impl LimitedSender for Sender {
     type Checked<'a> = Checked<'a>;
 
     fn check(&mut self, recipients: Recipients<PublicKey>) -> Result<Checked<'_>, SystemTime> {
+        let is_reached = |key: &PublicKey| self.book.node(key).is_some_and(|node| self.reach.contains(&node));
         let keys: Vec<_> = match recipients {
-            Recipients::All => self.reach.to_vec(),
-            Recipients::Some(keys) => keys.into_iter().filter(|key| self.reach.contains(key)).collect(),
-            Recipients::One(key) => [key].into_iter().filter(|key| self.reach.contains(key)).collect(),
+            Recipients::All => self.reach.iter().map(|node| self.book.key(*node)).collect(),
+            Recipients::Some(keys) => keys.into_iter().filter(is_reached).collect(),
+            Recipients::One(key) => [key].into_iter().filter(is_reached).collect(),
         };
         let (mut prompt, mut late, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         let mut sky = self.sky.lock();
@@ -128,13 +135,46 @@ impl Network for Simulated {
     type Blocker = Control<PublicKey, Context>;
 }
 
+/// Which keys the nodes have, and which of them now.
+struct Book {
+    keys: Vec<[PublicKey; GENERATIONS]>,
+    places: BTreeMap<PublicKey, usize>,
+    generations: Mutex<Vec<usize>>,
+}
+
+impl Book {
+    fn new(keys: Vec<[PublicKey; GENERATIONS]>) -> Self {
+        let places = keys.iter().enumerate();
+        Self {
+            places: places
+                .flat_map(|(node, keys)| keys.iter().map(move |key| (key.clone(), node)))
+                .collect(),
+            generations: Mutex::new(vec![0; keys.len()]),
+            keys,
+        }
+    }
+
+    /// The key that a node has now.
+    fn key(&self, node: usize) -> PublicKey {
+        self.keys[node][self.generations.lock()[node]].clone()
+    }
+
+    fn node(&self, key: &PublicKey) -> Option<usize> {
+        self.places.get(key).copied()
+    }
+
+    fn nodes(&self) -> usize {
+        self.keys.len()
+    }
+}
+
 /// Two halves of the other nodes: what each of two nodes with one key talks to.
 #[derive(Clone, Debug)]
 pub struct Halves {
     /// The first one's.
-    pub left: Arc<[PublicKey]>,
+    pub left: Arc<[usize]>,
     /// The second one's.
-    pub right: Arc<[PublicKey]>,
+    pub right: Arc<[usize]>,
     /// Whether votes and proposals go to everybody all the same, for all to see the contradictions.
     pub loud: bool,
 }
@@ -142,46 +182,68 @@ pub struct Halves {
 /// The network of a federation.
 pub struct Net {
     oracle: Oracle<PublicKey, Context>,
-    keys: Arc<[PublicKey]>,
+    book: Arc<Book>,
     sky: Arc<Mutex<Sky>>,
     context: Arc<Context>,
+    /// Number of the set of peers that is tracked.
+    set: u64,
 }
 
 impl Net {
-    /// Starts a network among the nodes of `keys`, on a good day.
-    pub async fn start(context: Context, seed: u64, keys: Arc<[PublicKey]>) -> Self {
+    /// Starts a network among nodes that have the first of their `keys` each, on a good day.
+    pub async fn start(context: Context, seed: u64, keys: Vec<[PublicKey; GENERATIONS]>) -> Self {
+        let book = Arc::new(Book::new(keys));
         let config = simulated::Config {
             // A block with its length, and the envelope around it.
             max_size: u32::try_from(MAX_LOG_BLOCK_BYTES + 4_096).expect("a block is smaller than 4 GiB"),
-            max_peers_per_set: NonZeroUsize::new(keys.len()).unwrap_or(NonZeroUsize::MIN),
+            max_peers_per_set: NonZeroUsize::new(book.nodes()).unwrap_or(NonZeroUsize::MIN),
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
         };
         let (network, oracle) = simulated::Network::new(context.child("network"), config);
         network.start();
-        oracle
-            .manager()
-            .track(0, Set::from_iter_dedup(keys.iter().cloned()));
-        // Links stay for the whole run: the runtime has ports for some thousands of them, and no more.
-        for from in keys.iter() {
-            for to in keys.iter().filter(|to| *to != from) {
-                let link = Link {
-                    latency: LATENCY,
-                    jitter: JITTER,
-                    success_rate: probability!(1.0),
-                };
-                oracle
-                    .add_link(from.clone(), to.clone(), link)
-                    .await
-                    .expect("no link was there before");
-            }
-        }
-        let sky = Arc::new(Mutex::new(Sky::new(seed, &keys)));
-        Self {
+        let sky = Arc::new(Mutex::new(Sky::new(seed, book.places.clone(), book.nodes())));
+        let net = Self {
             oracle,
-            keys,
+            book,
             sky,
             context: Arc::new(context),
+            set: 0,
+        };
+        net.track();
+        // Links stay for the whole run: the runtime has ports for some thousands of them, and no more.
+        for from in 0..net.book.nodes() {
+            for to in from + 1..net.book.nodes() {
+                net.link(net.book.key(from), net.book.key(to)).await;
+            }
+        }
+        net
+    }
+
+    fn track(&self) {
+        let keys = (0..self.book.nodes()).map(|node| self.book.key(node));
+        self.oracle.manager().track(self.set, Set::from_iter_dedup(keys));
+    }
+
+    async fn link(&self, a: PublicKey, b: PublicKey) {
+        for (from, to) in [(a.clone(), b.clone()), (b, a)] {
+            let link = Link {
+                latency: LATENCY,
+                jitter: JITTER,
+                success_rate: probability!(1.0),
+            };
+            let linked = self.oracle.add_link(from, to, link).await;
+            linked.expect("no link was there before");
+        }
+    }
+
+    /// Gives a node its next key: from now on the others reach it by that one.
+    pub async fn turn(&mut self, at: usize) {
+        self.book.generations.lock()[at] += 1;
+        self.set += 1;
+        self.track();
+        for other in (0..self.book.nodes()).filter(|other| *other != at) {
+            self.link(self.book.key(at), self.book.key(other)).await;
         }
     }
 
@@ -197,7 +259,6 @@ impl Net {
 
     /// Who has shut out whom, as indices.
     pub async fn blocked(&self) -> Vec<(usize, usize)> {
-        let place = |key: &PublicKey| self.keys.iter().position(|other| other == key);
         let pairs = self
             .oracle
             .blocked()
@@ -205,17 +266,18 @@ impl Net {
             .expect("the network runs as long as the simulation");
         pairs
             .iter()
-            .filter_map(|(from, to)| Some((place(from)?, place(to)?)))
+            .filter_map(|(from, to)| Some((self.book.node(from)?, self.book.node(to)?)))
             .collect()
     }
 
     /// Lets somebody in again who was shut out, as an operator does after a repair.
     pub async fn unblock(&self, from: usize, to: usize) {
-        let (from, to) = (self.keys[from].clone(), self.keys[to].clone());
-        self.oracle
-            .unblock(from, to)
-            .await
-            .expect("the network runs as long as the simulation");
+        for from in &self.book.keys[from] {
+            for to in &self.book.keys[to] {
+                let unblocked = self.oracle.unblock(from.clone(), to.clone()).await;
+                unblocked.expect("the network runs as long as the simulation");
+            }
+        }
     }
 
     /// Connects the node `at`, and cuts off a former life of it.
@@ -223,7 +285,7 @@ impl Net {
         let (wires, receivers) = self.register(at).await;
         let senders = wires
             .into_iter()
-            .map(|wire| self.sender(at, wire, &self.keys))
+            .map(|wire| self.sender(at, wire, &self.everybody()))
             .collect();
         self.connections(at, senders, receivers)
     }
@@ -233,9 +295,9 @@ impl Net {
         let (wires, receivers) = self.register(at).await;
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for receiver in receivers {
-            let of_left = halves.left.clone();
+            let (of_left, book) = (halves.left.clone(), self.book.clone());
             let split = receiver.split_with(self.context.child("twins"), move |(from, _)| {
-                if of_left.contains(from) {
+                if book.node(from).is_some_and(|node| of_left.contains(&node)) {
                     SplitTarget::Primary
                 } else {
                     SplitTarget::Secondary
@@ -244,9 +306,10 @@ impl Net {
             left.push(split.0);
             right.push(split.1);
         }
-        let senders = |half: &Arc<[PublicKey]>| -> Vec<Sender> {
+        let everybody = self.everybody();
+        let senders = |half: &Arc<[usize]>| -> Vec<Sender> {
             let is_loud = |channel| halves.loud && matches!(channel, VOTES | BROADCAST);
-            let reach = |channel| if is_loud(channel) { &self.keys } else { half };
+            let reach = |channel| if is_loud(channel) { &everybody } else { half };
             let wires = wires.iter().enumerate();
             wires
                 .map(|(channel, wire)| self.sender(at, wire.clone(), reach(channel)))
@@ -259,7 +322,7 @@ impl Net {
     }
 
     async fn register(&self, at: usize) -> (Vec<Wire>, Vec<Receiver<PublicKey>>) {
-        let control = self.oracle.control(self.keys[at].clone());
+        let control = self.oracle.control(self.book.key(at));
         let (mut wires, mut receivers) = (Vec::new(), Vec::new());
         for channel in 0..CHANNELS as u64 {
             let registered = control.register(channel, QUOTA).await;
@@ -270,13 +333,17 @@ impl Net {
         (wires, receivers)
     }
 
-    fn sender(&self, from: usize, wire: Wire, reach: &Arc<[PublicKey]>) -> Sender {
-        let me = &self.keys[from];
-        let reach = reach.iter().filter(|key| *key != me).cloned().collect();
+    fn everybody(&self) -> Arc<[usize]> {
+        (0..self.book.nodes()).collect()
+    }
+
+    fn sender(&self, from: usize, wire: Wire, reach: &Arc<[usize]>) -> Sender {
+        let reach = reach.iter().filter(|node| **node != from).copied().collect();
         Sender {
             wire,
             from,
             reach,
+            book: self.book.clone(),
             sky: self.sky.clone(),
             context: self.context.clone(),
         }
@@ -300,7 +367,7 @@ impl Net {
             operations: next(),
             bids: next(),
             peers: self.oracle.manager(),
-            blocker: self.oracle.control(self.keys[at].clone()),
+            blocker: self.oracle.control(self.book.key(at)),
             admit: Box::new(|_| {}),
         }
     }

@@ -17,6 +17,8 @@ pub struct Counts {
     pub partitions: u64,
     /// Times that a seat ran twice.
     pub twins: u64,
+    /// Seats that went on with another key.
+    pub rotations: u64,
 }
 
 /// What came of a run in which everything held.
@@ -91,6 +93,7 @@ impl Outcome {
             ("nodes killed", self.counts.kills),
             ("partitions", self.counts.partitions),
             ("seats run twice", self.counts.twins),
+            ("seats with another key", self.counts.rotations),
             ("equivocations proven", self.equivocations as u64),
         ];
         rows.iter()
@@ -104,7 +107,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "seed={} nodes={} height={} root={} operations={} jobs_settled={} rolled_back={} kills={} \
-             partitions={} equivocations={}",
+             partitions={} rotations={} equivocations={}",
             self.seed,
             self.nodes,
             self.height,
@@ -114,6 +117,7 @@ impl fmt::Display for Outcome {
             self.rolled_back,
             self.counts.kills,
             self.counts.partitions,
+            self.counts.rotations,
             self.equivocations,
         )
     }

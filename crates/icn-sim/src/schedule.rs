@@ -17,6 +17,8 @@ pub enum Step {
     Kill(usize),
     /// It comes back.
     Start(usize),
+    /// Its seat is to have another key.
+    Rotate(usize),
 }
 
 /// Two nodes with one key.
@@ -67,6 +69,8 @@ pub struct Schedule {
     nodes: usize,
     tolerated: usize,
     kinds: Vec<Fault>,
+    /// Nodes whose seats have been given their other key.
+    rotated: BTreeSet<usize>,
 }
 
 impl Schedule {
@@ -74,7 +78,7 @@ impl Schedule {
     pub fn new(config: &Config) -> Self {
         // With one node there are no links, with fewer than four no lie is tolerated.
         let possible = |fault: &Fault| match fault {
-            Fault::Kills => true,
+            Fault::Kills | Fault::Rotations => true,
             Fault::Partitions | Fault::Loss | Fault::Delay => config.nodes > 1,
             Fault::Equivocation => config.tolerated() > 0,
             Fault::Liars => config.nodes > 2,
@@ -84,6 +88,7 @@ impl Schedule {
             nodes: config.nodes,
             tolerated: config.tolerated(),
             kinds: config.faults.iter().filter(possible).collect(),
+            rotated: BTreeSet::new(),
         }
     }
 
@@ -130,6 +135,7 @@ impl Schedule {
                 Fault::Partitions => self.partition(&mut episode),
                 Fault::Loss | Fault::Delay => self.weather(&mut episode, kind),
                 Fault::Liars => self.liar(&mut episode),
+                Fault::Rotations => self.rotation(&mut episode, &spared),
                 Fault::Equivocation => {}
             }
         }
@@ -272,6 +278,21 @@ impl Schedule {
         episode.what.push(format!("{touched} directions of links {how}"));
     }
 
+    /// One seat that still has its first key gets the other; it may die or be cut off before its turn comes.
+    fn rotation(&mut self, episode: &mut Episode, spared: &BTreeSet<usize>) {
+        let order = self.order();
+        let mut left = order
+            .into_iter()
+            .filter(|node| !spared.contains(node) && !self.rotated.contains(node));
+        let Some(node) = left.next() else {
+            return;
+        };
+        self.rotated.insert(node);
+        let at_ms = self.rng.random_range(0..episode.lasts_ms);
+        episode.steps.push((at_ms, Step::Rotate(node)));
+        episode.what.push(format!("seat {node} is to have another key"));
+    }
+
     fn liar(&mut self, episode: &mut Episode) {
         let node = self.rng.random_range(0..self.nodes);
         let manner = if self.rng.random_bool(0.5) {
@@ -333,8 +354,9 @@ mod tests {
                 let killed: BTreeSet<_> = episode
                     .steps
                     .iter()
-                    .map(|(_, step)| match step {
-                        Step::Kill(at) | Step::Start(at) => *at,
+                    .filter_map(|(_, step)| match step {
+                        Step::Kill(at) | Step::Start(at) => Some(*at),
+                        Step::Rotate(_) => None,
                     })
                     .collect();
                 let is_power_cut = killed.len() == nodes;

@@ -4,7 +4,7 @@
 use commonware_cryptography::ed25519::PublicKey;
 use icn_model::{Millis, Time};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// Sets these numbers apart from others that come from the seed.
 const STREAM: u64 = 0x51e7_ca57;
@@ -65,28 +65,30 @@ struct Direction {
 /// The weather on all links.
 pub(crate) struct Sky {
     rng: StdRng,
+    /// Which node has, had or will have a key.
     places: BTreeMap<PublicKey, usize>,
+    nodes: usize,
     directions: Vec<Direction>,
 }
 
 impl Sky {
-    /// A good day everywhere.
-    pub(crate) fn new(seed: u64, keys: &Arc<[PublicKey]>) -> Self {
+    /// A good day everywhere, between nodes with the keys of `places`.
+    pub(crate) fn new(seed: u64, places: BTreeMap<PublicKey, usize>, nodes: usize) -> Self {
         let fair = Direction {
             weather: Weather::FAIR,
             busy_until: Time::ZERO,
         };
         Self {
             rng: StdRng::seed_from_u64(seed ^ STREAM),
-            places: keys.iter().cloned().zip(0..).collect(),
-            directions: vec![fair; keys.len() * keys.len()],
+            places,
+            nodes,
+            directions: vec![fair; nodes * nodes],
         }
     }
 
     /// Changes one direction of a link.
     pub(crate) fn set(&mut self, from: usize, to: usize, weather: Weather) {
-        let nodes = self.places.len();
-        self.directions[from * nodes + to].weather = weather;
+        self.directions[from * self.nodes + to].weather = weather;
     }
 
     /// Makes it a good day everywhere.
@@ -101,7 +103,7 @@ impl Sky {
         let Some(to) = self.places.get(to) else {
             return Fate::Prompt;
         };
-        let direction = &mut self.directions[from * self.places.len() + to];
+        let direction = &mut self.directions[from * self.nodes + to];
         let Weather {
             delay_ms: (least, most),
             arriving,
@@ -129,11 +131,12 @@ mod tests {
     use super::*;
     use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
 
-    fn sky() -> (Sky, Arc<[PublicKey]>) {
-        let keys: Arc<[_]> = (0..3)
+    fn sky() -> (Sky, Vec<PublicKey>) {
+        let keys: Vec<_> = (0..3)
             .map(|seed| PrivateKey::from_seed(seed).public_key())
             .collect();
-        (Sky::new(1, &keys), keys)
+        let places = keys.iter().cloned().zip(0..).collect();
+        (Sky::new(1, places, keys.len()), keys)
     }
 
     #[test]
