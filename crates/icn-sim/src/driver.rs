@@ -224,7 +224,7 @@ impl<'a> Driver<'a> {
 
     /// Waits until every node that runs is above what any of them had. Who was shut out is let in again all
     /// the while: a seat that was run twice knows one half of its votes, and contradicts the other once more.
-    async fn await_progress(&self, after: &str) -> Result<(), Violation> {
+    async fn await_progress(&mut self, after: &str) -> Result<(), Violation> {
         let (begin, target) = (now(&self.context), self.highest());
         loop {
             let running = self.cluster.roster().running();

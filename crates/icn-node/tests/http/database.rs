@@ -20,7 +20,9 @@ fn a_node_moves_into_a_database_and_is_restored_into_another() {
     };
     let directory = tempfile::tempdir().unwrap();
     let [first, second] = ["first", "second"].map(|name| directory.path().join(name));
-    [&first, &second].map(|directory| fs::create_dir(directory).unwrap());
+    for directory in [&first, &second] {
+        fs::create_dir(directory).unwrap();
+    }
 
     let node = Node::on_disk(&first);
     let cid = node.client.put_block(Codec::Raw, b"goes along").unwrap();
