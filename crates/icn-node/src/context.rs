@@ -84,7 +84,9 @@ impl RuntimeContext {
     ///
     /// # Errors
     /// Why it did not start, or stopped.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
+        // What runs may still open files there while it ends.
+        let _scratch = self.prepared.take_scratch();
         let settings = runtime::Config::default()
             .with_worker_threads(WORKER_THREADS)
             .with_storage_directory(self.prepared.journal_dir());
