@@ -178,6 +178,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         scope: Scope::Open,
+        details: "Never needs a key.",
         errors: &[],
         ..get(
             "ready",
@@ -264,7 +265,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         scope: Scope::Open,
-        errors: &[],
+        details: "Needs a key where the node is told to answer nothing without one (`open_rate_limit = 0`).",
+        errors: &[ErrorKind::Unauthorised],
         ..get(
             "openapi",
             paths::OPENAPI,

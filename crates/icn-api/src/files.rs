@@ -24,6 +24,20 @@ pub struct Profile {
     /// For whom operations are done; the identity that begins with the key, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did: Option<Did>,
+    /// Where the node's store is, for what is done to it while the node is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StorePlace>,
+}
+
+/// Where a node's store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorePlace {
+    /// The storage backend, as `--storage-backend` takes it.
+    pub backend: String,
+    /// Its directory, or the URL of its database without the password; none for a store in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// What a newcomer needs to find a federation, follow its log and apply for a seat. JSON.

@@ -45,7 +45,7 @@ pub use endpoint::{
 };
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{ApiError, ErrorKind, Problem, codes, explain};
-pub use files::{InvitationFile, InvitationFileError, Profile};
+pub use files::{InvitationFile, InvitationFileError, Profile, StorePlace};
 #[cfg(feature = "schema")]
 pub use openapi::openapi;
 
@@ -65,6 +65,10 @@ pub const GZIP: &str = "application/gzip";
 pub const CORRELATION_HEADER: &str = "x-correlation-id";
 /// Header that carries an API key; `Authorization: Bearer <key>` does as well.
 pub const API_KEY_HEADER: &str = "x-api-key";
+/// Where a node on this machine serves HTTP if nothing says.
+pub const DEFAULT_API_URL: &str = "http://127.0.0.1:7845";
+/// The key of a node in test mode: known to everybody.
+pub const TEST_MODE_KEY: &str = "dev-key-123";
 /// How long a write waits for its operations to be final if the caller does not say.
 pub const DEFAULT_WAIT_MS: u64 = 5_000;
 /// The longest that a caller can make a node wait.

@@ -125,6 +125,9 @@ pub struct Status {
     pub jobs: JobsStatus,
     /// Its storage.
     pub storage: StorageStatus,
+    /// When it was backed up; none without a federation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupsStatus>,
     /// Who can use its interface, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessStatus>,
@@ -255,6 +258,25 @@ pub struct StorageStatus {
     pub blocks: u64,
     /// Bytes of those blocks.
     pub block_bytes: u64,
+}
+
+/// When a node made its last backups, by its clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BackupsStatus {
+    /// A full one; none if it made none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_full: Option<Time>,
+    /// An incremental one; none if it made none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_incremental: Option<Time>,
+}
+
+impl BackupsStatus {
+    /// The younger of both.
+    pub fn last(&self) -> Option<Time> {
+        self.last_full.max(self.last_incremental)
+    }
 }
 
 /// Answer of [`crate::paths::IDENTITY`].

@@ -11,6 +11,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use icn_api::{
+    DEFAULT_API_URL, TEST_MODE_KEY,
     client::{Client, ClientConfig, ClientError},
     keyfile,
     operations::{NextOperation, OperationState, OperationStatus},
@@ -71,11 +72,7 @@ impl Session {
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let profile = &self.settings.profile;
         let Some(url) = &profile.api_url else {
-            return Err(Usage::new(
-                "no node is known: run this beside a node's icn_data directory, or say where the node is with \
-                 --api-url and --api-key, or with a --profile",
-            )
-            .into());
+            return in_test_mode(profile.api_key.clone());
         };
         let config = ClientConfig {
             api_key: profile.api_key.clone(),
@@ -213,6 +210,22 @@ impl Signer {
             action,
         };
         SignedOperation::sign(operation, &self.key)
+    }
+}
+
+/// The node in test mode on this machine, which keeps nothing and so leaves no profile.
+fn in_test_mode(api_key: Option<String>) -> anyhow::Result<Client> {
+    let client = Client::new(ClientConfig {
+        api_key: api_key.or_else(|| Some(TEST_MODE_KEY.to_owned())),
+        ..ClientConfig::new(DEFAULT_API_URL)
+    })?;
+    match client.info() {
+        Ok(info) if info.test_mode => Ok(client),
+        _ => Err(Usage::new(
+            "no node is known: run this beside a node's icn_data directory, or say where the node is with --api-url \
+             and --api-key, or with a --profile",
+        )
+        .into()),
     }
 }
 

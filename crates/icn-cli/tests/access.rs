@@ -156,6 +156,57 @@ fn keys_come_and_go_by_the_command_line() {
 }
 
 #[test]
+fn the_checklist_for_production_is_walked_point_by_point() {
+    let node = Node::start(tempfile::tempdir().unwrap(), &[]);
+    let walk = || {
+        let output = node.cli(&["--json", "doctor", "--production"]);
+        let points: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), points)
+    };
+    let verdict = |points: &[Value], name: &str| {
+        let point = points.iter().find(|point| point["name"] == name).unwrap();
+        point["verdict"].as_str().unwrap().to_owned()
+    };
+    let (code, points) = walk();
+    assert_eq!(
+        (code, points.len()),
+        (Some(1), 17),
+        "the seed's checklist has 17 points"
+    );
+    for point in &points {
+        let is_well = point["verdict"] == "pass";
+        assert!(
+            is_well || point["mend"].as_str().is_some_and(|mend| !mend.is_empty()),
+            "{point}"
+        );
+    }
+    for (name, expected) in [
+        ("security audit completed", "cannot-vouch"),
+        ("key management procedures", "fail"),
+        ("authentication configured", "pass"),
+        ("backup procedures tested", "fail"),
+        ("database optimized", "fail"),
+        ("health checks working", "pass"),
+        ("configuration management", "fail"),
+    ] {
+        assert_eq!(verdict(&points, name), expected, "{name}");
+    }
+    node.done(&["dag", "backup", "--path", "backups"]);
+    node.done(&["dag", "verify", "--deep"]);
+    assert_eq!(verdict(&walk().1, "backup procedures tested"), "cannot-vouch");
+    assert!(node.done(&["status"]).contains("full "), "the backup's age");
+    let secret = node.done(&["api-key", "new", "ci", "--scope", "read"]);
+    let output = node.cli(&["--api-key", secret.trim(), "--json", "doctor", "--production"]);
+    let points: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict(&points, "configuration management"), "unknown");
+    let text = text(&node.cli(&["doctor", "--production"]).stdout);
+    assert!(
+        text.contains("yours to say") && text.contains("icn-cli key export"),
+        "{text}"
+    );
+}
+
+#[test]
 fn https_is_spoken_with_whoever_the_profile_believes() {
     let home = tempfile::tempdir().unwrap();
     let authority = KeyPair::generate().unwrap();

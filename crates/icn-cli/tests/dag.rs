@@ -239,6 +239,7 @@ fn backups_as_operators_make_and_use_them() {
     );
 
     let node = node.stopped();
+    // Without options: the profile says where the store is.
     let said = node.refused(&["dag", "restore", "--path", &of("fjall")]);
     assert!(said.contains("--force"), "{said}");
     assert!(
@@ -248,4 +249,23 @@ fn backups_as_operators_make_and_use_them() {
     let node = Node::start(directory.path(), &[]);
     assert!(node.ask(&["dag", "ls"]).contains(&cid));
     node.ask(&["dag", "verify", "--deep"]);
+}
+
+#[test]
+fn a_stopped_node_is_restored_where_its_store_was() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let elsewhere = directory.path().join("elsewhere");
+    let options = ["--storage-backend", "sqlite", "--storage-path", path(&elsewhere)];
+    let node = Node::start(directory.path(), &options);
+    let file = directory.path().join("file");
+    fs::write(&file, "worth keeping").expect("a file");
+    let cid = node.ask(&["dag", "put", path(&file)]);
+    let backup = directory.path().join("full.tar.gz");
+    node.ask(&["dag", "backup", "--output", path(&backup)]);
+    let node = node.stopped();
+    fs::remove_dir_all(&elsewhere).expect("the store goes");
+    let said = node.ask(&["dag", "restore", "--input", path(&backup)]);
+    assert!(said.contains(path(&elsewhere)), "{said}");
+    let node = Node::start(directory.path(), &options);
+    assert!(node.ask(&["dag", "ls"]).contains(&cid));
 }

@@ -1,11 +1,11 @@
 //! What a node says of itself at its start: on stdout for people, in a profile for `icn-cli`.
 use crate::{
+    access,
     config::Config,
     files::{self, Readers},
-    service::TEST_KEY,
 };
 use anyhow::{Context as _, ensure};
-use icn_api::Profile;
+use icn_api::{Profile, TEST_MODE_KEY};
 use icn_model::{Did, Genesis};
 use std::{io::Write as _, net::SocketAddr, path::Path};
 
@@ -56,12 +56,15 @@ pub(crate) fn announce(
         writeln!(out, "p2p         {address}")?;
     }
     if let Some(address) = metrics {
-        writeln!(out, "metrics     http://{address}/metrics")?;
+        writeln!(out, "metrics     http://{}/metrics", access::from_here(address))?;
     }
     let profile = data_dir.join("cli.toml");
     writeln!(out, "try         icn-cli --config {} status", profile.display())?;
     if config.runtime.test_mode {
-        writeln!(out, "            curl -H 'x-api-key: {TEST_KEY}' {url}/status")?;
+        writeln!(
+            out,
+            "            curl -H 'x-api-key: {TEST_MODE_KEY}' {url}/status"
+        )?;
     }
     out.flush()?;
     Ok(())

@@ -78,7 +78,7 @@ pub enum Environment {
     Development,
     /// To rely on: what is unsafe is refused at the start.
     Production,
-    /// To test.
+    /// To rehearse: as development, under a name of its own.
     Testing,
 }
 

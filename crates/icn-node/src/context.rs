@@ -86,6 +86,8 @@ impl RuntimeContext {
     /// Why it did not start, or stopped.
     pub fn run(self) -> anyhow::Result<()> {
         let mut prepared = self.prepared;
+        // What runs may still open files there while it ends.
+        let _scratch = prepared.take_scratch();
         loop {
             let (live, log) = prepared.origin();
             let settings = runtime::Config::default()

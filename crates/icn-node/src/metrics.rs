@@ -1,12 +1,20 @@
 //! Metrics in the text format of OpenMetrics.
 //!
-//! Requests are counted as they are answered ([`HttpMetrics`]); everything else is read when somebody
-//! scrapes, from a [`Sample`] of what the node knows anyway. Every label has few values: routes are the
-//! templates of the table of routes, peers and jobs are counted and not named. What the consensus runtime
-//! counts for itself follows as it is.
-use crate::http::HttpMetrics;
-use icn_api::node::{JobsStatus, LogStatus, ManaStatus, NetworkStatus};
-use icn_model::{Fault, Mana};
+//! Requests are counted as they are answered ([`HttpMetrics`]), jobs as they end here ([`JobMetrics`]), what the log
+//! brings about as its events come ([`Tally`]); everything else is read when somebody scrapes, from a [`Sample`] of what
+//! the node knows anyway. Every label has few values: routes are the templates of the table of routes, peers and jobs
+//! are counted and not named. What the consensus runtime counts for itself follows as it is.
+//!
+//! docs/reference/metrics.md lists every metric: `UPDATE=1 cargo test -p icn-node --lib metrics` writes it anew.
+#[cfg(test)]
+mod reference;
+mod tally;
+
+pub(crate) use tally::Tally;
+
+use crate::{executor::JobMetrics, http::HttpMetrics};
+use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
+use icn_model::{Fault, Mana, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, resilience::CircuitState};
 use prometheus_client::{
@@ -21,6 +29,8 @@ use prometheus_client::{
 use std::{collections::BTreeMap, fmt};
 
 const END: &str = "# EOF\n";
+/// How jobs end: shown from the start, so that an alert can ask for their increase.
+const ENDINGS: [&str; 3] = ["succeeded", "failed", "host-failure"];
 
 /// What the node knows at one moment.
 pub(crate) struct Sample {
@@ -54,24 +64,47 @@ pub(crate) struct Sample {
     pub(crate) log_running: bool,
     /// Whether the node can serve.
     pub(crate) ready: bool,
+    /// What it keeps.
+    pub(crate) storage: StorageStatus,
+    /// When it was backed up.
+    pub(crate) backups: BackupsStatus,
+    /// Until when its certificate is valid, if it has one.
+    pub(crate) certificate_ends: Option<Time>,
+}
+
+/// What counts by itself, without being asked.
+pub(crate) struct Counted<'a> {
+    /// Requests.
+    pub(crate) http: &'a HttpMetrics,
+    /// Jobs that ran here.
+    pub(crate) jobs: &'a JobMetrics,
+    /// What the log has brought about.
+    pub(crate) tally: &'a Tally,
 }
 
 /// The text of all metrics of the node itself.
 ///
 /// # Errors
 /// The encoder's, which has none when it writes to memory.
-pub(crate) fn encode(http: &HttpMetrics, sample: &Sample) -> Result<String, fmt::Error> {
+pub(crate) fn encode(counted: &Counted<'_>, sample: &Sample) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    text::encode(&mut text, &registry(counted, sample))?;
+    Ok(text)
+}
+
+fn registry(counted: &Counted<'_>, sample: &Sample) -> Registry {
     let mut registry = Registry::default();
     node(&mut registry, sample);
     log(&mut registry, sample);
     refusals(&mut registry, sample);
     faults(&mut registry, sample);
     jobs(&mut registry, sample);
+    storage(&mut registry, sample);
     network(&mut registry, sample);
-    http.register(&mut registry);
-    let mut text = String::new();
-    text::encode(&mut text, &registry)?;
-    Ok(text)
+    counted.tally.register(&mut registry);
+    counted.jobs.register(&mut registry);
+    counted.http.register(&mut registry);
+    registry
 }
 
 /// One text of two, with one end.
@@ -158,6 +191,49 @@ fn node(registry: &mut Registry, sample: &Sample) {
     }
 }
 
+fn storage(registry: &mut Registry, sample: &Sample) {
+    let (storage, backups) = (&sample.storage, &sample.backups);
+    gauges(
+        registry,
+        [
+            (
+                "icn_storage_blocks",
+                "Blocks of the DAG on this node",
+                storage.blocks,
+            ),
+            (
+                "icn_storage_block_bytes",
+                "Bytes of those blocks",
+                storage.block_bytes,
+            ),
+            (
+                "icn_storage_used_bytes",
+                "What the store takes on disk; 0 in memory",
+                storage.used_bytes,
+            ),
+        ],
+    );
+    if let Some(free) = storage.free_bytes {
+        let help = "What is free on the store's disk";
+        gauges(registry, [("icn_storage_free_bytes", help, free)]);
+    }
+    let family = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+    for (kind, made) in [
+        ("full", backups.last_full),
+        ("incremental", backups.last_incremental),
+    ] {
+        let seconds = i64::try_from(made.map_or(0, Time::get) / 1_000).unwrap_or(i64::MAX);
+        family.get_or_create(&[("kind", kind)]).set(seconds);
+    }
+    let help = "When the last backup was made, in seconds since 1970; 0 for never";
+    registry.register("icn_backup_last_timestamp_seconds", help, family);
+    if let Some(ends) = sample.certificate_ends {
+        let help = "Until when the interface's certificate is valid, in seconds since 1970";
+        let name = "icn_certificate_not_after_timestamp_seconds";
+        gauges(registry, [(name, help, ends.get() / 1_000)]);
+    }
+}
+
 fn log(registry: &mut Registry, sample: &Sample) {
     let (log, seats) = (&sample.log, &sample.seats);
     gauges(
@@ -226,6 +302,15 @@ fn refusals(registry: &mut Registry, sample: &Sample) {
     );
     let in_blocks = refused_in_blocks.iter().map(|(name, count)| (*name, *count));
     counters(registry, name, "reason", in_blocks);
+    let name = (
+        "ledger_validation_failures",
+        "Operations that the ledger's rules refused, as they were handed in here or in a final block",
+    );
+    let stages = [
+        ("handed-in", refused.values().sum()),
+        ("in-block", refused_in_blocks.values().sum()),
+    ];
+    counters(registry, name, "stage", stages);
 }
 
 /// What others did wrong, by the name that `icn-cli explain` knows. Every fault is shown from the start, so that
@@ -253,7 +338,8 @@ fn faults(registry: &mut Registry, sample: &Sample) {
 }
 
 fn jobs(registry: &mut Registry, sample: &Sample) {
-    let executed = sample.executed.iter().map(|(result, count)| (*result, *count));
+    let mut executed: BTreeMap<_, _> = ENDINGS.map(|ending| (ending, 0)).into();
+    executed.extend(&sample.executed);
     let name = (
         "icn_jobs_executed",
         "Jobs that ran on this node, by how they ended",

@@ -5,7 +5,7 @@ use crate::{
     backup::Backups,
     config::{self, Config, Live},
     dag::{Dag, DagConfig},
-    executor::Jobs,
+    executor::{JobMetrics, Jobs},
     federation::{self, Membership},
     http::{
         self, App, AppInner, Front,
@@ -13,6 +13,7 @@ use crate::{
     },
     identity, listen,
     logging::Log,
+    metrics::Tally,
     network,
     reload::Reloads,
     succession::KeyRing,
@@ -20,7 +21,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
-use icn_api::{Profile, config::ConfigChanged, node::Info};
+use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Millis, Name, RoleKeys, SecretKey};
 use icn_protocol::{
     keys,
@@ -40,8 +41,6 @@ use tokio::{net::TcpListener, signal::unix, sync::watch};
 
 pub use crate::federation::Founding;
 
-/// The key of test mode: known to everybody.
-pub(crate) const TEST_KEY: &str = "dev-key-123";
 /// What running jobs and open requests get to end in.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Prefix of the consensus journals.
@@ -59,8 +58,8 @@ pub struct Prepared {
     /// None while the node waits for an invitation.
     membership: Option<Membership>,
     api_key: String,
-    /// Where test mode keeps its journals; goes with the process.
-    _scratch: Option<tempfile::TempDir>,
+    /// Where test mode keeps its journals.
+    scratch: Option<tempfile::TempDir>,
 }
 
 /// Finds or makes everything that a node needs before it runs.
@@ -119,7 +118,7 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
         founder,
         membership,
         api_key,
-        _scratch: scratch,
+        scratch,
     })
 }
 
@@ -141,6 +140,11 @@ impl Prepared {
         self.config.monitoring.metrics_bind_addr = bound.metrics.or(self.config.monitoring.metrics_bind_addr);
     }
 
+    /// The directory of test mode, which has to outlive everything that runs: it goes with what is given.
+    pub(crate) fn take_scratch(&mut self) -> Option<tempfile::TempDir> {
+        self.scratch.take()
+    }
+
     /// Where consensus keeps its votes and blocks.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")
@@ -153,7 +157,7 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
         return Ok(key.clone());
     }
     if config.runtime.test_mode {
-        return Ok(TEST_KEY.into());
+        return Ok(TEST_MODE_KEY.into());
     }
     let path = data_dir.join("cli.toml");
     if let Ok(text) = std::fs::read_to_string(&path) {
@@ -165,6 +169,20 @@ fn api_key(config: &Config, data_dir: &Path) -> anyhow::Result<String> {
     }
     // A public key's text: 32 random bytes in an encoding that survives shells and headers.
     Ok(icn_api::keyfile::generate()?.public().to_string())
+}
+
+/// Where the store is, without secrets.
+fn store_place(location: &Location) -> anyhow::Result<StorePlace> {
+    let path = match location {
+        Location::Directory { path, .. } => Some(std::path::absolute(path)?.display().to_string()),
+        // Parameters may be what makes the connection safe, or a password: with them, the URL is the operator's to say.
+        Location::Postgresql(settings) => (!settings.url.contains(['?', '#'])).then(|| settings.public_url()),
+        _ => None,
+    };
+    Ok(StorePlace {
+        backend: location.kind().name().into(),
+        path,
+    })
 }
 
 /// Where a node listens.
@@ -197,11 +215,12 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         founder,
         membership,
         api_key,
-        _scratch,
+        scratch: _scratch,
     } = prepared;
     let did = keys.did();
     let mut signals = Signals::new()?;
     let hangup = unix::signal(unix::SignalKind::hangup())?;
+    config.storage.say();
     let location = config.storage.location()?;
     let store = open_store(&location)?;
     let key = keys.in_force(&store, key)?;
@@ -232,6 +251,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         key_path: Some(std::path::absolute(config.identity.key_path(&data_dir))?),
         ca_cert: access.tls.as_ref().and_then(|tls| tls.authority()),
         did: Some(did),
+        store: Some(store_place(&location)?),
     };
     write_profile(&data_dir.join("cli.toml"), &profile)?;
     let membership = match membership {
@@ -355,14 +375,17 @@ async fn run_in_federation(
         market: market_config(&config),
         application: membership.application,
     };
+    let job_metrics = JobMetrics::default();
     let (node, log) = node::start(
         context.child("node"),
         node_config,
         store.clone(),
         started.connections,
-        Jobs::new(sandbox),
+        Jobs::new(sandbox, job_metrics.clone()),
     )
     .await?;
+    let tally = Tally::default();
+    tokio::spawn(tally.clone().follow(node.ledger().clone()));
 
     let _listening = live.on_change({
         let market = node.market().clone();
@@ -410,6 +433,8 @@ async fn run_in_federation(
         started: now(&context),
         live,
         runtime_metrics: Box::new(move || scrape.encode()),
+        job_metrics,
+        tally,
         ended,
         config: config.clone(),
     };

@@ -70,6 +70,6 @@ pub fn production_server(config: &mut Config) {
     config.api.tls_cert_path = Some(TLS_CERTIFICATE.into());
     config.api.tls_key_path = Some(TLS_KEY.into());
     config.api.require_auth = Some(true);
-    // Nothing but /health without a key.
+    // Nothing but /health and /ready without a key.
     config.security.open_rate_limit = 0;
 }

@@ -175,7 +175,8 @@ impl PostgresqlSettings {
     }
 
     /// The URL without password and parameters (which may hold one too).
-    fn public_url(&self) -> String {
+    #[must_use]
+    pub fn public_url(&self) -> String {
         let url = self.url.split(['?', '#']).next().unwrap_or_default();
         let Some((scheme, rest)) = url.split_once("://") else {
             return "a database".to_owned();

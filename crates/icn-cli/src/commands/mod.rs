@@ -3,7 +3,6 @@ pub(crate) mod api_key;
 pub(crate) mod config;
 pub(crate) mod dag;
 pub(crate) mod doctor;
-mod doctor_access;
 pub(crate) mod events;
 pub(crate) mod federation;
 pub(crate) mod found;

@@ -4,10 +4,10 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Subcommand};
 use icn_api::{
     federation::Members,
-    node::{AccessStatus, Info, NodeRole, Status},
+    node::{AccessStatus, BackupsStatus, Info, NodeRole, Status},
     operations::{OperationState, OperationStatus},
 };
-use icn_model::{Height, OperationId, SeatKind};
+use icn_model::{Height, OperationId, SeatKind, Time};
 use std::{path::PathBuf, time::Duration};
 
 /// `explain`
@@ -191,6 +191,9 @@ fn status_table(status: &Status) -> Table {
         "blocks",
         format!("{}, {}", storage.blocks, format::bytes(storage.block_bytes)),
     );
+    if let Some(backups) = status.backups {
+        table.pair("backups", self::backups(backups, status.clock));
+    }
     if let Some(access) = &status.access {
         table.pair("certificate", certificate(access));
         let open = if access.require_auth {
@@ -201,6 +204,21 @@ fn status_table(status: &Status) -> Table {
         table.pair("api keys", format!("{} named{open}", access.keys));
     }
     table
+}
+
+/// How old the last backups are.
+fn backups(backups: BackupsStatus, clock: Time) -> String {
+    let age = |made: Option<Time>| {
+        made.map_or_else(
+            || "never".to_owned(),
+            |made| format!("{} ago", format::span(clock.since(made))),
+        )
+    };
+    format!(
+        "full {}, incremental {}",
+        age(backups.last_full),
+        age(backups.last_incremental)
+    )
 }
 
 /// What a node shows to whoever connects.

@@ -229,6 +229,7 @@ impl Fleet {
             key_path: Some(node.key_path(&self.directory)),
             ca_cert: None,
             did: Some(node.did),
+            store: None,
         };
         Session {
             settings: Settings {

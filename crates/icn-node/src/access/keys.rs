@@ -22,6 +22,7 @@ use std::{
     },
 };
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use tokio::sync::watch;
 
 /// Secrets of one key that count at once: rotating more often ends the oldest early.
 const MAX_SECRETS: usize = 4;
@@ -124,6 +125,8 @@ pub(crate) struct Keys {
     named: RwLock<Vec<Entry>>,
     /// Held while the file is written, so that changes come one after the other.
     writing: Mutex<()>,
+    /// Tells of each change.
+    changes: watch::Sender<()>,
 }
 
 impl Keys {
@@ -150,6 +153,7 @@ impl Keys {
             path,
             named: RwLock::new(named.into_iter().map(Entry::new).collect()),
             writing: Mutex::new(()),
+            changes: watch::Sender::new(()),
         })
     }
 
@@ -157,7 +161,24 @@ impl Keys {
     ///
     /// Every hash is compared, in constant time and to the end: how long it takes tells nothing about any of them.
     pub(crate) fn find(&self, presented: &[u8]) -> Option<Arc<Holder>> {
-        let (hash, at) = (Digest::of(presented), now());
+        let at = now();
+        let holder = self.holder(Digest::of(presented), at)?;
+        holder.last_used.store(at.get(), Ordering::Relaxed);
+        Some(holder)
+    }
+
+    /// Whether a secret still counts, and for at least `scope`.
+    pub(crate) fn still_good(&self, secret: Digest, scope: Scope) -> bool {
+        self.holder(secret, now())
+            .is_some_and(|holder| holder.scope >= scope)
+    }
+
+    /// Tells of each change of the named keys.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn holder(&self, hash: Digest, at: Time) -> Option<Arc<Holder>> {
         let is = |secret: &Digest| secret.as_bytes().ct_eq(hash.as_bytes());
         let named = self.read();
         let (mut place, mut found) = (0_u64, Choice::from(0));
@@ -177,7 +198,6 @@ impl Keys {
             compare(same, holder);
         }
         let holder = bool::from(found).then(|| candidates.get(usize::try_from(place).ok()?))??;
-        holder.last_used.store(at.get(), Ordering::Relaxed);
         Some(Arc::clone(holder))
     }
 
@@ -289,6 +309,7 @@ impl Keys {
             .with_context(|| format!("cannot write {}", self.path.display()))
             .map_err(KeyError::Failed)?;
         *self.named.write().unwrap_or_else(PoisonError::into_inner) = named;
+        self.changes.send_replace(());
         Ok(done)
     }
 

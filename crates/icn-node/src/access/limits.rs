@@ -17,11 +17,15 @@ use std::{
 
 /// Clients that are told apart; when more come within a minute, those without a key share one allowance.
 const MAX_CLIENTS: usize = 10_000;
+/// Probes a minute of each address, where nothing else is answered without a key.
+const PROBES: NonZeroU32 = NonZeroU32::new(600).expect("it is not 0");
 
 /// What all clients may ask.
 pub(crate) struct Limits {
-    /// None where nothing is answered without a key.
+    /// None where nothing but probes is answered without a key.
     open: Option<Limiter<IpAddr>>,
+    /// Probes, where nothing else is answered without a key.
+    probes: Limiter<IpAddr>,
     /// None where keys may ask any number.
     keyed: Option<Limiter<String>>,
 }
@@ -56,13 +60,18 @@ impl Limits {
     pub(crate) fn new(open: u32, keyed: u32) -> Self {
         Self {
             open: NonZeroU32::new(open).map(Limiter::new),
+            probes: Limiter::new(PROBES),
             keyed: NonZeroU32::new(keyed).map(Limiter::new),
         }
     }
 
-    /// Counts a request without a key.
-    pub(crate) fn take_open(&self, address: IpAddr) -> Result<Standing, Limited> {
-        let limiter = self.open.as_ref().ok_or(Limited::KeyNeeded)?;
+    /// Counts a request without a key; a probe is answered in any case, if not in any number.
+    pub(crate) fn take_open(&self, address: IpAddr, is_probe: bool) -> Result<Standing, Limited> {
+        let limiter = match &self.open {
+            Some(limiter) => limiter,
+            None if is_probe => &self.probes,
+            None => return Err(Limited::KeyNeeded),
+        };
         let mut client = apart(address);
         if limiter.is_crowded() {
             client = Ipv4Addr::UNSPECIFIED.into();
@@ -126,12 +135,14 @@ mod tests {
     fn a_client_gets_a_minutes_requests_and_no_more() {
         let limits = Limits::new(3, 0);
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let left: Vec<_> = (0..3).map(|_| limits.take_open(one).unwrap().remaining).collect();
+        let left: Vec<_> = (0..3)
+            .map(|_| limits.take_open(one, false).unwrap().remaining)
+            .collect();
         assert_eq!(left, [2, 1, 0]);
         let Err(Limited::Wait {
             standing,
             retry_after_secs,
-        }) = limits.take_open(one)
+        }) = limits.take_open(one, false)
         else {
             panic!("a fourth request");
         };
@@ -140,7 +151,7 @@ mod tests {
             (3, 0, 60)
         );
         assert!((1..=20).contains(&retry_after_secs), "{retry_after_secs}");
-        assert_eq!(limits.take_open(other).unwrap().remaining, 2);
+        assert_eq!(limits.take_open(other, false).unwrap().remaining, 2);
         assert_eq!(limits.take_keyed("any"), Ok(None));
     }
 
@@ -148,7 +159,7 @@ mod tests {
     fn none_may_be_none_and_keys_are_apart() {
         let limits = Limits::new(0, 1);
         assert_eq!(
-            limits.take_open(Ipv4Addr::LOCALHOST.into()),
+            limits.take_open(Ipv4Addr::LOCALHOST.into(), false),
             Err(Limited::KeyNeeded)
         );
         assert_eq!(limits.take_keyed("a").unwrap().unwrap().remaining, 0);
@@ -160,10 +171,10 @@ mod tests {
         let limits = Limits::new(2, 0);
         let address = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
         for number in 1..=MAX_CLIENTS + 2 {
-            limits.take_open(address(number)).unwrap();
+            limits.take_open(address(number), false).unwrap();
         }
         assert!(
-            limits.take_open(address(MAX_CLIENTS + 3)).is_err(),
+            limits.take_open(address(MAX_CLIENTS + 3), false).is_err(),
             "they share one allowance"
         );
         assert!(limits.open.unwrap().inner.len() <= MAX_CLIENTS + 1);

@@ -23,7 +23,7 @@ use crate::{config::Config, reload::Reloads};
 use icn_api::node::{AccessStatus, CertificateStatus, ENDS_SOON};
 use icn_model::{Millis, Time};
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -78,7 +78,7 @@ impl Access {
     pub(crate) fn url(&self, address: SocketAddr) -> String {
         match &self.tls {
             Some(tls) => format!("https://{}:{}", tls.host(address), address.port()),
-            None => format!("http://{address}"),
+            None => format!("http://{}", from_here(address)),
         }
     }
 
@@ -103,7 +103,9 @@ impl Access {
             );
         }
         match config.security.open_rate_limit {
-            0 => tracing::info!("open_rate_limit is 0: nothing is answered without a key but /health"),
+            0 => tracing::info!(
+                "open_rate_limit is 0: nothing is answered without a key but /health and /ready"
+            ),
             limit => tracing::info!(
                 limit,
                 "callers without a key may make this many requests a minute"
@@ -118,6 +120,11 @@ impl Access {
             let Certificate { names, not_after, .. } = tls.certificate();
             tracing::info!(names = names.join(", "), until = %rfc3339(not_after), "the interface speaks HTTPS");
         }
+    }
+
+    /// Until when the certificate is valid, if there is one.
+    pub(crate) fn certificate_ends(&self) -> Option<Time> {
+        self.tls.as_ref().map(|tls| tls.certificate().not_after)
     }
 
     /// What `/status` tells.
@@ -192,6 +199,17 @@ impl Access {
     }
 }
 
+/// Where a listener at `address` is reached from this machine: one that listens on every address does on loopback.
+pub(crate) fn from_here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// The node's clock. A clock before 1970 is taken for 1970.
 pub(crate) fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -214,6 +232,17 @@ pub(crate) fn rfc3339(time: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_on_loopback() {
+        for (listens, reached) in [
+            ("0.0.0.0:7845", "127.0.0.1:7845"),
+            ("[::]:7845", "[::1]:7845"),
+            ("10.0.0.7:7845", "10.0.0.7:7845"),
+        ] {
+            assert_eq!(from_here(listens.parse().unwrap()).to_string(), reached);
+        }
+    }
 
     #[test]
     fn moments_are_written_as_rfc_3339_says() {

@@ -2,7 +2,7 @@
 //! that stand keep what they began with.
 use super::{
     certificate::{Certificate, Loaded, TlsError, load},
-    rfc3339,
+    from_here, rfc3339,
 };
 use crate::config::TlsFiles;
 use std::{
@@ -144,7 +144,7 @@ impl Tls {
         let names = self.certificate().names;
         let local = ["localhost", "127.0.0.1", "::1"];
         let is_plain = |name: &&String| !name.contains('*');
-        let own = address.ip().to_string();
+        let own = from_here(address).ip().to_string();
         let name = names
             .iter()
             .find(|name| local.contains(&name.as_str()) || **name == own)

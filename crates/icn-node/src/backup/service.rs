@@ -15,6 +15,7 @@ use crate::{
 use icn_api::{
     backups::{BackupRequest, Merged, VerifyReport, VerifyStatus},
     keyfile,
+    node::BackupsStatus,
 };
 use icn_model::{Did, Genesis, Time};
 use icn_protocol::node::Node;
@@ -47,6 +48,8 @@ struct Inner {
     config: serde_json::Value,
     key_path: PathBuf,
     notes: Notes,
+    /// What the notes say of the last backups.
+    last: Mutex<BackupsStatus>,
     /// One archive is made or used at a time.
     one: Arc<Semaphore>,
     checking: Single,
@@ -66,6 +69,7 @@ impl Backups {
         config: &Config,
         data_dir: &Path,
     ) -> Self {
+        let notes = Notes::new(data_dir);
         Self(Arc::new(Inner {
             node,
             dag,
@@ -73,7 +77,8 @@ impl Backups {
             genesis,
             config: config.without_secrets(),
             key_path: config.identity.key_path(data_dir),
-            notes: Notes::new(data_dir),
+            last: Mutex::new(notes.last()),
+            notes,
             one: Arc::new(Semaphore::new(1)),
             checking: Single::new(),
             checked: Mutex::default(),
@@ -84,6 +89,11 @@ impl Backups {
     /// The backups that were made, the youngest last.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.0.notes.all()
+    }
+
+    /// When the last backups were made.
+    pub(crate) fn last(&self) -> BackupsStatus {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The right to make or use an archive, if nobody has it.
@@ -141,7 +151,8 @@ impl Backups {
             list: inner.notes.list(&prepared.id)?,
         };
         let (head, list) = write::write(source, prepared.id, now, to)?;
-        inner.notes.keep(&head.taken, list)?;
+        inner.notes.keep(&head, list)?;
+        *inner.last.lock().unwrap_or_else(PoisonError::into_inner) = inner.notes.last();
         tracing::info!(
             id = head.taken.id,
             height = head.taken.height.get(),

@@ -3,8 +3,10 @@
 //! restore; where they are lost, the next backup is a full one.
 use super::{
     BackupError,
-    format::{CID_BYTES, Taken},
+    format::{CID_BYTES, Head, Taken},
 };
+use crate::files::{self, Readers};
+use icn_api::node::BackupsStatus;
 use icn_model::Time;
 use std::{
     fs::{self, File},
@@ -14,6 +16,9 @@ use std::{
 
 /// Backups that are remembered; the oldest are forgotten first.
 const MAX_REMEMBERED: usize = 32;
+
+/// Which backups were made last, also when their notes are forgotten.
+const LAST: &str = "last";
 
 /// The notes of a node.
 #[derive(Clone)]
@@ -90,7 +95,9 @@ impl Notes {
     }
 
     /// Remembers a backup that was made to its end.
-    pub(super) fn keep(&self, taken: &Taken, list: List) -> Result<(), BackupError> {
+    pub(super) fn keep(&self, head: &Head, list: List) -> Result<(), BackupError> {
+        let taken = &head.taken;
+        self.note_last(head)?;
         let file = list.to.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(&list.path, self.list_of(&taken.id))?;
@@ -103,6 +110,28 @@ impl Notes {
             let _ = fs::remove_file(self.note_of(&old.id));
             let _ = fs::remove_file(self.list_of(&old.id));
         }
+        Ok(())
+    }
+
+    /// When the last backups were made.
+    pub(crate) fn last(&self) -> BackupsStatus {
+        let read = fs::read(self.directory.join(LAST)).ok();
+        let last = read.and_then(|text| serde_json::from_slice(&text).ok());
+        // Of nodes that did not note it, what they remember tells at least of one.
+        last.unwrap_or_else(|| BackupsStatus {
+            last_full: self.all().pop().map(|taken| taken.created),
+            last_incremental: None,
+        })
+    }
+
+    fn note_last(&self, head: &Head) -> Result<(), BackupError> {
+        let mut last = self.last();
+        match &head.base {
+            None => last.last_full = Some(head.taken.created),
+            Some(_) => last.last_incremental = Some(head.taken.created),
+        }
+        let text = serde_json::to_vec(&last).map_err(io::Error::from)?;
+        files::replace(&self.directory.join(LAST), &text, Readers::Owner).map_err(io::Error::other)?;
         Ok(())
     }
 

@@ -84,7 +84,8 @@ pub struct Security {
     pub tls_key_path: Option<PathBuf>,
     /// As in `[api]`.
     pub require_auth: Option<bool>,
-    /// Requests a minute that each address may make without a key; 0 for none but `/health`. Default: 600.
+    /// Requests a minute that each address may make without a key; 0 for none but `/health` and
+    /// `/ready`. Default: 600.
     pub open_rate_limit: u32,
 }
 

@@ -25,7 +25,7 @@ pub(super) const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
-const FOREIGN_VARIABLES: [&str; 11] = [
+const FOREIGN_VARIABLES: [&str; 12] = [
     "API_URL",
     "CA_CERT",
     "CONFIG",
@@ -35,6 +35,7 @@ const FOREIGN_VARIABLES: [&str; 11] = [
     "KEY_PASSPHRASE_FILE",
     "KEY_NEW_PASSPHRASE",
     "KEY_NEW_PASSPHRASE_FILE",
+    "MANA_LEDGER_PATH",
     "PROFILE",
     "CRASH_ROUNDS",
 ];

@@ -4,6 +4,9 @@ use icn_store::{BackendKind, Location, POSTGRESQL_CONNECT_TIMEOUT_MS, POSTGRESQL
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
 
+/// A variable of operators' scripts: where there once was a ledger apart.
+const MANA_LEDGER_PATH: &str = "ICN_MANA_LEDGER_PATH";
+
 /// `[storage]`
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -55,6 +58,13 @@ impl fmt::Debug for Storage {
 }
 
 impl Storage {
+    /// Tells in the log what an operator may not expect.
+    pub(crate) fn say(&self) {
+        if std::env::var_os(MANA_LEDGER_PATH).is_some() {
+            tracing::info!("{MANA_LEDGER_PATH} does not count: the mana ledger lives in the node's store");
+        }
+    }
+
     /// Where the store is.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use crate::{
     backup::Backups,
     config::{Config, Live},
     dag::Dag,
+    executor::JobMetrics,
+    metrics::Tally,
     succession::KeyRing,
 };
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
@@ -58,6 +60,10 @@ pub(crate) struct AppInner {
     pub(crate) live: Live,
     /// The runtime's own metrics, in the text format of Prometheus.
     pub(crate) runtime_metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What is counted of the jobs that run here.
+    pub(crate) job_metrics: JobMetrics,
+    /// What the log has brought about.
+    pub(crate) tally: Tally,
     /// Why the log has stopped, once it has.
     pub(crate) ended: watch::Receiver<Option<String>>,
 }

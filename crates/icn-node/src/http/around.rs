@@ -94,12 +94,16 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// There is no such route.
-pub(super) async fn no_route(request: Request) -> Failure {
+pub(super) fn not_found(request: &Request) -> ApiError {
     ApiError::NotFound {
         what: "route",
         id: request.uri().path().chars().take(200).collect(),
     }
-    .into()
+}
+
+/// The same, as a handler.
+pub(super) async fn no_route(request: Request) -> Failure {
+    not_found(&request).into()
 }
 
 /// There is such a route, with another method.

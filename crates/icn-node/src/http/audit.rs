@@ -8,7 +8,7 @@ use icn_api::Scope;
 pub(super) async fn note(response: &mut Response, correlation_id: &str, method: &'static str, route: &str) {
     let extensions = response.extensions_mut();
     let (caller, change) = (extensions.remove::<Caller>(), extensions.remove::<Change>());
-    // What is no route has no caller: nothing was asked of the node.
+    // Probes of health have no caller.
     let Some(caller) = caller.filter(|caller| caller.access.audit.is_enabled()) else {
         return;
     };

@@ -1,7 +1,7 @@
 //! Events: a page of them, or a stream that goes on with those to come.
-use super::{app::App, extract::Query, failure::Failure};
+use super::{app::App, extract::Query, failure::Failure, gate::Caller};
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
@@ -30,6 +30,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// `GET /events`
 pub(super) async fn events(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -43,7 +44,7 @@ pub(super) async fn events(
             .next()
             .is_some_and(|media| media.trim() == EVENT_STREAM)
     }) {
-        return stream(app, query, &headers).await;
+        return stream(app, caller, query, &headers).await;
     }
     let ledger = app.ledger().clone();
     let page = tokio::task::spawn_blocking(move || page(&ledger, &query)).await??;
@@ -143,10 +144,18 @@ struct Following {
     ready: Vec<EventRecord>,
     progress: watch::Receiver<Progress>,
     closing: tokio::sync::watch::Receiver<bool>,
+    /// Who reads, for as long as the key is good for it.
+    caller: Caller,
+    keys: tokio::sync::watch::Receiver<()>,
     _slot: OwnedSemaphorePermit,
 }
 
-async fn stream(app: App, query: EventsQuery, headers: &HeaderMap) -> Result<Response, Failure> {
+async fn stream(
+    app: App,
+    caller: Caller,
+    query: EventsQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
     let slot = app
         .streams
         .clone()
@@ -156,6 +165,8 @@ async fn stream(app: App, query: EventsQuery, headers: &HeaderMap) -> Result<Res
     let mut following = Following {
         progress: ledger.watch(),
         closing: app.front.closing.subscribe(),
+        keys: caller.access.keys.changes(),
+        caller,
         kind: query.kind,
         at: query.since.unwrap_or(0),
         ready: Vec::new(),
@@ -193,7 +204,8 @@ impl Following {
             if !self.ready.is_empty() {
                 return Some(encode(std::mem::take(&mut self.ready)));
             }
-            if *self.closing.borrow() {
+            self.keys.borrow_and_update();
+            if *self.closing.borrow() || !self.caller.is_still_let_in() {
                 return None;
             }
             self.progress.borrow_and_update();
@@ -204,6 +216,8 @@ impl Following {
             tokio::select! {
                 alive = self.progress.changed() => alive.ok()?,
                 _ = self.closing.changed() => return None,
+                // A key may be taken away while nothing happens.
+                _ = self.keys.changed() => {}
                 () = tokio::time::sleep(KEEP_ALIVE) => return Some(sse::KEEP_ALIVE.to_owned()),
             }
         }

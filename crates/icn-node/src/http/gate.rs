@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use icn_api::{API_KEY_HEADER, ApiError, Endpoint, Scope, paths};
+use icn_model::Digest;
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -28,6 +29,8 @@ pub(super) struct Caller {
     pub(super) access: Arc<Access>,
     /// The caller's key; none for one without, or with a wrong one.
     pub(super) holder: Option<Arc<Holder>>,
+    /// The hash of what was sent as a key.
+    secret: Option<Digest>,
     /// From where.
     pub(super) address: IpAddr,
     /// What the route needs.
@@ -35,6 +38,30 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who sends `request`, to a route that needs `needs`.
+    fn of(access: &Arc<Access>, request: &Request, needs: Scope) -> Self {
+        let peer = request
+            .extensions()
+            .get()
+            .map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+        let key = presented(request.headers());
+        Self {
+            access: access.clone(),
+            holder: key.and_then(|key| access.keys.find(key)),
+            secret: key.map(Digest::of),
+            address: client(&access.proxies, peer, request.headers()),
+            needs,
+        }
+    }
+
+    /// Whether the key that opened the route would open it now. A caller that was let in without one stays so.
+    pub(super) fn is_still_let_in(&self) -> bool {
+        match (&self.holder, self.secret) {
+            (Some(_), Some(secret)) => self.access.keys.still_good(secret, self.needs),
+            _ => true,
+        }
+    }
+
     /// The name of the caller's key, for those who ask later who did it.
     pub(super) fn name(&self) -> &str {
         self.holder.as_ref().map_or("(no key)", |holder| &holder.name)
@@ -57,21 +84,10 @@ pub(super) async fn gate(
     let Ok(_slot) = front.requests.clone().try_acquire_owned() else {
         return Failure::from(ApiError::Overloaded {}).into_response();
     };
-    let access = &front.access;
-    let peer = request
-        .extensions()
-        .get()
-        .map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
-    let key = presented(request.headers());
-    let caller = Caller {
-        access: access.clone(),
-        holder: key.and_then(|key| access.keys.find(key)),
-        address: client(&access.proxies, peer, request.headers()),
-        needs: endpoint.scope,
-    };
-    let (standing, counted) = count(&caller);
+    let caller = Caller::of(&front.access, &request, endpoint.scope);
+    let (standing, counted) = count(&caller, endpoint.path == paths::READY);
     let admitted = counted.and_then(|()| {
-        admit(&caller, key.is_some())?;
+        admit(&caller)?;
         check_size(endpoint, &request)
     });
     let mut response = match admitted {
@@ -82,20 +98,36 @@ pub(super) async fn gate(
         }
         Err(failure) => failure.into_response(),
     };
+    sign(&mut response, standing, caller);
+    response
+}
+
+/// Answers a request that no route takes with `failure`, unless its client may ask nothing: who tries out what there is
+/// counts like any other.
+pub(super) fn turn_away(front: &Front, request: &Request, failure: ApiError) -> Response {
+    let caller = Caller::of(&front.access, request, Scope::Open);
+    let (standing, counted) = count(&caller, false);
+    let failure = counted.err().unwrap_or_else(|| failure.into());
+    let mut response = failure.into_response();
+    sign(&mut response, standing, caller);
+    response
+}
+
+/// Tells a client where it stands, and whoever looks at the answer who asked.
+fn sign(response: &mut Response, standing: Option<Standing>, caller: Caller) {
     if let Some(standing) = standing {
         tell(response.headers_mut(), standing);
     }
     response.extensions_mut().insert(caller);
-    response
 }
 
 /// Counts the request of a client that is limited.
-fn count(caller: &Caller) -> (Option<Standing>, Result<(), Failure>) {
+fn count(caller: &Caller, is_probe: bool) -> (Option<Standing>, Result<(), Failure>) {
     let limits = &caller.access.limits;
     let counted = match &caller.holder {
         Some(holder) if holder.configured => Ok(None),
         Some(holder) => limits.take_keyed(&holder.name),
-        None => limits.take_open(caller.address).map(Some),
+        None => limits.take_open(caller.address, is_probe).map(Some),
     };
     match counted {
         Ok(standing) => (standing, Ok(())),
@@ -111,8 +143,8 @@ fn count(caller: &Caller) -> (Option<Standing>, Result<(), Failure>) {
 }
 
 /// Whether the caller's key is good for the route.
-fn admit(caller: &Caller, sent_a_key: bool) -> Result<(), Failure> {
-    let needs = caller.needs;
+fn admit(caller: &Caller) -> Result<(), Failure> {
+    let (needs, sent_a_key) = (caller.needs, caller.secret.is_some());
     let is_open = |needs| {
         // Who is let in without a key cannot leave one behind for later.
         needs == Scope::Open || (!caller.access.require_auth && needs < Scope::Admin && !sent_a_key)

@@ -38,6 +38,8 @@ mod wait;
 pub(crate) mod waiting;
 
 pub(crate) use app::{App, AppInner};
+#[cfg(test)]
+pub(crate) use counts::Answered;
 pub(crate) use counts::HttpMetrics;
 pub(crate) use front::Front;
 pub(crate) use health::watch as watch_health;

@@ -1,6 +1,6 @@
 //! The node itself: alive, ready, what it is, how it fares, what it measures.
 use super::{app::App, failure::Failure, status};
-use crate::metrics;
+use crate::metrics::{self, Counted};
 use axum::{
     Json,
     extract::State,
@@ -54,7 +54,13 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
         }
         .into());
     }
-    let own = metrics::encode(&app.front.metrics, &status::sample(&app)).map_err(Failure::internal)?;
+    let counted = Counted {
+        http: &app.front.metrics,
+        jobs: &app.inner.job_metrics,
+        tally: &app.inner.tally,
+    };
+    let sample = status::sample(&app).await;
+    let own = metrics::encode(&counted, &sample).map_err(Failure::internal)?;
     let text = metrics::join(own, &(app.inner.runtime_metrics)());
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

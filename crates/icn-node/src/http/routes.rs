@@ -4,10 +4,12 @@ use super::{
     mana, mesh, network, node, operations, pins,
 };
 use axum::{
-    Router, middleware,
+    Router,
+    extract::Request,
+    middleware,
     routing::{MethodRouter, delete, get, patch, post},
 };
-use icn_api::{ENDPOINTS, Method, paths};
+use icn_api::{ApiError, ENDPOINTS, Method, paths};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -99,9 +101,14 @@ pub(super) fn guarded<S: Clone + Send + Sync + 'static>(
         let gate = middleware::from_fn_with_state((front.clone(), endpoint), gate::gate);
         router = router.route(path, handler.route_layer(gate));
     }
+    let (nowhere, no_method) = (front.clone(), front.clone());
     router
-        .fallback(around::no_route)
-        .method_not_allowed_fallback(around::no_method)
+        .fallback(async move |request: Request| {
+            gate::turn_away(&nowhere, &request, around::not_found(&request))
+        })
+        .method_not_allowed_fallback(async move |request: Request| {
+            gate::turn_away(&no_method, &request, ApiError::MethodNotAllowed {})
+        })
         .layer(CatchPanicLayer::custom(around::panicked))
         .layer(middleware::from_fn_with_state(front.clone(), around::around))
 }

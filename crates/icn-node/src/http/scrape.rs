@@ -1,5 +1,6 @@
 //! Metrics on an address of their own, for scrapers that should reach nothing else: without a key, or with the token
-//! that the configuration names. `/health` is there, too, whatever keeps the interface busy.
+//! that the configuration names. `/health` and `/ready` are there, too, for probes: in plain HTTP, and whatever keeps the
+//! interface busy.
 use super::{App, around, failure::Failure, gate, node, server};
 use axum::{
     Router,
@@ -19,6 +20,7 @@ pub(crate) async fn serve(listener: TcpListener, app: App, mut stopping: watch::
     let router = Router::new()
         .route(paths::METRICS, get(node::metrics).route_layer(token))
         .route(paths::HEALTH, get(node::health))
+        .route(paths::READY, get(node::ready))
         .fallback(around::no_route)
         .method_not_allowed_fallback(around::no_method)
         .layer(CatchPanicLayer::custom(around::panicked))

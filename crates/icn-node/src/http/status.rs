@@ -217,20 +217,7 @@ fn jobs(app: &App) -> JobsStatus {
 /// asks how the node fares wants the rest all the more.
 pub(super) async fn status(app: &App) -> Status {
     let mut warnings = Vec::new();
-    let usage = app.usage.get(app).await.unwrap_or_else(|_| {
-        warnings.push("the blocks cannot be counted: see the node's log".to_owned());
-        BlockUsage::default()
-    });
-    let used_bytes = app.ledger().store().size_bytes().unwrap_or_else(|error| {
-        warnings.push(format!("the store does not tell its size: {error}"));
-        0
-    });
-    let storage = StorageStatus {
-        used_bytes,
-        free_bytes: free_bytes(app),
-        blocks: usage.blocks,
-        block_bytes: usage.size_bytes,
-    };
+    let storage = storage(app, &mut warnings).await;
     let (ready, network) = (ready(app), network(app));
     warnings.extend(warn(app, &ready, &network, &storage));
     Status {
@@ -243,8 +230,27 @@ pub(super) async fn status(app: &App) -> Status {
         mana: mana(app),
         jobs: jobs(app),
         storage,
+        backups: Some(app.inner.backups.last()),
         access: Some(app.front.access.status()),
         warnings,
+    }
+}
+
+/// What the node keeps; what cannot be told goes to `warnings`.
+async fn storage(app: &App, warnings: &mut Vec<String>) -> StorageStatus {
+    let usage = app.usage.get(app).await.unwrap_or_else(|_| {
+        warnings.push("the blocks cannot be counted: see the node's log".to_owned());
+        BlockUsage::default()
+    });
+    let used_bytes = app.ledger().store().size_bytes().unwrap_or_else(|error| {
+        warnings.push(format!("the store does not tell its size: {error}"));
+        0
+    });
+    StorageStatus {
+        used_bytes,
+        free_bytes: free_bytes(app),
+        blocks: usage.blocks,
+        block_bytes: usage.size_bytes,
     }
 }
 
@@ -289,7 +295,8 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
 }
 
 /// What the metrics show, at this moment.
-pub(super) fn sample(app: &App) -> Sample {
+pub(super) async fn sample(app: &App) -> Sample {
+    let storage = storage(app, &mut Vec::new()).await;
     let snapshot = app.inner.network.snapshot();
     let log = log(app);
     Sample {
@@ -319,6 +326,9 @@ pub(super) fn sample(app: &App) -> Sample {
         log,
         log_running: app.ended().is_none(),
         ready: ready(app).ready,
+        storage,
+        backups: app.inner.backups.last(),
+        certificate_ends: app.front.access.certificate_ends(),
     }
 }
 

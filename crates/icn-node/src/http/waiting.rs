@@ -172,6 +172,7 @@ async fn status(State(app): State<App>) -> Json<Status> {
             blocks: 0,
             block_bytes: 0,
         },
+        backups: None,
         access: Some(app.front.access.status()),
         warnings: app.front.access.warnings(),
     })

@@ -176,6 +176,9 @@ fn callers_without_a_key_are_counted_by_address() {
         assert_eq!(node.get_with(paths::HEALTH, &[]).status, 200);
         assert_eq!(node.get(paths::READY).status, 200);
     }
+    // What is no route counts as well.
+    node.get_with("/no/such/route", &[]).problem(429, 907);
+    assert_eq!(node.get("/no/such/route").problem(404, 903).code, 903);
     // Only a proxy that is believed can say that somebody else calls.
     let other = [("x-forwarded-for", "203.0.113.7")];
     node.get_with(paths::READY, &other).problem(429, 907);
@@ -204,9 +207,12 @@ fn behind_a_proxy_its_callers_are_told_apart() {
 #[test]
 fn named_keys_are_counted_and_nothing_may_be_open() {
     let node = Start::config("[api]\nrate_limit = 2\n[security]\nopen_rate_limit = 0\n").run();
-    node.get_with(paths::READY, &[]).problem(401, 901);
     node.get_with(paths::OPENAPI, &[]).problem(401, 901);
+    node.get_with("/no/such/route", &[]).problem(401, 901);
     assert_eq!(node.get_with(paths::HEALTH, &[]).status, 200);
+    // A probe is answered, and counted.
+    let ready = node.get_with(paths::READY, &[]);
+    assert_eq!((ready.status, ready.header("ratelimit-remaining")), (200, "599"));
     let made = node.client.make_key(&new("busy", Scope::Read)).unwrap();
     let busy = [("x-api-key", made.secret.as_str())];
     assert_eq!(
@@ -348,6 +354,8 @@ fn the_audit_log_tells_who_changed_what_and_who_was_denied() {
     node.post_json(paths::KEYS, &new("ci", Scope::Read))
         .problem(409, 931);
     node.client.revoke_key(&name("ci")).unwrap();
+    node.get("/no/such/route").problem(404, 903);
+    node.post("/no/such/route", "text/plain", b"x").problem(404, 903);
     let text = fs::read_to_string(&path).unwrap();
     assert!(
         !text.contains(&made.secret) && !text.contains(KEY) && !text.contains("a-guess"),
@@ -384,6 +392,7 @@ fn the_audit_log_tells_who_changed_what_and_who_was_denied() {
             "(configured key) GET /v1/keys done 200 -",
             "(configured key) POST /v1/keys failed 409 -",
             "(configured key) DELETE /v1/keys/{name} done 200 key-revoked",
+            "(configured key) POST none failed 404 -",
         ]
     );
     assert_eq!(
@@ -427,6 +436,7 @@ fn metrics_have_an_address_and_a_token_of_their_own() {
     node.get_at(&metrics, &[]).problem(401, 901);
     let root = metrics.trim_end_matches("/metrics");
     assert_eq!(node.get_at(&format!("{root}/health"), &[]).status, 200);
+    assert_eq!(node.get_at(&format!("{root}/ready"), &[]).status, 200);
     node.get_at(&format!("{root}/status"), &[("x-api-key", KEY)])
         .problem(404, 903);
     fs::write(node.directory().join("token"), "a-newer-token").unwrap();

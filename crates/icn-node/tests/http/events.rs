@@ -1,7 +1,9 @@
 //! Events, as pages and as a stream.
 use crate::harness::{KEY, Node, read_until};
 use icn_api::{
+    Scope,
     events::{EventPage, EventsQuery},
+    keys::{KeyName, NewKey},
     paths,
 };
 use icn_model::{Action, Did, EventKind, EventRecord, Mana, SecretKey};
@@ -113,8 +115,12 @@ fn a_stream_begins_with_what_was_and_goes_on_with_what_comes() {
 
 /// A request for a stream that goes on after `last`.
 fn stream_request(last: &str) -> Vec<u8> {
+    stream_request_with(last, KEY)
+}
+
+fn stream_request_with(last: &str, key: &str) -> Vec<u8> {
     let request = format!(
-        "GET /events HTTP/1.1\r\nHost: node\r\nx-api-key: {KEY}\r\nAccept: text/event-stream\r\n\
+        "GET /events HTTP/1.1\r\nHost: node\r\nx-api-key: {key}\r\nAccept: text/event-stream\r\n\
          Last-Event-ID: {last}\r\n\r\n"
     );
     request.into_bytes()
@@ -137,6 +143,45 @@ fn a_stream_goes_on_after_the_last_event_that_was_seen() {
     assert_eq!(ids[..2], ["3", "4"], "{answer}");
     let wrong = node.raw(&stream_request("two"));
     assert!(wrong.starts_with("HTTP/1.1 400 "), "{wrong}");
+}
+
+#[test]
+fn a_stream_ends_with_the_key_that_opened_it() {
+    let node = eventful();
+    let name: KeyName = "reader".parse().unwrap();
+    let make = || {
+        let new = NewKey {
+            name: name.clone(),
+            scope: Scope::Read,
+            expires: None,
+        };
+        node.client.make_key(&new).unwrap().secret
+    };
+    let open = |secret: &str| {
+        let mut stream = node.connect();
+        stream.write_all(&stream_request_with("0", secret)).unwrap();
+        let begun = read_until(&mut stream, "id: 4\n");
+        assert!(begun.contains("id: 4\n"), "{begun}");
+        stream
+    };
+    let mut operators = open(KEY);
+    let mut stream = open(&make());
+    // Another key's change is none of this one's business.
+    let other: KeyName = "other".parse().unwrap();
+    let new = NewKey {
+        name: other.clone(),
+        scope: Scope::Read,
+        expires: None,
+    };
+    node.client.make_key(&new).unwrap();
+    node.client.revoke_key(&other).unwrap();
+    node.done(&node.own(Action::AddMember { member: member(5) }));
+    assert!(read_until(&mut stream, "id: 5\n").contains("id: 5\n"));
+    node.client.revoke_key(&name).unwrap();
+    // The end of a chunked body: the stream ends in order.
+    assert!(read_until(&mut stream, "0\r\n\r\n").ends_with("0\r\n\r\n"));
+    node.done(&node.own(Action::AddMember { member: member(6) }));
+    assert!(read_until(&mut operators, "id: 6\n").contains("id: 6\n"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
 use anyhow::{Context as _, ensure};
 use clap::{ArgGroup, Args};
 use icn_api::{
+    StorePlace,
     backups::{BackupRequest, Merged, VerifyQuery, VerifyReport},
     client::{Client, ClientError},
 };
@@ -65,7 +66,7 @@ pub(crate) struct RestoreArgs {
     /// Set state and key of a stopped node aside, and put those of the backup in their place
     #[arg(long)]
     force: bool,
-    /// Options of the node that is stopped, as it is started with: where its data is, and in which backend
+    /// Options of the node that is stopped, if it is to start with others: where its data is, and in which backend
     #[arg(last = true, value_name = "NODE OPTION")]
     node: Vec<OsString>,
 }
@@ -156,9 +157,7 @@ pub(super) fn restore(session: &Session, args: &RestoreArgs) -> anyhow::Result<(
         node.arg("--json");
     }
     if args.node.is_empty() {
-        if let Some(data_dir) = data_dir(session) {
-            node.arg("--data-dir").arg(data_dir);
-        }
+        name_node(session, &mut node);
     } else {
         node.args(&args.node);
     }
@@ -180,6 +179,28 @@ fn running(session: &Session) -> anyhow::Result<Option<Client>> {
         Err(ClientError::NoAnswer { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Tells `icn-node` where the node that the profile is of has its data, its key and its store.
+fn name_node(session: &Session, node: &mut Command) {
+    let Some(data_dir) = data_dir(session) else {
+        return;
+    };
+    let profile = &session.settings.profile;
+    if let Some(StorePlace { backend, path }) = &profile.store {
+        node.args(["--storage-backend", backend]);
+        if let Some(path) = path {
+            node.args(["--storage-path", path]);
+        }
+    }
+    if let Some(key) = profile
+        .key_path
+        .as_ref()
+        .filter(|key| key.parent() != Some(&data_dir))
+    {
+        node.env("ICN_IDENTITY_KEY_PATH", key);
+    }
+    node.arg("--data-dir").arg(data_dir);
 }
 
 /// The data directory of the node that the profile is of, if it lies there.

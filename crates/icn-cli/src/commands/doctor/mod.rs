@@ -1,14 +1,18 @@
 //! Read-only checks of a node and of this machine: what is well, what is not, and what mends it.
-use super::{doctor_access, found};
-use crate::{failure::Found, format, gather, session::Session, table::Table};
+mod access;
+mod check;
+mod production;
+
+use self::check::{Check, Verdict};
+use super::found;
+use crate::{failure::Found, format, gather, output::Output, session::Session, table::Table};
 use clap::Args;
 use icn_api::{
     client::{Client, ClientError},
     keyfile,
-    node::{LogStatus, NetworkStatus, Status, StorageStatus},
+    node::{BackupsStatus, LogStatus, NetworkStatus, Status, StorageStatus},
 };
 use icn_model::{Millis, SeatRecord, Time};
-use serde::Serialize;
 
 /// Clocks may differ by this much before blocks are refused.
 const MAX_CLOCK_SKEW: Millis = Millis::new(2_000);
@@ -27,77 +31,32 @@ pub(crate) struct DoctorArgs {
     /// Fail on warnings, too
     #[arg(long)]
     strict: bool,
-}
-
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Verdict {
-    Pass,
-    Unknown,
-    Warn,
-    Fail,
-}
-
-/// A check with what it found and what mends it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) verdict: Verdict,
-    pub(super) finding: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
-}
-
-impl Check {
-    pub(super) fn pass(name: &'static str, finding: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Pass,
-            finding: finding.into(),
-            mend: None,
-        }
-    }
-
-    pub(super) fn unknown(name: &'static str, finding: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Unknown,
-            finding: finding.into(),
-            mend: None,
-        }
-    }
-
-    pub(super) fn warn(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Warn,
-            finding: finding.into(),
-            mend: Some(mend.into()),
-        }
-    }
-
-    pub(super) fn fail(name: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Fail,
-            finding: finding.into(),
-            mend: Some(mend.into()),
-        }
-    }
+    /// Walk through the production readiness checklist of the deployment guide instead
+    #[arg(long)]
+    production: bool,
 }
 
 pub(crate) fn run(session: &Session, args: &DoctorArgs) -> anyhow::Result<()> {
-    let mut checks = vec![profile(session), key_file(session)];
+    let mut checks = if args.production {
+        Vec::new()
+    } else {
+        vec![profile(session), key_file(session)]
+    };
     match session.client() {
+        Ok(client) if args.production => checks.extend(production::checks(session, &client)),
         Ok(client) => checks.extend(node(&client)),
         Err(error) => checks.push(Check::fail("api", format!("{error:#}"), "icn-node")),
     }
     session.output.data(&checks, |output| {
+        if args.production {
+            return in_paragraphs(output, &checks);
+        }
         let mut table = Table::new(["CHECK", "RESULT", "FINDING", "MEND"]);
         for check in &checks {
-            let verdict = format!("{:?}", check.verdict).to_lowercase();
-            let mend = check.mend.clone().unwrap_or_default();
+            let (verdict, mend) = (
+                check.verdict.name().to_owned(),
+                check.mend.clone().unwrap_or_default(),
+            );
             table.row([check.name.to_owned(), verdict, check.finding.clone(), mend]);
         }
         Ok(output.table(&table)?)
@@ -107,6 +66,18 @@ pub(crate) fn run(session: &Session, args: &DoctorArgs) -> anyhow::Result<()> {
         0 => Ok(()),
         count => Err(Found(format!("{count} of {} checks need mending", checks.len())).into()),
     }
+}
+
+/// Findings that are too long for the columns of a table.
+fn in_paragraphs(output: &Output, checks: &[Check]) -> anyhow::Result<()> {
+    for check in checks {
+        output.line(format!("{:<14}{}", check.verdict.name(), check.name))?;
+        output.line(format!("              {}", check.finding))?;
+        if let Some(mend) = &check.mend {
+            output.line(format!("              > {mend}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn profile(session: &Session) -> Check {
@@ -179,11 +150,12 @@ fn node(client: &Client) -> Vec<Check> {
         Err(error) => Check::unknown("roles", told(error)),
     });
     checks.push(disk(&status.storage));
+    checks.push(backups(status.backups, status.clock, status.info.test_mode));
     checks.extend(
         status
             .access
             .iter()
-            .flat_map(|access| doctor_access::checks(access, client.base_url(), status.clock)),
+            .flat_map(|found| access::checks(found, client.base_url(), status.clock)),
     );
     checks.extend(
         status
@@ -330,6 +302,24 @@ fn disk(storage: &StorageStatus) -> Check {
         0..LOW_DISK_BYTES => Check::fail("disk", finding, "free space on the node's disk"),
         LOW_DISK_BYTES..SCARCE_DISK_BYTES => Check::warn("disk", finding, "free space on the node's disk"),
         _ => Check::pass("disk", finding),
+    }
+}
+
+fn backups(backups: Option<BackupsStatus>, clock: Time, is_test_mode: bool) -> Check {
+    const NAME: &str = "backups";
+    const MEND: &str = "icn-cli dag backup --path ./backups, every day (add --incremental)";
+    if is_test_mode {
+        return Check::pass(NAME, "none, and test mode keeps nothing");
+    }
+    let Some(last) = backups.and_then(|made| made.last()) else {
+        return Check::warn(NAME, "the node was never backed up", MEND);
+    };
+    let age = clock.since(last);
+    let finding = format!("the last backup is {} old", format::span(age));
+    if production::is_old(age) {
+        Check::warn(NAME, finding, MEND)
+    } else {
+        Check::pass(NAME, finding)
     }
 }
 

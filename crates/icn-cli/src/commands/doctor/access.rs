@@ -1,5 +1,5 @@
 //! Checks of who can use a node's interface: its certificate, its keys, and whether keys travel in the clear.
-use super::doctor::Check;
+use super::check::Check;
 use crate::format;
 use icn_api::node::{AccessStatus, CertificateStatus, ENDS_SOON};
 use icn_model::Time;
@@ -79,7 +79,7 @@ fn keys(access: &AccessStatus, clock: Time) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::doctor::Verdict;
+    use super::super::check::Verdict;
     use super::*;
     use icn_api::node::KeyEnd;
     use icn_model::Millis;

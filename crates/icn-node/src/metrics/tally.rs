@@ -1,0 +1,240 @@
+//! What the log has brought about since the process started, counted from its events, and how soon its blocks were
+//! durable here.
+use crate::access::now;
+use icn_model::Event;
+use icn_protocol::ledger::{Ledger, LedgerError};
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Records that are read at once.
+const BATCH: usize = 1_000;
+/// Latencies from four milliseconds to over a minute.
+const BUCKETS: u16 = 15;
+/// A block that is older when it comes was missed before.
+const CAUGHT_UP: Duration = Duration::from_secs(60);
+/// What cooperatives vote on so far.
+const ADMISSION: &str = "admission";
+
+/// A counter with one label that has few values.
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// The counts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Tally(Arc<Counts>);
+
+struct Counts {
+    proposals: Labelled,
+    votes: Labelled,
+    decisions: Labelled,
+    jobs_submitted: Counter,
+    jobs_completed: Counter,
+    jobs_failed: Labelled,
+    jobs_retried: Counter,
+    mana: Labelled,
+    committed: Histogram,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let counts = Counts {
+            proposals: Family::default(),
+            votes: Family::default(),
+            decisions: Family::default(),
+            jobs_submitted: Counter::default(),
+            jobs_completed: Counter::default(),
+            jobs_failed: Family::default(),
+            jobs_retried: Counter::default(),
+            mana: Family::default(),
+            committed: Histogram::new(exponential_buckets(0.004, 2.0, BUCKETS)),
+        };
+        // What has not happened yet is 0 and not absent, so that an alert can ask for its increase.
+        let _ = counts.proposals.get_or_create(&[("kind", ADMISSION)]);
+        let _ = counts.votes.get_or_create(&[("kind", ADMISSION)]);
+        for outcome in ["approved", "lapsed"] {
+            let _ = counts.decisions.get_or_create(&[("outcome", outcome)]);
+        }
+        for how in ["rolled-back", "cancelled", "disproved"] {
+            let _ = counts.jobs_failed.get_or_create(&[("how", how)]);
+        }
+        for kind in ["grant", "share", "pay"] {
+            let _ = counts.mana.get_or_create(&[("kind", kind)]);
+        }
+        Self(Arc::new(counts))
+    }
+}
+
+impl Tally {
+    /// Counts what `ledger` brings about from now on, for as long as it runs.
+    pub(crate) async fn follow(self, ledger: Ledger) {
+        let mut progress = ledger.watch();
+        let mut at = progress.borrow_and_update().last_event;
+        while progress.changed().await.is_ok() {
+            let reached = *progress.borrow_and_update();
+            let age = Duration::from_millis(now().since(reached.time).get());
+            // Older blocks tell how long this node was away.
+            if age < CAUGHT_UP {
+                self.0.committed.observe(age.as_secs_f64());
+            }
+            while at < reached.last_event {
+                let (tally, reader) = (self.clone(), ledger.clone());
+                let read = tokio::task::spawn_blocking(move || tally.read(&reader, at)).await;
+                match read {
+                    Ok(Ok(last)) if last > at => at = last,
+                    Ok(Ok(_)) => break,
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "events are not counted");
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "events are not counted any more");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Counts the next events after `at`, and gives the number of the last one.
+    fn read(&self, ledger: &Ledger, at: u64) -> Result<u64, LedgerError> {
+        let records = ledger.events(at, BATCH)?;
+        for record in &records {
+            self.count(&record.event);
+        }
+        Ok(records.last().map_or(at, |record| record.number))
+    }
+
+    fn count(&self, event: &Event) {
+        let Counts {
+            proposals,
+            votes,
+            decisions,
+            jobs_failed,
+            mana,
+            ..
+        } = &*self.0;
+        let one = |family: &Labelled, label, value| {
+            let _ = family.get_or_create(&[(label, value)]).inc();
+        };
+        match event {
+            Event::Applied { .. } => one(proposals, "kind", ADMISSION),
+            Event::Approved { .. } => one(votes, "kind", ADMISSION),
+            Event::Admitted { .. } => one(decisions, "outcome", "approved"),
+            Event::ApplicationLapsed { .. } => one(decisions, "outcome", "lapsed"),
+            Event::JobSubmitted { .. } => {
+                self.0.jobs_submitted.inc();
+            }
+            Event::JobSettled { .. } => {
+                self.0.jobs_completed.inc();
+            }
+            Event::JobRetried { .. } => {
+                self.0.jobs_retried.inc();
+            }
+            Event::JobRolledBack { .. } => one(jobs_failed, "how", "rolled-back"),
+            Event::JobCancelled { .. } => one(jobs_failed, "how", "cancelled"),
+            Event::JobDisproved { .. } => one(jobs_failed, "how", "disproved"),
+            Event::ManaGranted { .. } => one(mana, "kind", "grant"),
+            Event::ManaShared { .. } => one(mana, "kind", "share"),
+            Event::PayMatured { .. } => one(mana, "kind", "pay"),
+            _ => {}
+        }
+    }
+
+    /// Adds the counts to what is scraped.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let counts = &self.0;
+        let families = [
+            (
+                "icn_governance_proposals",
+                "Questions put to the cooperatives since the process started: applications for a seat",
+                &counts.proposals,
+            ),
+            (
+                "icn_governance_votes",
+                "Votes of cooperatives since the process started",
+                &counts.votes,
+            ),
+            (
+                "icn_governance_decisions",
+                "Questions that were decided or lapsed since the process started",
+                &counts.decisions,
+            ),
+            (
+                "icn_jobs_failed",
+                "Jobs of the federation that came to nothing since the process started",
+                &counts.jobs_failed,
+            ),
+            (
+                "icn_mana_transactions",
+                "Times that mana changed hands or was granted since the process started",
+                &counts.mana,
+            ),
+        ];
+        for (name, help, family) in families {
+            registry.register(name, help, family.clone());
+        }
+        let counters = [
+            (
+                "icn_jobs_submitted",
+                "Jobs of the federation that were submitted since the process started",
+                &counts.jobs_submitted,
+            ),
+            (
+                "icn_jobs_completed",
+                "Jobs of the federation that were settled since the process started",
+                &counts.jobs_completed,
+            ),
+            (
+                "icn_jobs_retried",
+                "Times that a job of the federation went to other executors since the process started",
+                &counts.jobs_retried,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "icn_log_commit_seconds",
+            "From a block's time until it is final, executed and durable here",
+            counts.committed.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icn_model::{Did, SecretKey};
+    use prometheus_client::encoding::text;
+
+    #[test]
+    fn events_are_counted_by_what_they_are() {
+        let tally = Tally::default();
+        let did = Did::new(SecretKey::from_seed(&[1; 32]).public());
+        tally.count(&Event::Approved {
+            applicant: did,
+            by: did,
+            approvals: 1,
+            needed: 2,
+        });
+        tally.count(&Event::SeatReady { seat: did });
+        let mut registry = Registry::default();
+        tally.register(&mut registry);
+        let mut text = String::new();
+        text::encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"icn_governance_votes_total{kind="admission"} 1"#,
+            r#"icn_governance_proposals_total{kind="admission"} 0"#,
+            r#"icn_jobs_failed_total{how="disproved"} 0"#,
+            "icn_jobs_submitted_total 0",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}
