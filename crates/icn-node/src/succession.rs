@@ -77,7 +77,7 @@ impl KeyRing {
     }
 
     /// The key with which the node has to run by the state in `store`: `current`, or the one that was to follow it,
-    /// which then takes its place for good.
+    /// which then takes its place for good, or one that it had, where the state is older than its key.
     ///
     /// # Errors
     /// If the seat has yet another key.
@@ -97,6 +97,14 @@ impl KeyRing {
                 return Ok(next);
             }
         }
+        let former = former_path(&self.path, &seat);
+        if former.exists() {
+            let key = self.open(&former)?;
+            if key.public() == seat {
+                tracing::warn!(key = %seat, "the state is from before the last rotation: following with the former key");
+                return Ok(key);
+            }
+        }
         bail!(
             "the seat of {} has the key {seat}, and the one in {} is {}: put the seat's key there",
             self.did,
@@ -108,8 +116,7 @@ impl KeyRing {
     /// Puts the next key in the place of the current one, which is kept under another name: it may still act in other
     /// roles.
     fn take_over(&self, current: &SecretKey) -> anyhow::Result<()> {
-        let text = current.public().to_string();
-        let former = beside(&self.path, &format!("former-{}", &text[text.len() - 8..]));
+        let former = former_path(&self.path, &current.public());
         let bytes = std::fs::read(&self.path)?;
         files::replace(&former, &bytes, Readers::Owner)
             .and_then(|()| files::take_place(&self.next_path(), &self.path))
@@ -135,6 +142,12 @@ impl KeyRing {
         }
         Ok(key)
     }
+}
+
+/// Where a key is kept that was rotated away.
+fn former_path(path: &Path, key: &PublicKey) -> PathBuf {
+    let text = key.to_string();
+    beside(path, &format!("former-{}", &text[text.len() - 8..]))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

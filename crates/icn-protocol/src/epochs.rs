@@ -35,7 +35,7 @@ use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef}
 use commonware_utils::{
     Acknowledgement as _, NZDuration, NZU16, NZUsize, channel::mpsc, ordered::Set, vec::NonEmptyVec,
 };
-use icn_model::{EpochNumber, Genesis, Parameters, SeatPhase};
+use icn_model::{Did, EpochNumber, Genesis, Parameters, SeatPhase};
 use icn_state::State;
 use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
@@ -53,6 +53,8 @@ type Automaton<E> = Deferred<E, Scheme, Application, LogBlock, FixedEpocher>;
 
 /// What the log of one node needs to run.
 pub(crate) struct LogConfig {
+    /// Whose node it is.
+    pub(crate) did: Did,
     /// The seat's key.
     pub(crate) key: PrivateKey,
     /// The federation.
@@ -94,6 +96,9 @@ impl Timeouts {
 pub(crate) struct Log<E: Runtime, N: Network> {
     runtime: E,
     ledger: Ledger,
+    did: Did,
+    /// The key that this node runs with.
+    me: PublicKey,
     timeouts: Timeouts,
     partition: String,
     cache: CacheRef,
@@ -236,6 +241,8 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     let mut log = Log::<E, N> {
         runtime,
         ledger,
+        did: config.did,
+        me: config.key.public_key(),
         timeouts: Timeouts::new(&parameters),
         partition: config.partition,
         cache,
@@ -396,25 +403,32 @@ impl<E: Runtime, N: Network> Log<E, N> {
         }
     }
 
-    fn votes_partition(&self, epoch: Epoch) -> String {
-        format!("{}-simplex-{epoch}", self.partition)
+    /// The journal of what `key` has voted in an epoch. Each key has its own: one that was rotated away may follow the
+    /// log once more, from an older state, through epochs in which its successor has voted.
+    fn votes_partition(&self, key: &PublicKey, epoch: Epoch) -> String {
+        format!("{}-simplex-{epoch}-{key}", self.partition)
     }
 
     /// Removes the votes of an epoch that is over for good: its last block is final and durable here, so this seat
-    /// never votes in it again.
+    /// never votes in it again, with none of its keys.
     async fn forget_votes(&mut self, epoch: Epoch) {
         let Some(over) = epoch.get().checked_sub(VOTES_KEPT_EPOCHS) else {
             return;
         };
-        match self
-            .runtime
-            .remove(&self.votes_partition(Epoch::new(over)), None)
-            .await
-        {
-            Ok(()) | Err(RuntimeError::PartitionMissing(_)) => {}
-            // It costs room, and nothing else.
-            Err(error) => {
-                tracing::warn!(epoch = over, %error, "cannot remove the votes of an epoch that is over")
+        let over = Epoch::new(over);
+        let former = self.ledger.read(|state| {
+            let seat = state.seat_record(&self.did);
+            seat.map_or_else(Vec::new, |seat| seat.succession.former_seats.clone())
+        });
+        let keys = former.iter().filter_map(keys::public).chain([self.me.clone()]);
+        for key in keys.collect::<Vec<_>>() {
+            let partition = self.votes_partition(&key, over);
+            match self.runtime.remove(&partition, None).await {
+                Ok(()) | Err(RuntimeError::PartitionMissing(_)) => {}
+                // It costs room, and nothing else.
+                Err(error) => {
+                    tracing::warn!(epoch = %over, %error, "cannot remove the votes of an epoch that is over")
+                }
             }
         }
     }
@@ -448,7 +462,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
             relay: self.automaton.clone(),
             reporter: Reporters::from((self.automaton.clone(), witness)),
             strategy: Sequential,
-            partition: self.votes_partition(epoch),
+            partition: self.votes_partition(&self.me, epoch),
             mailbox_size: NZUsize!(1_024),
             epoch,
             floor: match &self.anchor {

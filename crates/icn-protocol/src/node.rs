@@ -157,6 +157,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         &config.genesis.parameters,
     );
     let log = LogConfig {
+        did: config.did,
         key,
         genesis: config.genesis,
         partition: config.partition,
