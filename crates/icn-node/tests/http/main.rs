@@ -9,6 +9,7 @@ mod basics;
 mod config;
 mod dag;
 mod events;
+mod fuzz;
 mod harness;
 mod jobs;
 mod keeping;
