@@ -154,33 +154,35 @@ fn embedded() -> Vec<Chapter> {
         chapter(
             "development",
             |world| world.point_the_command_line(),
-            vec![
-                Step {
-                    swaps: &[
-                        (
-                            "git clone https://github.com/InterCooperative-Network/icn-core\ncd icn-core\n",
-                            "",
-                        ),
-                        ("just setup && just build\n", ""),
-                        ("cargo run --bin icn-node --", "icn-node"),
-                        ("cargo run --bin icn-cli --", "icn-cli"),
-                    ],
-                    note: "the programs are cloned and built already",
-                    ..step("core/quick-start", |_, _, printed| {
-                        assert!(
-                            printed.contains("did:key:z") && printed.contains("test mode"),
-                            "{printed}"
-                        );
-                    })
-                },
-                step("core/development-configuration", |world, at, _| {
-                    let status = world.sh(at, &format!("curl -sSf {}/status", world.told("http")));
+            vec![Step {
+                swaps: &[
+                    (
+                        "git clone https://github.com/InterCooperative-Network/icn-core\ncd icn-core\n",
+                        "",
+                    ),
+                    ("just setup && just build\n", ""),
+                    ("cargo run --bin icn-node --", "icn-node"),
+                    ("cargo run --bin icn-cli --", "icn-cli"),
+                ],
+                note: "the programs are cloned and built already",
+                ..step("core/quick-start", |_, _, printed| {
                     assert!(
-                        status.contains("\"test_mode\":true"),
-                        "callers need no key: {status}"
+                        printed.contains("did:key:z") && printed.contains("test mode"),
+                        "{printed}"
                     );
-                }),
-            ],
+                })
+            }],
+        ),
+        chapter(
+            "development-file",
+            nothing,
+            vec![step("core/development-configuration", |world, at, _| {
+                let status = world.sh(at, &format!("curl -sSf {}/status", world.told("http")));
+                assert!(
+                    status.contains("\"test_mode\":true"),
+                    "callers need no key: {status}"
+                );
+            })],
         ),
         chapter("one-node", nothing, of_one_node()),
         chapter(
