@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | bench | dist`.
+//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | fuzz | bench | dist`.
 //!
 //! A chore is a few commands that people would otherwise have to remember. What can go wrong is said by
 //! those commands; this only stops at the first one that fails.
 mod dist;
+mod fuzz;
 
 use anyhow::{Context as _, bail, ensure};
 use std::{
@@ -21,7 +22,11 @@ usage: cargo xtask CHORE [OPTION ...]
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            a cut of 60 s between real nodes, ten minutes of requests of all kinds, and the crash tests with
                   their full counts
-  bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations; all of them if none is named
+  fuzz [--seconds N] [TARGET..]
+                  libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
+                  anew and needs a C++ compiler
+  bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations, or blocks, backup; all of them if none
+                  is named
   dist            the programs with their papers and a Debian package, in one archive
   modules         check that the built job modules match their sources
 ";
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         "lint" => lint(),
         "sim" => simulate(&rest),
         "soak" => soak(),
+        "fuzz" => fuzz::fuzz(&rest),
         "bench" => bench(&rest),
         "dist" => dist::dist(),
         "modules" => run("sh", &["jobs/build.sh", "--check"]),
@@ -164,6 +170,17 @@ fn soak() -> anyhow::Result<()> {
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {
     release_build()?;
+    // Of one node, or of a federation: each program knows its own names.
+    let of_one_node = |word: &String| word == "blocks" || word == "backup";
+    let programs: &[&str] = match rest.first() {
+        None => &["federation", "blocks"],
+        Some(first) if of_one_node(first) => &["blocks"],
+        Some(_) => &["federation"],
+    };
+    programs.iter().try_for_each(|program| measure(program, rest))
+}
+
+fn measure(program: &str, rest: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(cargo_path());
     status(
         command
@@ -175,7 +192,7 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
                 "--package",
                 "icn-cli",
                 "--bench",
-                "federation",
+                program,
                 "--",
             ])
             .args(rest),

@@ -179,6 +179,10 @@ impl TryFrom<&[u8]> for Cid {
     type Error = CidError;
     fn try_from(bytes: &[u8]) -> Result<Self, CidError> {
         let cid = cid::Cid::try_from(bytes).map_err(|_| CidError::Text)?;
+        // What follows a whole one is not read, and would make two names of one.
+        if cid.encoded_len() != bytes.len() {
+            return Err(CidError::Text);
+        }
         Self::try_from(&cid)
     }
 }

@@ -203,7 +203,7 @@ fn storage(registry: &mut Registry, sample: &Sample) {
             ),
             (
                 "icn_storage_block_bytes",
-                "Bytes of those blocks",
+                "Bytes of the DAG's blocks on this node",
                 storage.block_bytes,
             ),
             (

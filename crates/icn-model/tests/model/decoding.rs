@@ -1,7 +1,7 @@
 //! Decoding: what was encoded comes back, anything else is refused, nothing panics.
 use crate::samples::{Sample, kinds, samples};
 use icn_model::{
-    Block, JobSpec, Name, SignedOperation,
+    Block, Cid, JobSpec, Name, SignedOperation,
     canonical::{self, DecodeError},
     limits,
 };
@@ -180,4 +180,14 @@ proptest! {
             prop_assert_eq!(again, bytes);
         }
     }
+}
+
+#[test]
+fn a_cid_ends_where_its_bytes_end() {
+    let cid = Cid::of_raw(b"content");
+    let bytes = cid.to_bytes();
+    assert_eq!(Cid::try_from(&bytes[..]), Ok(cid));
+    let longer = [&bytes[..], b"x"].concat();
+    assert!(Cid::try_from(&longer[..]).is_err(), "one name has one form");
+    assert!(Cid::try_from(&bytes[..bytes.len() - 1]).is_err());
 }

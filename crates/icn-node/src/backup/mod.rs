@@ -14,7 +14,7 @@ mod taken;
 mod verify;
 mod write;
 
-pub use read::ArchiveError;
+pub use read::{ArchiveError, check_archive};
 pub use restore::{Restored, restore};
 pub(crate) use service::{Backups, Turn};
 

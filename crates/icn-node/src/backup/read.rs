@@ -10,6 +10,7 @@ use icn_model::{Digest, Genesis};
 use icn_store::Table;
 use serde::de::DeserializeOwned;
 use std::{
+    convert::Infallible,
     fs::File,
     io::{self, BufRead as _, BufReader, Read},
     path::Path,
@@ -87,6 +88,18 @@ pub(super) fn head(path: &Path) -> Result<Head, ArchiveError> {
     }) {
         Ok(()) | Err(WalkError::Visit(Ended)) => head.ok_or(ArchiveError::End),
         Err(WalkError::Archive(error)) => Err(error),
+    }
+}
+
+/// Reads an archive to its end, as a restore does before anything is changed.
+///
+/// # Errors
+/// [`ArchiveError`] says what is wrong with it.
+pub fn check_archive(path: &Path) -> Result<(), ArchiveError> {
+    match walk(path, |_, _| Ok::<_, Infallible>(())) {
+        Ok(_) => Ok(()),
+        Err(WalkError::Archive(error)) => Err(error),
+        Err(WalkError::Visit(never)) => match never {},
     }
 }
 

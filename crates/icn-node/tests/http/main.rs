@@ -11,6 +11,7 @@ mod dag;
 #[cfg(feature = "postgresql")]
 mod database;
 mod events;
+mod fuzz;
 mod harness;
 mod jobs;
 mod keeping;
