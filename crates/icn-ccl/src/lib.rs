@@ -1,0 +1,25 @@
+//! The Cooperative Contract Language: rules that members of a federation write and its nodes carry out.
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod builtins;
+mod check;
+pub mod diagnostic;
+mod fault;
+pub mod interface;
+pub mod interp;
+pub mod ir;
+pub mod lexer;
+pub mod limits;
+mod number;
+mod parser;
+mod source;
+mod types;
+pub mod value;
+
+pub use check::{Checked, check};
+pub use fault::{FaultCode, Stop};
+pub use number::{Ratio, Rounding};
+pub use source::{Modules, NoModules, Resolver, Source, Sources, Span};
+pub use types::{EnumDef, EnumId, RecordDef, RecordId, Type, Types, UnitDef, UnitId};
+pub use value::Value;
