@@ -1,9 +1,11 @@
 //! The Cooperative Contract Language: rules that members of a federation write and its nodes carry out.
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod ast;
 pub mod builtins;
 mod check;
+mod codegen;
 pub mod diagnostic;
 mod fault;
 pub mod interface;
@@ -18,7 +20,9 @@ mod types;
 pub mod value;
 
 pub use check::{Checked, check};
+pub use codegen::{Build, CompileError, compile};
 pub use fault::{FaultCode, Stop};
+pub use ir::Program;
 pub use number::{Ratio, Rounding};
 pub use source::{Modules, NoModules, Resolver, Source, Sources, Span};
 pub use types::{EnumDef, EnumId, RecordDef, RecordId, Type, Types, UnitDef, UnitId};

@@ -42,3 +42,11 @@ pub const MAX_HEAP_BYTES: i64 = 8 * 1024 * 1024;
 pub const MAX_INPUT_BYTES: usize = 64 * 1024;
 /// Bytes of an encoded result.
 pub const MAX_RESULT_BYTES: usize = 64 * 1024;
+/// Units of work of computing one constant.
+pub const MAX_CONSTANT_WORK: i64 = 1_000;
+/// Bytes that the values of computing one constant may take.
+pub const MAX_CONSTANT_BYTES: i64 = 16 * 1024;
+/// Bytes that the constants and texts of a compiled contract take in its memory.
+pub const MAX_STATIC_BYTES: usize = 256 * 1024;
+/// Bytes of a compiled contract.
+pub const MAX_MODULE_BYTES: usize = 1024 * 1024;

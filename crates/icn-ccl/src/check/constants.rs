@@ -52,7 +52,7 @@ impl Checker {
         if self.findings.failed() {
             return None;
         }
-        match interp::run(&self.types, core::slice::from_ref(&function), 0, Vec::new()) {
+        match interp::constant(&self.types, &function) {
             Ok(value) => Some(value),
             Err(stop) => {
                 let diagnostic = Diagnostic::new(Code::ConstantFails, expr.span, format!("this has no value: {stop}"));

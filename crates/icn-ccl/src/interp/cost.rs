@@ -1,7 +1,7 @@
 //! What work and memory a call takes. Compiled modules count the same at the same places.
 use crate::{
     fault::{FaultCode, Stop},
-    limits::{MAX_HEAP_BYTES, MAX_WORK},
+    limits::{MAX_CONSTANT_BYTES, MAX_CONSTANT_WORK, MAX_HEAP_BYTES, MAX_WORK},
     source::Span,
     types::{Type, Types},
     value::Value,
@@ -77,6 +77,14 @@ impl Meter {
         Self {
             work: MAX_WORK,
             heap_bytes: MAX_HEAP_BYTES,
+        }
+    }
+
+    /// What the computation of a constant may take, so that compiling stays quick.
+    pub(super) fn for_constants() -> Self {
+        Self {
+            work: MAX_CONSTANT_WORK,
+            heap_bytes: MAX_CONSTANT_BYTES,
         }
     }
 

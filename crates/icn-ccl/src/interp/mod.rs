@@ -5,6 +5,7 @@ mod ops;
 mod text;
 
 pub use text::text_of;
+pub(crate) use text::SPANS;
 
 use crate::{
     fault::{FaultCode, Stop},
@@ -29,12 +30,16 @@ pub fn call(program: &Program, function: FunctionId, input: &Value) -> Result<Va
         encode(types, ty, input, MAX_INPUT_BYTES).map_err(|_| fault(FaultCode::Input, Span::default()))?;
     }
     let arguments = core::iter::repeat_n(input.clone(), called.params).collect();
-    run(types, &program.functions, function, arguments)
+    run(types, &program.functions, function, arguments, Meter::new())
+}
+
+/// The value of a constant, as a function without parameters.
+pub(crate) fn constant(types: &Types, function: &Function) -> Result<Value, Stop> {
+    run(types, core::slice::from_ref(function), 0, Vec::new(), Meter::for_constants())
 }
 
 /// The result of a function for arguments of its types.
-pub(crate) fn run(types: &Types, functions: &[Function], id: FunctionId, arguments: Vec<Value>) -> Result<Value, Stop> {
-    let mut meter = Meter::new();
+fn run(types: &Types, functions: &[Function], id: FunctionId, arguments: Vec<Value>, mut meter: Meter) -> Result<Value, Stop> {
     let called = &functions[id];
     for (value, ty) in arguments.iter().zip(&called.locals) {
         meter.allocate(cost::heap_bytes(types, ty, value), Span::default())?;
