@@ -24,6 +24,8 @@ pub const MEMORY_EXPORT: &str = "memory";
 pub const ROLE_PREFIX: &str = "role:";
 /// What the exports of tests begin with, in modules that have them; the number of the test follows.
 pub const TEST_PREFIX: &str = "test:";
+/// What the exports of functions begin with, in modules that have them; the number of the function follows.
+pub const FUNCTION_PREFIX: &str = "fn:";
 /// The custom section with the [`Metadata`].
 pub const METADATA_SECTION: &str = "ccl";
 

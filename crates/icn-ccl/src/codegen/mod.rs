@@ -16,7 +16,7 @@ mod translate;
 mod wire;
 
 use crate::{
-    abi::{INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, Metadata, ROLE_PREFIX, STATIC_ADDRESS, TEST_PREFIX},
+    abi::{FUNCTION_PREFIX, INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, Metadata, ROLE_PREFIX, STATIC_ADDRESS, TEST_PREFIX},
     ir::Program,
     limits::{MAX_HEAP_BYTES, MAX_MODULE_BYTES, MAX_STATIC_BYTES},
 };
@@ -37,6 +37,8 @@ pub enum Build {
     Contract,
     /// The tests, too.
     WithTests,
+    /// Also each function with at most one parameter, for those who compare it with the interpreter.
+    WithFunctions,
 }
 
 /// Why a checked program has no module.
@@ -71,9 +73,15 @@ pub fn compile(program: &Program, build: Build) -> Result<Vec<u8>, CompileError>
             exports.push((format!("{ROLE_PREFIX}{}", role.name), builder.index(Key::Outer(function))));
         }
     }
-    if build == Build::WithTests {
+    if build != Build::Contract {
         for (number, test) in program.tests.iter().enumerate() {
             exports.push((format!("{TEST_PREFIX}{number}"), builder.index(Key::Outer(test.function))));
+        }
+    }
+    if build == Build::WithFunctions {
+        let all = program.functions.iter().enumerate();
+        for (id, _) in all.filter(|(_, function)| function.params <= 1) {
+            exports.push((format!("{FUNCTION_PREFIX}{id}"), builder.index(Key::Outer(id))));
         }
     }
     builder.run();

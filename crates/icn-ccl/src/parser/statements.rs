@@ -105,10 +105,8 @@ impl Parser<'_> {
         if self.is_symbol(Symbol::CloseBrace) {
             return Ok(Part::Tail(expr));
         }
-        let continues = matches!(
-            self.peek().kind,
-            TokenKind::Symbol(symbol) if !matches!(symbol, Symbol::Semicolon | Symbol::OpenBracket | Symbol::OpenBrace | Symbol::OpenParen)
-        );
+        // A sign would be taken for the continuation, and it may begin the next value.
+        let continues = self.is_symbol(Symbol::Dot);
         if continues {
             let expr = self.continue_expr(expr)?;
             return self.end_of_expr(expr);

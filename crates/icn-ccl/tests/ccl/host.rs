@@ -8,7 +8,7 @@ use icn_ccl::{
 use wasmi::{Engine, Instance, Linker, Memory, Module, Store, TypedFunc};
 
 /// A module that is ready to be called.
-pub struct Host {
+pub(crate) struct Host {
     store: Store<()>,
     instance: Instance,
     memory: Memory,
@@ -16,7 +16,7 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         let engine = Engine::default();
         let module = Module::new(&engine, bytes).expect("the module loads");
         assert_eq!(module.imports().len(), 0, "the host interface is empty");
@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// Calls an export with bytes; gives the outcome, whether it is a result or how the call stopped.
-    pub fn raw(&mut self, export: &str, input: &[u8]) -> Result<Vec<u8>, Stop> {
+    pub(crate) fn raw(&mut self, export: &str, input: &[u8]) -> Result<Vec<u8>, Stop> {
         let length = i32::try_from(input.len()).unwrap();
         let address = self.input.call(&mut self.store, length).unwrap();
         assert_ne!(address, 0, "the input fits");
@@ -49,7 +49,7 @@ impl Host {
     }
 
     /// Calls the export of a function of `program` with a value.
-    pub fn call(&mut self, program: &Program, export: &str, function: usize, input: &Value) -> Result<Value, Stop> {
+    pub(crate) fn call(&mut self, program: &Program, export: &str, function: usize, input: &Value) -> Result<Value, Stop> {
         let called = &program.functions[function];
         let bytes = match called.locals.first().filter(|_| called.params == 1) {
             Some(ty) => encode(&program.types, ty, input, MAX_INPUT_BYTES).expect("the input is of its type"),
@@ -58,7 +58,7 @@ impl Host {
         self.result(program, &called.result, export, &bytes)
     }
 
-    pub fn result(&mut self, program: &Program, ty: &Type, export: &str, input: &[u8]) -> Result<Value, Stop> {
+    pub(crate) fn result(&mut self, program: &Program, ty: &Type, export: &str, input: &[u8]) -> Result<Value, Stop> {
         let outcome = self.raw(export, input)?;
         Ok(decode_result(&program.types, ty, &outcome).expect("the result is of its type"))
     }

@@ -4,7 +4,10 @@
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
+mod choices;
+mod differential;
 mod host;
+mod programs;
 #[test] fn smoke() {
  use icn_ccl::*;
  let src = std::fs::read_to_string("/tmp/smoke.ccl").unwrap();
