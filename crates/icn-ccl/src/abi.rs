@@ -70,7 +70,9 @@ pub fn decode_stop(outcome: &[u8]) -> Option<Stop> {
     match kind {
         REFUSAL => {
             let length = u32::from_le_bytes(outcome.get(10..14)?.try_into().ok()?);
-            let length = usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT_BYTES)?;
+            let length = usize::try_from(length)
+                .ok()
+                .filter(|length| *length <= MAX_TEXT_BYTES)?;
             let reason = String::from_utf8(outcome.get(14..14 + length)?.to_vec()).ok()?;
             Some(Stop::Refusal { reason, span })
         }
@@ -113,7 +115,14 @@ impl Metadata {
     }
 
     fn types() -> [Type; 6] {
-        [Type::Int, Type::Int, Type::Text, Type::Int, Type::Text, Type::list(Type::Cid)]
+        [
+            Type::Int,
+            Type::Int,
+            Type::Text,
+            Type::Int,
+            Type::Text,
+            Type::list(Type::Cid),
+        ]
     }
 
     /// The bytes of the section: the fields in their order, encoded like a record of the language.
@@ -146,7 +155,12 @@ impl Metadata {
         let mut rest = bytes;
         let [language, interface, name, version, scope, sources] =
             Self::types().map(|ty| crate::value::decode_first(&types, &ty, &mut rest));
-        let number = |value: Value| value.as_number().and_then(|number| u32::try_from(number).ok()).ok_or(ValueError::Form);
+        let number = |value: Value| {
+            value
+                .as_number()
+                .and_then(|number| u32::try_from(number).ok())
+                .ok_or(ValueError::Form)
+        };
         let text = |value: Value| match value {
             Value::Text(text) => Ok(text.to_string()),
             _ => Err(ValueError::Type),
@@ -163,6 +177,10 @@ impl Metadata {
             scope: text(scope?)?,
             sources: sources.iter().map(cid).collect::<Result<_, _>>()?,
         };
-        if rest.is_empty() { Ok(metadata) } else { Err(ValueError::Long) }
+        if rest.is_empty() {
+            Ok(metadata)
+        } else {
+            Err(ValueError::Long)
+        }
     }
 }

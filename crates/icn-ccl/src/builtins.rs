@@ -1,9 +1,5 @@
 //! What is built in: methods by type, and functions. The checker and the reference take it from here.
-use crate::{
-    ir::Op,
-    number::Rounding,
-    types::Type,
-};
+use crate::{ir::Op, number::Rounding, types::Type};
 
 /// What a method takes and gives.
 pub(crate) struct Method {
@@ -18,13 +14,41 @@ pub(crate) struct Method {
 /// Types with methods, what they are called, and what they do; for the reference and for suggestions.
 pub const METHODS: &[(&str, &str, &str)] = &[
     ("Int, Amount", "abs()", "without its sign"),
-    ("Int", "div(Int)", "the quotient, rounded down; a division by zero is a fault"),
-    ("Int", "rem(Int)", "what that division leaves; it has the sign of the divisor"),
-    ("Int, Mana, Duration, Amount", "times_floor(Ratio)", "times a fraction, rounded down"),
-    ("Int, Mana, Duration, Amount", "times_ceil(Ratio)", "times a fraction, rounded up"),
-    ("Int, Mana, Duration, Amount", "times_round(Ratio)", "times a fraction, rounded to the nearest, halves away from zero"),
-    ("Mana, Duration", "minus_or_zero(same)", "the difference, or zero where it would be below"),
-    ("Time", "since(Time)", "how long after the other moment; zero if it is before"),
+    (
+        "Int",
+        "div(Int)",
+        "the quotient, rounded down; a division by zero is a fault",
+    ),
+    (
+        "Int",
+        "rem(Int)",
+        "what that division leaves; it has the sign of the divisor",
+    ),
+    (
+        "Int, Mana, Duration, Amount",
+        "times_floor(Ratio)",
+        "times a fraction, rounded down",
+    ),
+    (
+        "Int, Mana, Duration, Amount",
+        "times_ceil(Ratio)",
+        "times a fraction, rounded up",
+    ),
+    (
+        "Int, Mana, Duration, Amount",
+        "times_round(Ratio)",
+        "times a fraction, rounded to the nearest, halves away from zero",
+    ),
+    (
+        "Mana, Duration",
+        "minus_or_zero(same)",
+        "the difference, or zero where it would be below",
+    ),
+    (
+        "Time",
+        "since(Time)",
+        "how long after the other moment; zero if it is before",
+    ),
     ("Ratio", "floor()", "the Int that is not above it"),
     ("Ratio", "ceil()", "the Int that is not below it"),
     ("Ratio", "round()", "the nearest Int, halves away from zero"),
@@ -34,17 +58,37 @@ pub const METHODS: &[(&str, &str, &str)] = &[
     ("Text", "contains(Text)", "whether the other is in it"),
     ("Text", "starts_with(Text)", "whether it begins with the other"),
     ("Option<T>", "is_some()", "whether there is a value"),
-    ("Option<T>", "otherwise(T)", "the value, or the other if there is none"),
+    (
+        "Option<T>",
+        "otherwise(T)",
+        "the value, or the other if there is none",
+    ),
     ("List<T>", "len()", "how many elements it has"),
-    ("List<T>", "get(Int)", "the element at that place, from 0, as an Option"),
-    ("List<T>", "contains(T)", "whether one of the elements is equal to that"),
+    (
+        "List<T>",
+        "get(Int)",
+        "the element at that place, from 0, as an Option",
+    ),
+    (
+        "List<T>",
+        "contains(T)",
+        "whether one of the elements is equal to that",
+    ),
     ("List<T>", "push(T)", "the list with that at its end"),
-    ("List<T>", "concat(List<T>)", "the list with the elements of the other at its end"),
+    (
+        "List<T>",
+        "concat(List<T>)",
+        "the list with the elements of the other at its end",
+    ),
     ("List<T>", "sum()", "the sum of numbers; of an empty list zero"),
     ("Map<K, V>", "len()", "how many entries it has"),
     ("Map<K, V>", "get(K)", "the value under that key, as an Option"),
     ("Map<K, V>", "has(K)", "whether it has that key"),
-    ("Map<K, V>", "insert(K, V)", "the map with that value under that key"),
+    (
+        "Map<K, V>",
+        "insert(K, V)",
+        "the map with that value under that key",
+    ),
     ("Map<K, V>", "remove(K)", "the map without that key"),
     ("Map<K, V>", "keys()", "the keys in order"),
     ("Map<K, V>", "values()", "the values in the order of their keys"),
@@ -52,11 +96,17 @@ pub const METHODS: &[(&str, &str, &str)] = &[
 
 /// Functions that are built in, and what they do.
 pub const FUNCTIONS: &[(&str, &str)] = &[
-    ("require(Bool, Text)", "refuses with that reason unless the condition holds"),
+    (
+        "require(Bool, Text)",
+        "refuses with that reason unless the condition holds",
+    ),
     ("refuse(Text)", "refuses with that reason"),
     ("min(a, b)", "the smaller of two values of one type"),
     ("max(a, b)", "the larger of two values of one type"),
-    ("range(Int, Int)", "the numbers from the first to before the second; only behind `in` of a `for`"),
+    (
+        "range(Int, Int)",
+        "the numbers from the first to before the second; only behind `in` of a `for`",
+    ),
     ("did(\"…\")", "an identity"),
     ("cid(\"…\")", "a content id"),
     ("time(\"2026-01-31T12:00:00Z\")", "a moment"),
@@ -65,7 +115,8 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 
 /// Names of the types that are built in.
 pub const TYPES: [&str; 13] = [
-    "Bool", "Int", "Ratio", "Text", "Did", "Cid", "Time", "Duration", "Mana", "Amount", "Option", "List", "Map",
+    "Bool", "Int", "Ratio", "Text", "Did", "Cid", "Time", "Duration", "Mana", "Amount", "Option", "List",
+    "Map",
 ];
 
 /// The name in front of the parentheses.

@@ -152,7 +152,11 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.code.is_warning() { "warning" } else { "error" };
+        let kind = if self.code.is_warning() {
+            "warning"
+        } else {
+            "error"
+        };
         write!(f, "{kind} {}: {}", self.code, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
     }
@@ -184,7 +188,8 @@ impl Findings {
         if self.failed {
             self.list.retain(|diagnostic| !diagnostic.code.is_warning());
         }
-        self.list.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+        self.list
+            .sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
         self.list
     }
 }
@@ -234,8 +239,14 @@ mod tests {
     #[test]
     fn suggestions_are_near() {
         let names = ["balance", "capacity", "base_rate"];
-        assert_eq!(did_you_mean("balnace", names).as_deref(), Some("did you mean `balance`?"));
-        assert_eq!(did_you_mean("Balance", names).as_deref(), Some("did you mean `balance`?"));
+        assert_eq!(
+            did_you_mean("balnace", names).as_deref(),
+            Some("did you mean `balance`?")
+        );
+        assert_eq!(
+            did_you_mean("Balance", names).as_deref(),
+            Some("did you mean `balance`?")
+        );
         assert_eq!(did_you_mean("xyz", names), None);
     }
 

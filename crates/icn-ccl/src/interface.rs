@@ -313,7 +313,12 @@ pub struct ProposalKind {
     pub doc: &'static str,
 }
 
-const fn kind(name: &'static str, effect: Option<&'static str>, built_in: bool, doc: &'static str) -> ProposalKind {
+const fn kind(
+    name: &'static str,
+    effect: Option<&'static str>,
+    built_in: bool,
+    doc: &'static str,
+) -> ProposalKind {
     ProposalKind {
         name,
         effect,
@@ -325,25 +330,76 @@ const fn kind(name: &'static str, effect: Option<&'static str>, built_in: bool, 
 /// The kinds of proposals; also the variants of the enum `ProposalKind`.
 pub const PROPOSAL_KINDS: &[ProposalKind] = &[
     kind("text", None, false, "say something together"),
-    kind("parameter", Some("change_parameter"), false, "change a parameter of the federation"),
-    kind("admit", Some("admit_cooperative"), false, "admit a cooperative, with its seat"),
-    kind("suspend", Some("suspend_cooperative"), true, "suspend a cooperative"),
-    kind("remove", Some("remove_cooperative"), true, "remove a cooperative, with its seat"),
+    kind(
+        "parameter",
+        Some("change_parameter"),
+        false,
+        "change a parameter of the federation",
+    ),
+    kind(
+        "admit",
+        Some("admit_cooperative"),
+        false,
+        "admit a cooperative, with its seat",
+    ),
+    kind(
+        "suspend",
+        Some("suspend_cooperative"),
+        true,
+        "suspend a cooperative",
+    ),
+    kind(
+        "remove",
+        Some("remove_cooperative"),
+        true,
+        "remove a cooperative, with its seat",
+    ),
     kind("admit_witness", Some("admit_witness"), false, "admit a witness"),
-    kind("install_policy", Some("install_policy"), false, "let a contract decide a slot that is free"),
-    kind("replace_policy", Some("replace_policy"), true, "let another contract decide a slot"),
-    kind("remove_policy", Some("remove_policy"), true, "take a contract out of a slot"),
+    kind(
+        "install_policy",
+        Some("install_policy"),
+        false,
+        "let a contract decide a slot that is free",
+    ),
+    kind(
+        "replace_policy",
+        Some("replace_policy"),
+        true,
+        "let another contract decide a slot",
+    ),
+    kind(
+        "remove_policy",
+        Some("remove_policy"),
+        true,
+        "take a contract out of a slot",
+    ),
     kind("budget", Some("allocate_budget"), false, "allocate mana"),
-    kind("clearing_schedule", Some("set_clearing_schedule"), false, "set when debts are cleared"),
-    kind("upgrade", Some("activate_upgrade"), false, "activate a version of the software"),
+    kind(
+        "clearing_schedule",
+        Some("set_clearing_schedule"),
+        false,
+        "set when debts are cleared",
+    ),
+    kind(
+        "upgrade",
+        Some("activate_upgrade"),
+        false,
+        "activate a version of the software",
+    ),
     kind("veto", Some("veto"), false, "stop an accepted proposal"),
 ];
 
 /// Who can be on the roll.
 pub const ELECTORATES: &[(&str, &str)] = &[
     ("cooperatives", "the cooperatives, one vote each"),
-    ("members", "the members, one vote each; what binds also needs the majority of the cooperatives"),
-    ("both", "the members and the cooperatives, each of which has to accept"),
+    (
+        "members",
+        "the members, one vote each; what binds also needs the majority of the cooperatives",
+    ),
+    (
+        "both",
+        "the members and the cooperatives, each of which has to accept",
+    ),
 ];
 
 /// How votes are cast.
@@ -359,14 +415,32 @@ pub const METHODS: &[(&str, &str)] = &[
 pub const PROCESS_FIELDS: &[(&str, &str)] = &[
     ("proposal", "the kind of proposal"),
     ("electorate", "who is on the roll"),
-    ("eligible", "the roles that are on it, separated by commas; all, if it is left out"),
+    (
+        "eligible",
+        "the roles that are on it, separated by commas; all, if it is left out",
+    ),
     ("method", "how votes are cast"),
-    ("quorum", "the share of the roll that has to take part, from 0 to 1"),
-    ("threshold", "`more than` or `at least` a share of the votes; consent has none"),
+    (
+        "quorum",
+        "the share of the roll that has to take part, from 0 to 1",
+    ),
+    (
+        "threshold",
+        "`more than` or `at least` a share of the votes; consent has none",
+    ),
     ("duration", "how long it is open: an hour to a year"),
-    ("timelock", "how long an accepted proposal waits; nothing, if it is left out"),
-    ("sponsors", "how many sponsors it needs before it opens; none, if it is left out"),
-    ("votes", "`changeable` until it closes, or `final`, so that it may close early; changeable, if it is left out"),
+    (
+        "timelock",
+        "how long an accepted proposal waits; nothing, if it is left out",
+    ),
+    (
+        "sponsors",
+        "how many sponsors it needs before it opens; none, if it is left out",
+    ),
+    (
+        "votes",
+        "`changeable` until it closes, or `final`, so that it may close early; changeable, if it is left out",
+    ),
     ("executes", "the effect of its kind, or `nothing` for advice"),
 ];
 
@@ -379,13 +453,20 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| Types {
         .iter()
         .map(|input| RecordDef {
             name: input.name.to_owned(),
-            fields: input.fields.iter().map(|field| (field.name.to_owned(), field.ty.ty())).collect(),
+            fields: input
+                .fields
+                .iter()
+                .map(|field| (field.name.to_owned(), field.ty.ty()))
+                .collect(),
             span: None,
         })
         .collect(),
     enums: vec![EnumDef {
         name: "ProposalKind".to_owned(),
-        variants: PROPOSAL_KINDS.iter().map(|kind| (kind.name.to_owned(), Vec::new())).collect(),
+        variants: PROPOSAL_KINDS
+            .iter()
+            .map(|kind| (kind.name.to_owned(), Vec::new()))
+            .collect(),
         span: None,
     }],
 });
@@ -408,6 +489,9 @@ mod tests {
             };
             assert_eq!(types().record(id).name, INPUTS[slot.input].name);
         }
-        assert_eq!(types().show(&FieldType::LineAmount.ty()).to_string(), "Amount<line>");
+        assert_eq!(
+            types().show(&FieldType::LineAmount.ty()).to_string(),
+            "Amount<line>"
+        );
     }
 }

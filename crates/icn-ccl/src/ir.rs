@@ -149,6 +149,48 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// The expressions that it consists of.
+    pub(crate) fn parts(&self) -> Vec<&Self> {
+        let mut parts: Vec<&Self> = Vec::new();
+        match &self.kind {
+            ExprKind::Const(_) | ExprKind::Local(_) | ExprKind::Fail(_) => {}
+            ExprKind::Block(statements, tail) => {
+                for statement in statements {
+                    match statement {
+                        Statement::Set(_, value) | Statement::Do(value) => parts.push(value),
+                        Statement::ForList(_, over, body) | Statement::ForMap(_, _, over, body) => {
+                            parts.extend([over, body])
+                        }
+                        Statement::ForRange(_, from, to, body) => parts.extend([from, to, body]),
+                    }
+                }
+                parts.push(tail);
+            }
+            ExprKind::If(condition, then, otherwise) => parts.extend([&**condition, &**then, &**otherwise]),
+            ExprKind::Match(value, _, arms) => {
+                parts.push(value);
+                parts.extend(arms.iter().map(|(_, body)| body));
+            }
+            ExprKind::Call(_, args)
+            | ExprKind::Op(_, args)
+            | ExprKind::Record(args)
+            | ExprKind::Variant(_, args)
+            | ExprKind::List(args)
+            | ExprKind::Join(args) => parts.extend(args),
+            ExprKind::Some(of) | ExprKind::Field(of, _) | ExprKind::Return(of) | ExprKind::Refuse(of) => {
+                parts.push(of)
+            }
+            ExprKind::Collect(_, over, condition, value) => {
+                parts.push(over);
+                parts.extend(condition.as_deref());
+                parts.push(value);
+            }
+        }
+        parts
+    }
+}
+
 /// What an expression computes.
 #[derive(Clone, Debug)]
 pub enum ExprKind {

@@ -140,7 +140,10 @@ const FOREIGN: [(&str, &str); 7] = [
     ("%", "write `a.rem(b)`"),
     ("#", "comments begin with `//`"),
     ("'", "texts are in double quotes"),
-    ("?", "take an Option apart with `match`, or with `.otherwise(default)`"),
+    (
+        "?",
+        "take an Option apart with `match`, or with `.otherwise(default)`",
+    ),
 ];
 
 /// All tokens of `text`, comments included, ending with [`TokenKind::End`]. `base` is the place of the
@@ -205,7 +208,10 @@ impl Lexer<'_> {
             let end = self.run(|c| c.is_ascii_alphanumeric() || c == '_');
             let word = &self.text[self.at..end];
             let keyword = Keyword::ALL.iter().find(|keyword| keyword.text() == word);
-            self.push(keyword.map_or(TokenKind::Name, |keyword| TokenKind::Keyword(*keyword)), end);
+            self.push(
+                keyword.map_or(TokenKind::Name, |keyword| TokenKind::Keyword(*keyword)),
+                end,
+            );
         } else if first.is_ascii_digit() {
             self.number();
         } else if first == '"' {
@@ -265,7 +271,10 @@ mod tests {
     fn kinds(text: &str) -> (Vec<TokenKind>, Vec<Diagnostic>) {
         let mut findings = Findings::default();
         let tokens = tokens(text, Span::default(), &mut findings);
-        (tokens.iter().map(|token| token.kind).collect(), findings.into_sorted())
+        (
+            tokens.iter().map(|token| token.kind).collect(),
+            findings.into_sorted(),
+        )
     }
 
     #[test]

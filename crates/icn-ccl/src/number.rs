@@ -47,7 +47,11 @@ pub(crate) fn multiply(a: i64, b: i64) -> Checked<i64> {
 
 /// `value`, if it is not negative.
 pub(crate) fn natural(value: i64) -> Checked<i64> {
-    if value < 0 { Err(FaultCode::BelowZero) } else { Ok(value) }
+    if value < 0 {
+        Err(FaultCode::BelowZero)
+    } else {
+        Ok(value)
+    }
 }
 
 /// The quotient rounded down; with [`remainder`], which has the sign of the divisor, `a = q * b + r`.
@@ -57,7 +61,11 @@ pub(crate) fn quotient(a: i64, b: i64) -> Checked<i64> {
     }
     let quotient = a.checked_div(b).ok_or(FaultCode::Overflow)?;
     let rest = a.wrapping_rem(b);
-    Ok(if rest != 0 && (rest < 0) != (b < 0) { quotient - 1 } else { quotient })
+    Ok(if rest != 0 && (rest < 0) != (b < 0) {
+        quotient - 1
+    } else {
+        quotient
+    })
 }
 
 pub(crate) fn remainder(a: i64, b: i64) -> Checked<i64> {
@@ -65,7 +73,11 @@ pub(crate) fn remainder(a: i64, b: i64) -> Checked<i64> {
         return Err(FaultCode::DivisionByZero);
     }
     let rest = a.wrapping_rem(b);
-    Ok(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+    Ok(if rest != 0 && (rest < 0) != (b < 0) {
+        rest + b
+    } else {
+        rest
+    })
 }
 
 /// `quantity` times `ratio`, rounded.
@@ -225,14 +237,19 @@ mod tests {
 
     #[test]
     fn rounding_is_as_stated() {
-        for (numerator, floor, ceil, nearest) in [(5, 2, 3, 3), (-5, -3, -2, -3), (4, 2, 2, 2), (-3, -2, -1, -2)] {
+        for (numerator, floor, ceil, nearest) in
+            [(5, 2, 3, 3), (-5, -3, -2, -3), (4, 2, 2, 2), (-3, -2, -1, -2)]
+        {
             let half = ratio(numerator, 2);
             assert_eq!(half.rounded(Rounding::Floor), floor, "{half}");
             assert_eq!(half.rounded(Rounding::Ceil), ceil, "{half}");
             assert_eq!(half.rounded(Rounding::Round), nearest, "{half}");
         }
         assert_eq!(scale(10, ratio(1, 3), Rounding::Ceil), Ok(4));
-        assert_eq!(scale(i64::MAX, ratio(2, 1), Rounding::Floor), Err(FaultCode::Overflow));
+        assert_eq!(
+            scale(i64::MAX, ratio(2, 1), Rounding::Floor),
+            Err(FaultCode::Overflow)
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl Span {
 
     /// The span as one number, as compiled modules carry it.
     pub fn pack(self) -> i64 {
-        i64::from(self.source) << (2 * OFFSET_BITS) | i64::from(self.start) << OFFSET_BITS | i64::from(self.end)
+        i64::from(self.source) << (2 * OFFSET_BITS)
+            | i64::from(self.start) << OFFSET_BITS
+            | i64::from(self.end)
     }
 
     /// The span that `packed` stands for, if it can stand for one.
@@ -87,12 +89,16 @@ impl Sources {
     /// The text that `span` covers.
     pub fn text(&self, span: Span) -> &str {
         let file = self.files.get(usize::from(span.source));
-        file.and_then(|file| file.text.get(span.range())).unwrap_or_default()
+        file.and_then(|file| file.text.get(span.range()))
+            .unwrap_or_default()
     }
 
     /// Line and column of the first byte of `span`, both from 1; the column counts characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let text = self.files.get(usize::from(span.source)).map_or("", |file| &file.text);
+        let text = self
+            .files
+            .get(usize::from(span.source))
+            .map_or("", |file| &file.text);
         let before = text.get(..span.start as usize).unwrap_or(text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

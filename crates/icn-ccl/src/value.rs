@@ -186,11 +186,20 @@ fn put(bytes: &mut Vec<u8>, more: &[u8], limit: usize) -> Result<(), ValueError>
 }
 
 fn put_count(bytes: &mut Vec<u8>, count: usize, most: usize, limit: usize) -> Result<(), ValueError> {
-    let count = u32::try_from(count).ok().filter(|_| count <= most).ok_or(ValueError::Size)?;
+    let count = u32::try_from(count)
+        .ok()
+        .filter(|_| count <= most)
+        .ok_or(ValueError::Size)?;
     put(bytes, &count.to_le_bytes(), limit)
 }
 
-fn write(types: &Types, ty: &Type, value: &Value, bytes: &mut Vec<u8>, limit: usize) -> Result<(), ValueError> {
+fn write(
+    types: &Types,
+    ty: &Type,
+    value: &Value,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), ValueError> {
     match (ty, value) {
         (Type::Unit, Value::Unit) => Ok(()),
         (Type::Bool, Value::Bool(value)) => put(bytes, &[u8::from(*value)], limit),
@@ -213,7 +222,9 @@ fn write(types: &Types, ty: &Type, value: &Value, bytes: &mut Vec<u8>, limit: us
         }
         (Type::List(of), Value::List(values)) => {
             put_count(bytes, values.len(), MAX_ELEMENTS, limit)?;
-            values.iter().try_for_each(|value| write(types, of, value, bytes, limit))
+            values
+                .iter()
+                .try_for_each(|value| write(types, of, value, bytes, limit))
         }
         (Type::Map(key, of), Value::Map(entries)) => {
             put_count(bytes, entries.len(), MAX_ELEMENTS, limit)?;
@@ -232,7 +243,11 @@ fn write(types: &Types, ty: &Type, value: &Value, bytes: &mut Vec<u8>, limit: us
         (Type::Enum(id), Value::Variant(place, values)) => {
             let variant = types.enumeration(*id).variants.get(*place as usize);
             let (_, expected) = variant.ok_or(ValueError::Type)?;
-            put(bytes, &[u8::try_from(*place).map_err(|_| ValueError::Type)?], limit)?;
+            put(
+                bytes,
+                &[u8::try_from(*place).map_err(|_| ValueError::Type)?],
+                limit,
+            )?;
             write_all(types, expected.iter(), values, bytes, limit)
         }
         _ => Err(ValueError::Type),
@@ -260,7 +275,11 @@ fn write_all<'a>(
 pub fn decode(types: &Types, ty: &Type, bytes: &[u8]) -> Result<Value, ValueError> {
     let mut rest = bytes;
     let value = read(types, ty, &mut rest)?;
-    if rest.is_empty() { Ok(value) } else { Err(ValueError::Long) }
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(ValueError::Long)
+    }
 }
 
 /// The value of type `ty` that `rest` begins with; leaves what follows.
@@ -282,7 +301,11 @@ fn take_number(rest: &mut &[u8]) -> Result<i64, ValueError> {
 fn take_count(rest: &mut &[u8], most: usize) -> Result<usize, ValueError> {
     let bytes = take(rest, 4)?.try_into().map_err(|_| ValueError::Short)?;
     let count = usize::try_from(u32::from_le_bytes(bytes)).map_err(|_| ValueError::Size)?;
-    if count > most { Err(ValueError::Size) } else { Ok(count) }
+    if count > most {
+        Err(ValueError::Size)
+    } else {
+        Ok(count)
+    }
 }
 
 fn read(types: &Types, ty: &Type, rest: &mut &[u8]) -> Result<Value, ValueError> {
@@ -296,7 +319,11 @@ fn read(types: &Types, ty: &Type, rest: &mut &[u8]) -> Result<Value, ValueError>
         Type::Int | Type::Amount(_) => Value::Number(take_number(rest)?),
         Type::Time | Type::Duration | Type::Mana => {
             let number = take_number(rest)?;
-            Value::Number(if number < 0 { return Err(ValueError::Form) } else { number })
+            Value::Number(if number < 0 {
+                return Err(ValueError::Form);
+            } else {
+                number
+            })
         }
         Type::Ratio => {
             let (numerator, denominator) = (take_number(rest)?, take_number(rest)?);
@@ -310,7 +337,11 @@ fn read(types: &Types, ty: &Type, rest: &mut &[u8]) -> Result<Value, ValueError>
                 Type::Cid => text.parse::<Cid>().is_ok(),
                 _ => true,
             };
-            if valid { Value::from(text) } else { return Err(ValueError::Form) }
+            if valid {
+                Value::from(text)
+            } else {
+                return Err(ValueError::Form);
+            }
         }
         Type::Option(of) => match take(rest, 1)? {
             [0] => Value::Option(None),
@@ -362,11 +393,17 @@ mod tests {
         ]));
         let bytes = encode(&types, &ty, &value, 1_000).unwrap();
         assert_eq!(decode(&types, &ty, &bytes), Ok(value.clone()));
-        assert_eq!(encode(&types, &ty, &value, bytes.len() - 1), Err(ValueError::Size));
+        assert_eq!(
+            encode(&types, &ty, &value, bytes.len() - 1),
+            Err(ValueError::Size)
+        );
         for cut in 0..bytes.len() {
             assert!(decode(&types, &ty, &bytes[..cut]).is_err());
         }
-        assert_eq!(decode(&types, &ty, &[&bytes[..], &[0]].concat()), Err(ValueError::Long));
+        assert_eq!(
+            decode(&types, &ty, &[&bytes[..], &[0]].concat()),
+            Err(ValueError::Long)
+        );
     }
 
     #[test]
@@ -375,8 +412,14 @@ mod tests {
         let two_quarters = [2i64.to_le_bytes(), 4i64.to_le_bytes()].concat();
         assert_eq!(decode(&types, &Type::Ratio, &two_quarters), Err(ValueError::Form));
         assert_eq!(decode(&types, &Type::Bool, &[2]), Err(ValueError::Form));
-        assert_eq!(decode(&types, &Type::Mana, &(-1i64).to_le_bytes()), Err(ValueError::Form));
+        assert_eq!(
+            decode(&types, &Type::Mana, &(-1i64).to_le_bytes()),
+            Err(ValueError::Form)
+        );
         let many = u32::MAX.to_le_bytes();
-        assert_eq!(decode(&types, &Type::list(Type::Unit), &many), Err(ValueError::Size));
+        assert_eq!(
+            decode(&types, &Type::list(Type::Unit), &many),
+            Err(ValueError::Size)
+        );
     }
 }

@@ -168,7 +168,9 @@ impl Checker {
 
     /// The function that was declared with this name.
     fn declared(&self, name: &Name) -> Option<FunctionId> {
-        self.signatures.iter().position(|signature| signature.span == name.span)
+        self.signatures
+            .iter()
+            .position(|signature| signature.span == name.span)
     }
 
     fn function_item(&mut self, module: usize, item: &FnItem) {
@@ -179,16 +181,27 @@ impl Checker {
     }
 
     fn policy_item(&mut self, module: usize, item: &PolicyItem, parts: &mut Parts) {
-        let Some(id) = self.declared(&item.slot) else { return };
-        let Some(slot) = Slot::named(&item.slot.text) else { return };
-        self.body(module, id, core::slice::from_ref(&item.param), &item.body, Purpose::Function);
+        let Some(id) = self.declared(&item.slot) else {
+            return;
+        };
+        let Some(slot) = Slot::named(&item.slot.text) else {
+            return;
+        };
+        self.body(
+            module,
+            id,
+            core::slice::from_ref(&item.param),
+            &item.body,
+            Purpose::Function,
+        );
         parts.policies.push(Policy { slot, function: id });
     }
 
     fn test_item(&mut self, module: usize, item: &TestItem, parts: &mut Parts) {
         if let Some(first) = parts.tests.iter().find(|test| test.name == item.name.text) {
             let diagnostic = Diagnostic::new(Code::DuplicateName, item.name.span, "two tests have this name");
-            self.findings.add(diagnostic.also(first.span, "the first is here"));
+            self.findings
+                .add(diagnostic.also(first.span, "the first is here"));
         }
         let end = match &item.end {
             TestEnd::Passes => CheckedEnd::Passes,
@@ -199,14 +212,20 @@ impl Checker {
                     let words = FaultCode::ALL.iter().map(|code| code.word());
                     let all = words.clone().collect::<Vec<_>>().join(", ");
                     let help = did_you_mean(&name.text, words).or(Some(format!("the faults are {all}")));
-                    let diagnostic = Diagnostic::new(Code::UnknownItem, name.span, format!("there is no fault `{}`", name.text));
+                    let diagnostic = Diagnostic::new(
+                        Code::UnknownItem,
+                        name.span,
+                        format!("there is no fault `{}`", name.text),
+                    );
                     self.findings.add(diagnostic.help_if(help));
                     return;
                 };
                 CheckedEnd::Faults(*code)
             }
         };
-        let Symbol::Function(id) = self.new_function(&item.name) else { return };
+        let Symbol::Function(id) = self.new_function(&item.name) else {
+            return;
+        };
         self.signatures[id].result = Type::Unit;
         self.body(module, id, &[], &item.body, Purpose::Test);
         parts.tests.push(Test {
@@ -218,7 +237,14 @@ impl Checker {
     }
 
     /// Checks the body of a function whose signature is known.
-    pub(super) fn body(&mut self, module: usize, id: FunctionId, params: &[Name], block: &Block, purpose: Purpose) {
+    pub(super) fn body(
+        &mut self,
+        module: usize,
+        id: FunctionId,
+        params: &[Name],
+        block: &Block,
+        purpose: Purpose,
+    ) {
         let signature = self.signatures[id].clone();
         let mut body = Body::new(self, module, signature.result.clone(), purpose);
         let checked = body.scope(|body| {

@@ -1,5 +1,9 @@
 //! Calls: functions, methods, built-ins, records and variants.
-use super::{Symbol, bodies::{Body, Purpose}, expressions::Path};
+use super::{
+    Symbol,
+    bodies::{Body, Purpose},
+    expressions::Path,
+};
 use crate::{
     ast::{self, Argument, ExprKind as Ast, Name},
     builtins,
@@ -11,7 +15,13 @@ use crate::{
 };
 
 impl Body<'_> {
-    pub(super) fn call(&mut self, callee: &ast::Expr, args: &[Argument], span: Span, want: Option<&Type>) -> Expr {
+    pub(super) fn call(
+        &mut self,
+        callee: &ast::Expr,
+        args: &[Argument],
+        span: Span,
+        want: Option<&Type>,
+    ) -> Expr {
         match self.path(callee) {
             Some(Path::Symbol(Symbol::Function(id))) => return self.function_call(id, args, span),
             Some(Path::Symbol(Symbol::Record(id))) => return self.record(id, args, span),
@@ -41,12 +51,19 @@ impl Body<'_> {
             self.report(Code::WrongCount, span, message);
         }
         for name in args.iter().filter_map(|arg| arg.name.as_ref()) {
-            let diagnostic = Diagnostic::new(Code::UnknownField, name.span, "only records have names for their values");
+            let diagnostic = Diagnostic::new(
+                Code::UnknownField,
+                name.span,
+                "only records have names for their values",
+            );
             self.add(diagnostic.help(format!("leave `{}:` out", name.text)));
         }
         let nothing = Type::Error;
         let types = types.iter().chain(core::iter::repeat(&nothing));
-        args.iter().zip(types).map(|(arg, ty)| self.expect(&arg.value, ty)).collect()
+        args.iter()
+            .zip(types)
+            .map(|(arg, ty)| self.expect(&arg.value, ty))
+            .collect()
     }
 
     fn function_call(&mut self, id: usize, args: &[Argument], span: Span) -> Expr {
@@ -67,11 +84,22 @@ impl Body<'_> {
 
     /// The fields that are given, by place.
     fn fields(&mut self, id: RecordId, args: &[Argument]) -> Vec<Option<Expr>> {
-        let types: Vec<_> = self.checker.types.record(id).fields.iter().map(|(_, ty)| ty.clone()).collect();
+        let types: Vec<_> = self
+            .checker
+            .types
+            .record(id)
+            .fields
+            .iter()
+            .map(|(_, ty)| ty.clone())
+            .collect();
         let mut given: Vec<Option<Expr>> = types.iter().map(|_| None).collect();
         for arg in args {
             let Some(name) = &arg.name else {
-                let diagnostic = Diagnostic::new(Code::MissingField, arg.value.span, "the name of the field is missing");
+                let diagnostic = Diagnostic::new(
+                    Code::MissingField,
+                    arg.value.span,
+                    "the name of the field is missing",
+                );
                 self.add(diagnostic.help("write `field: value`"));
                 continue;
             };
@@ -80,7 +108,11 @@ impl Body<'_> {
                 continue;
             };
             if given[place].is_some() {
-                self.report(Code::DuplicateField, name.span, format!("`{}` is given twice", name.text));
+                self.report(
+                    Code::DuplicateField,
+                    name.span,
+                    format!("`{}` is given twice", name.text),
+                );
             }
             given[place] = Some(self.expect(&arg.value, &types[place]));
         }
@@ -90,7 +122,11 @@ impl Body<'_> {
     fn record(&mut self, id: RecordId, args: &[Argument], span: Span) -> Expr {
         let given = self.fields(id, args);
         let record = self.checker.types.record(id);
-        let missing = record.fields.iter().zip(&given).filter(|(_, value)| value.is_none());
+        let missing = record
+            .fields
+            .iter()
+            .zip(&given)
+            .filter(|(_, value)| value.is_none());
         let missing: Vec<_> = missing.map(|((name, _), _)| format!("`{name}`")).collect();
         if !missing.is_empty() {
             let message = format!("`{}` also needs {}", record.name, missing.join(", "));
@@ -117,21 +153,32 @@ impl Body<'_> {
         let given = self.fields(id, args);
         let ty = base.ty.clone();
         let local = self.temporary(ty.clone(), span);
-        let types: Vec<_> = self.checker.types.record(id).fields.iter().map(|(_, ty)| ty.clone()).collect();
-        let fields = given.into_iter().zip(types).enumerate().map(|(place, (value, field))| {
-            value.unwrap_or_else(|| {
-                let whole = Expr {
-                    kind: ExprKind::Local(local),
-                    ty: ty.clone(),
-                    span,
-                };
-                Expr {
-                    kind: ExprKind::Field(Box::new(whole), place),
-                    ty: field,
-                    span,
-                }
-            })
-        });
+        let types: Vec<_> = self
+            .checker
+            .types
+            .record(id)
+            .fields
+            .iter()
+            .map(|(_, ty)| ty.clone())
+            .collect();
+        let fields = given
+            .into_iter()
+            .zip(types)
+            .enumerate()
+            .map(|(place, (value, field))| {
+                value.unwrap_or_else(|| {
+                    let whole = Expr {
+                        kind: ExprKind::Local(local),
+                        ty: ty.clone(),
+                        span,
+                    };
+                    Expr {
+                        kind: ExprKind::Field(Box::new(whole), place),
+                        ty: field,
+                        span,
+                    }
+                })
+            });
         let record = Expr {
             kind: ExprKind::Record(fields.collect()),
             ty: ty.clone(),
@@ -184,16 +231,25 @@ impl Body<'_> {
         let checked = self.arguments(&format!("`{}`", name.text), args, &method.args, span);
         let wrong = checked.len() != method.args.len();
         let args = core::iter::once(receiver).chain(checked).collect();
-        Self::op(method.op, args, if wrong { Type::Error } else { method.result }, span)
+        Self::op(
+            method.op,
+            args,
+            if wrong { Type::Error } else { method.result },
+            span,
+        )
     }
 
     fn builtin(&mut self, name: &Name, args: &[Argument], span: Span, want: Option<&Type>) -> Expr {
         let what = format!("`{}`", name.text);
         match name.text.as_str() {
             "require" => {
-                let mut args = self.arguments(&what, args, &[Type::Bool, Type::Text], span).into_iter();
+                let mut args = self
+                    .arguments(&what, args, &[Type::Bool, Type::Text], span)
+                    .into_iter();
                 match (args.next(), args.next()) {
-                    (Some(condition), Some(reason)) => self.unless(condition, ExprKind::Refuse(Box::new(reason)), span),
+                    (Some(condition), Some(reason)) => {
+                        self.unless(condition, ExprKind::Refuse(Box::new(reason)), span)
+                    }
                     _ => Self::error(span),
                 }
             }
@@ -202,13 +258,19 @@ impl Body<'_> {
                     let diagnostic = Diagnostic::new(Code::OnlyInTests, span, "only tests expect something");
                     self.add(diagnostic.help("write `require(condition, \"reason\")`"));
                 }
-                let condition = self.arguments(&what, args, &[Type::Bool], span).into_iter().next();
+                let condition = self
+                    .arguments(&what, args, &[Type::Bool], span)
+                    .into_iter()
+                    .next();
                 condition.map_or(Self::error(span), |condition| {
                     self.unless(condition, ExprKind::Fail(FaultCode::Expectation), span)
                 })
             }
             "refuse" => {
-                let reason = self.arguments(&what, args, &[Type::Text], span).into_iter().next();
+                let reason = self
+                    .arguments(&what, args, &[Type::Text], span)
+                    .into_iter()
+                    .next();
                 reason.map_or(Self::error(span), |reason| Expr {
                     kind: ExprKind::Refuse(Box::new(reason)),
                     ty: Type::Never,
@@ -218,7 +280,11 @@ impl Body<'_> {
             "min" | "max" => self.extreme(name.text == "min", args, span, want),
             "did" | "cid" | "time" => self.named_literal(name, args, span),
             "range" => {
-                let diagnostic = Diagnostic::new(Code::UnexpectedToken, span, "`range` stands only behind the `in` of a `for`");
+                let diagnostic = Diagnostic::new(
+                    Code::UnexpectedToken,
+                    span,
+                    "`range` stands only behind the `in` of a `for`",
+                );
                 self.add(diagnostic.help("write `for i in range(0, 10) { … }`"));
                 Self::error(span)
             }
@@ -242,7 +308,11 @@ impl Body<'_> {
             span,
         };
         Expr {
-            kind: ExprKind::If(Box::new(condition), Box::new(Self::nothing(span, Type::Unit)), Box::new(end)),
+            kind: ExprKind::If(
+                Box::new(condition),
+                Box::new(Self::nothing(span, Type::Unit)),
+                Box::new(end),
+            ),
             ty: Type::Unit,
             span,
         }
@@ -276,8 +346,14 @@ impl Body<'_> {
             ty: ty.clone(),
             span,
         };
-        let op = if smaller { Comparison::LessEqual } else { Comparison::GreaterEqual };
-        let condition = self.compare(op, local(a), local(b), span).unwrap_or_else(|_| Self::error(span));
+        let op = if smaller {
+            Comparison::LessEqual
+        } else {
+            Comparison::GreaterEqual
+        };
+        let condition = self
+            .compare(op, local(a), local(b), span)
+            .unwrap_or_else(|_| Self::error(span));
         let choice = Expr {
             kind: ExprKind::If(Box::new(condition), Box::new(local(a)), Box::new(local(b))),
             ty: ty.clone(),

@@ -1,5 +1,8 @@
 //! Constants, and other values that have to be known at compile time.
-use super::{Checker, Symbol, bodies::{Body, Purpose}};
+use super::{
+    Checker, Symbol,
+    bodies::{Body, Purpose},
+};
 use crate::{
     ast::{Expr, Item},
     diagnostic::{Code, Diagnostic},
@@ -55,7 +58,11 @@ impl Checker {
         match interp::constant(&self.types, &function) {
             Ok(value) => Some(value),
             Err(stop) => {
-                let diagnostic = Diagnostic::new(Code::ConstantFails, expr.span, format!("this has no value: {stop}"));
+                let diagnostic = Diagnostic::new(
+                    Code::ConstantFails,
+                    expr.span,
+                    format!("this has no value: {stop}"),
+                );
                 self.findings.add(diagnostic);
                 None
             }

@@ -54,7 +54,10 @@ impl Checker {
                     name: unit.name.text.clone(),
                     decimals,
                 });
-                (&unit.name, Symbol::Unit(UnitId(number(self.types.units.len() - 1))))
+                (
+                    &unit.name,
+                    Symbol::Unit(UnitId(number(self.types.units.len() - 1))),
+                )
             }
             Item::Const(constant) => {
                 self.constants.push(Constant {
@@ -69,7 +72,10 @@ impl Checker {
                     fields: Vec::new(),
                     span: Some(record.name.span),
                 });
-                (&record.name, Symbol::Record(RecordId(number(self.types.records.len() - 1))))
+                (
+                    &record.name,
+                    Symbol::Record(RecordId(number(self.types.records.len() - 1))),
+                )
             }
             Item::Enum(item) => {
                 self.types.enums.push(EnumDef {
@@ -77,7 +83,10 @@ impl Checker {
                     variants: Vec::new(),
                     span: Some(item.name.span),
                 });
-                (&item.name, Symbol::Enum(EnumId(number(self.types.enums.len() - 1))))
+                (
+                    &item.name,
+                    Symbol::Enum(EnumId(number(self.types.enums.len() - 1))),
+                )
             }
             Item::Fn(function) => {
                 let symbol = self.new_function(&function.name);
@@ -115,7 +124,8 @@ impl Checker {
             let help = did_you_mean(&slot.text, names);
             let message = format!("the interface has no slot `{}`", slot.text);
             let diagnostic = Diagnostic::new(Code::UnknownSlot, slot.span, message);
-            self.findings.add(diagnostic.help_if(help.or(Some(format!("the slots are {all}")))));
+            self.findings
+                .add(diagnostic.help_if(help.or(Some(format!("the slots are {all}")))));
         }
     }
 
@@ -199,8 +209,13 @@ impl Checker {
 
     /// The types of all fields and values, each with the place of its declaration.
     fn written_types(&self) -> Vec<(Type, Span)> {
-        let records = self.types.records.iter().filter_map(|record| Some((record, record.span?)));
-        let fields = records.flat_map(|(record, span)| record.fields.iter().map(move |(_, ty)| (ty.clone(), span)));
+        let records = self
+            .types
+            .records
+            .iter()
+            .filter_map(|record| Some((record, record.span?)));
+        let fields =
+            records.flat_map(|(record, span)| record.fields.iter().map(move |(_, ty)| (ty.clone(), span)));
         let enums = self.types.enums.iter().filter_map(|def| Some((def, def.span?)));
         let values = enums.flat_map(|(def, span)| {
             let values = def.variants.iter().flat_map(|(_, values)| values);
@@ -218,7 +233,10 @@ impl Checker {
         let (name, span) = match symbol {
             Symbol::Record(id) => {
                 let record = self.types.record(id);
-                record.fields.iter().for_each(|(_, ty)| named_types(ty, &mut parts));
+                record
+                    .fields
+                    .iter()
+                    .for_each(|(_, ty)| named_types(ty, &mut parts));
                 (record.name.clone(), record.span)
             }
             Symbol::Enum(id) => {
@@ -240,13 +258,25 @@ impl Checker {
             }
         }
         colours.insert(symbol, Colour::Done);
-        let depth = self.members_of(symbol).iter().map(|ty| self.type_depth(ty)).max().unwrap_or(0) + 1;
+        let depth = self
+            .members_of(symbol)
+            .iter()
+            .map(|ty| self.type_depth(ty))
+            .max()
+            .unwrap_or(0)
+            + 1;
         self.depths.insert(symbol, depth);
     }
 
     fn members_of(&self, symbol: Symbol) -> Vec<Type> {
         match symbol {
-            Symbol::Record(id) => self.types.record(id).fields.iter().map(|(_, ty)| ty.clone()).collect(),
+            Symbol::Record(id) => self
+                .types
+                .record(id)
+                .fields
+                .iter()
+                .map(|(_, ty)| ty.clone())
+                .collect(),
             Symbol::Enum(id) => {
                 let variants = self.types.enumeration(id).variants.iter();
                 variants.flat_map(|(_, values)| values.clone()).collect()
@@ -264,7 +294,10 @@ impl Checker {
             }
             Symbol::Enum(id) => {
                 let variants = &mut self.types.enums[id.0 as usize].variants;
-                variants.iter_mut().flat_map(|(_, values)| values).for_each(|ty| *ty = Type::Error);
+                variants
+                    .iter_mut()
+                    .flat_map(|(_, values)| values)
+                    .for_each(|ty| *ty = Type::Error);
             }
             _ => {}
         }

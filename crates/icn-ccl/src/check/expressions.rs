@@ -1,5 +1,8 @@
 //! Expressions: names, fields, branches, collections. Calls are in `calls`, signs in `operators`.
-use super::{Symbol, bodies::{Body, Purpose}};
+use super::{
+    Symbol,
+    bodies::{Body, Purpose},
+};
 use crate::{
     ast::{self, ExprKind as Ast, Name},
     diagnostic::{Code, Diagnostic, did_you_mean},
@@ -77,7 +80,9 @@ impl Body<'_> {
                 condition,
             } => self.collect(value, name, over, condition.as_deref(), span),
             Ast::With(base, fields) => self.with(base, fields, span),
-            Ast::If(condition, then, otherwise) => self.branch(condition, then, otherwise.as_deref(), span, want),
+            Ast::If(condition, then, otherwise) => {
+                self.branch(condition, then, otherwise.as_deref(), span, want)
+            }
             Ast::Match(value, arms) => self.match_expr(value, arms, span, want),
             Ast::Block(block) => self.block(block, want),
             Ast::Return(value) => self.return_expr(value, span),
@@ -86,7 +91,11 @@ impl Body<'_> {
 
     fn return_expr(&mut self, value: &ast::Expr, span: Span) -> Expr {
         if self.purpose != Purpose::Function {
-            self.report(Code::UnexpectedToken, span, "only functions and policies return values");
+            self.report(
+                Code::UnexpectedToken,
+                span,
+                "only functions and policies return values",
+            );
             return Self::error(span);
         }
         let result = self.result.clone();
@@ -220,7 +229,12 @@ impl Body<'_> {
         let place = record.field(&name.text);
         if place.is_none() {
             let help = did_you_mean(&name.text, record.fields.iter().map(|(name, _)| name.as_str()));
-            let all = record.fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let all = record
+                .fields
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
             let help = help.unwrap_or_else(|| format!("its fields are {all}"));
             let message = format!("`{}` has no field `{}`", record.name, name.text);
             self.add(Diagnostic::new(Code::UnknownField, name.span, message).help(help));
@@ -230,7 +244,9 @@ impl Body<'_> {
 
     fn none(&mut self, span: Span, want: Option<&Type>) -> Expr {
         match want {
-            Some(ty @ (Type::Option(_) | Type::Error)) => Self::constant(span, Value::Option(None), ty.clone()),
+            Some(ty @ (Type::Option(_) | Type::Error)) => {
+                Self::constant(span, Value::Option(None), ty.clone())
+            }
             _ => self.needs_type(span, "None", "let x: Option<Int> = None;"),
         }
     }
@@ -398,7 +414,10 @@ impl Body<'_> {
             let then = if then.ty.is_poison() || then.ty == Type::Unit {
                 then
             } else {
-                let message = format!("this gives {}, and nothing if the condition does not hold", self.show(&then.ty));
+                let message = format!(
+                    "this gives {}, and nothing if the condition does not hold",
+                    self.show(&then.ty)
+                );
                 let diagnostic = Diagnostic::new(Code::NoValue, then.span, message);
                 self.add(diagnostic.help("add an `else`"));
                 Self::error(then.span)
@@ -411,7 +430,10 @@ impl Body<'_> {
             };
         };
         let then = self.block(then, want);
-        let otherwise = self.expr(otherwise, Some(want.unwrap_or(&then.ty.clone())).filter(|ty| !ty.is_poison()));
+        let otherwise = self.expr(
+            otherwise,
+            Some(want.unwrap_or(&then.ty.clone())).filter(|ty| !ty.is_poison()),
+        );
         let (mut bodies, ty) = self.join(vec![then, otherwise], want);
         let otherwise = bodies.pop().unwrap_or_else(|| Self::error(span));
         let then = bodies.pop().unwrap_or_else(|| Self::error(span));
@@ -439,7 +461,10 @@ impl Body<'_> {
             (_, Some(ty)) => ty,
             _ => Type::Error,
         };
-        let joined: Vec<_> = alternatives.into_iter().map(|expr| self.coerce(expr, &ty)).collect();
+        let joined: Vec<_> = alternatives
+            .into_iter()
+            .map(|expr| self.coerce(expr, &ty))
+            .collect();
         let failed = joined.iter().any(|expr| expr.ty == Type::Error);
         (joined, if failed { Type::Error } else { ty })
     }

@@ -1,7 +1,7 @@
 //! Who calls whom: no circles, and no chain of calls that nests too deeply for those who run it.
 use crate::{
     diagnostic::{Code, Diagnostic, Findings},
-    ir::{Expr, ExprKind, Function, FunctionId, Statement},
+    ir::{Expr, ExprKind, Function, FunctionId},
     limits::MAX_DEPTH,
 };
 
@@ -54,43 +54,22 @@ impl Walk<'_> {
     }
 
     fn too_deep(&mut self, function: &Function) {
-        let message = format!("`{}` nests more than {MAX_DEPTH} levels deep with what it calls", function.name);
+        let message = format!(
+            "`{}` nests more than {MAX_DEPTH} levels deep with what it calls",
+            function.name
+        );
         let diagnostic = Diagnostic::new(Code::TooDeep, function.span, message);
-        self.findings.add(diagnostic.help("call functions one after the other instead of within each other"));
+        self.findings
+            .add(diagnostic.help("call functions one after the other instead of within each other"));
     }
 
     /// How deep an expression nests, with the functions that it calls.
     fn expr(&mut self, expr: &Expr, level: usize) -> usize {
         let mut deepest = 0;
-        let mut parts: Vec<&Expr> = Vec::new();
-        match &expr.kind {
-            ExprKind::Const(_) | ExprKind::Local(_) | ExprKind::Fail(_) => {}
-            ExprKind::Block(statements, tail) => {
-                for statement in statements {
-                    statement_parts(statement, &mut parts);
-                }
-                parts.push(tail);
-            }
-            ExprKind::If(condition, then, otherwise) => parts.extend([&**condition, &**then, &**otherwise]),
-            ExprKind::Match(value, _, arms) => {
-                parts.push(value);
-                parts.extend(arms.iter().map(|(_, body)| body));
-            }
-            ExprKind::Call(id, args) => {
-                deepest = self.call(*id, expr, level);
-                parts.extend(args);
-            }
-            ExprKind::Op(_, args)
-            | ExprKind::Record(args)
-            | ExprKind::Variant(_, args)
-            | ExprKind::List(args)
-            | ExprKind::Join(args) => parts.extend(args),
-            ExprKind::Some(of) | ExprKind::Field(of, _) | ExprKind::Return(of) | ExprKind::Refuse(of) => parts.push(of),
-            ExprKind::Collect(_, over, condition, value) => {
-                parts.extend([&**over, &**value]);
-                parts.extend(condition.as_deref());
-            }
+        if let ExprKind::Call(id, _) = &expr.kind {
+            deepest = self.call(*id, expr, level);
         }
+        let parts = expr.parts();
         for part in parts {
             deepest = deepest.max(self.expr(part, level + 1));
         }
@@ -103,18 +82,11 @@ impl Walk<'_> {
             let message = format!("`{}` calls itself, perhaps through others", function.name);
             let diagnostic = Diagnostic::new(Code::Recursion, expr.span, message);
             let help = "every contract has to end: go through a list with `for` instead";
-            self.findings.add(diagnostic.also(function.span, "declared here").help(help));
+            self.findings
+                .add(diagnostic.also(function.span, "declared here").help(help));
             return 0;
         }
         self.visit(id, level + 1);
         self.depths[id]
-    }
-}
-
-fn statement_parts<'a>(statement: &'a Statement, parts: &mut Vec<&'a Expr>) {
-    match statement {
-        Statement::Set(_, value) | Statement::Do(value) => parts.push(value),
-        Statement::ForList(_, over, body) | Statement::ForMap(_, _, over, body) => parts.extend([over, body]),
-        Statement::ForRange(_, from, to, body) => parts.extend([from, to, body]),
     }
 }

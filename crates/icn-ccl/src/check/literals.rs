@@ -35,7 +35,9 @@ impl Body<'_> {
         let value = scale.and_then(|scale| {
             let whole = i128::from(digits) * i128::from(per_unit);
             let exact = whole % i128::from(scale) == 0;
-            exact.then(|| i64::try_from(whole / i128::from(scale)).ok()).flatten()
+            exact
+                .then(|| i64::try_from(whole / i128::from(scale)).ok())
+                .flatten()
         });
         let problem = match value {
             None => "this has more decimals than the unit, or does not fit into 64 bits".to_owned(),
@@ -47,8 +49,13 @@ impl Body<'_> {
     }
 
     fn unknown_unit(&mut self, unit: &Name) -> Expr {
-        let own = self.checker.names_of(self.module, |symbol| matches!(symbol, Symbol::Unit(_)));
-        let known = own.iter().map(String::as_str).chain(TIME_UNITS.iter().map(|(name, _)| *name));
+        let own = self
+            .checker
+            .names_of(self.module, |symbol| matches!(symbol, Symbol::Unit(_)));
+        let known = own
+            .iter()
+            .map(String::as_str)
+            .chain(TIME_UNITS.iter().map(|(name, _)| *name));
         let help = did_you_mean(&unit.text, known);
         let help = help.unwrap_or_else(|| format!("declare it: `unit {};`", unit.text));
         let message = format!("there is no unit `{}`", unit.text);
@@ -71,7 +78,11 @@ impl Body<'_> {
             } else {
                 let message = format!("{} cannot be put into a text", self.show(&value.ty));
                 let diagnostic = Diagnostic::new(Code::NotText, value.span, message);
-                self.add(diagnostic.help("texts take numbers, amounts, moments, identities, content ids and plain enums"));
+                self.add(
+                    diagnostic.help(
+                        "texts take numbers, amounts, moments, identities, content ids and plain enums",
+                    ),
+                );
             }
         }
         let literal = parts.iter().map(|part| match part {
@@ -80,7 +91,10 @@ impl Body<'_> {
         });
         if let Some(text) = literal.collect::<Option<String>>() {
             if text.len() > MAX_TEXT_BYTES {
-                let message = format!("this text has {} bytes; at most {MAX_TEXT_BYTES} are allowed", text.len());
+                let message = format!(
+                    "this text has {} bytes; at most {MAX_TEXT_BYTES} are allowed",
+                    text.len()
+                );
                 self.report(Code::TooMany, span, message);
             }
             return Self::constant(span, Value::from(text.as_str()), Type::Text);
@@ -123,7 +137,9 @@ impl Body<'_> {
             },
             _ => parse_time(text)
                 .map(|millis| (Value::Number(millis), Type::Time))
-                .ok_or_else(|| "not a moment: expected one like 2026-01-31T12:00:00Z, not before 1970".to_owned()),
+                .ok_or_else(|| {
+                    "not a moment: expected one like 2026-01-31T12:00:00Z, not before 1970".to_owned()
+                }),
         };
         match parsed {
             Ok((value, ty)) => Self::constant(span, value, ty),
@@ -138,15 +154,28 @@ impl Body<'_> {
 /// Milliseconds since 1970 of `YYYY-MM-DDTHH:MM:SSZ`.
 fn parse_time(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
-    let shape = bytes.len() == 20 && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')]
+    let shape = bytes.len() == 20
+        && [
+            (4, b'-'),
+            (7, b'-'),
+            (10, b'T'),
+            (13, b':'),
+            (16, b':'),
+            (19, b'Z'),
+        ]
         .iter()
         .all(|(at, sign)| bytes[*at] == *sign);
     if !shape {
         return None;
     }
     let number = |from: usize, to: usize, least: i64, most: i64| {
-        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-        digits.parse::<i64>().ok().filter(|number| (least..=most).contains(number))
+        let digits = text
+            .get(from..to)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits
+            .parse::<i64>()
+            .ok()
+            .filter(|number| (least..=most).contains(number))
     };
     let year = number(0, 4, 1970, 9999)?;
     let month = number(5, 7, 1, 12)?;
@@ -157,7 +186,11 @@ fn parse_time(text: &str) -> Option<i64> {
         _ => 31,
     };
     let day = number(8, 10, 1, length)?;
-    let (hour, minute, second) = (number(11, 13, 0, 23)?, number(14, 16, 0, 59)?, number(17, 19, 0, 59)?);
+    let (hour, minute, second) = (
+        number(11, 13, 0, 23)?,
+        number(14, 16, 0, 59)?,
+        number(17, 19, 0, 59)?,
+    );
     // Years that begin in March: leap days come last. 719,468 days lie between 1 March 0 and 1970.
     let shifted = if month <= 2 { year - 1 } else { year };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -174,7 +207,13 @@ mod tests {
         assert_eq!(parse_time("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(parse_time("2000-02-29T12:00:01Z"), Some(951_825_601_000));
         assert_eq!(parse_time("2026-01-31T12:00:00Z"), Some(1_769_860_800_000));
-        for wrong in ["1969-12-31T23:59:59Z", "2026-02-29T00:00:00Z", "2026-01-01", "2026-01-01T24:00:00Z", "2026-0é-01T00:00:0Z"] {
+        for wrong in [
+            "1969-12-31T23:59:59Z",
+            "2026-02-29T00:00:00Z",
+            "2026-01-01",
+            "2026-01-01T24:00:00Z",
+            "2026-0é-01T00:00:0Z",
+        ] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
         }
     }

@@ -27,7 +27,11 @@ impl Checker {
     }
 
     fn check_header(&mut self) {
-        let scope = self.modules[0].file.header.as_ref().and_then(|header| header.scope.as_ref());
+        let scope = self.modules[0]
+            .file
+            .header
+            .as_ref()
+            .and_then(|header| header.scope.as_ref());
         if let Some(scope) = scope
             && !["federation", "cooperative"].contains(&scope.text.as_str())
         {
@@ -51,26 +55,40 @@ impl Checker {
 
     fn load_import(&mut self, import: &Import, resolver: &dyn Resolver) -> Result<usize, Diagnostic> {
         let fails = |message: String| Diagnostic::new(Code::ImportFails, import.cid.span, message);
-        let cid: Cid = import.cid.text.parse().map_err(|error| fails(format!("{error}")))?;
+        let cid: Cid = import
+            .cid
+            .text
+            .parse()
+            .map_err(|error| fails(format!("{error}")))?;
         if let Some(known) = self.sources.files().iter().position(|file| file.cid == cid) {
             return Ok(known);
         }
         if self.modules.len() >= MAX_MODULES {
-            return Err(fails(format!("a contract has at most {MAX_MODULES} source files")));
+            return Err(fails(format!(
+                "a contract has at most {MAX_MODULES} source files"
+            )));
         }
         let text = resolver.source(&cid).ok_or_else(|| {
-            fails("there is no such module here".to_owned()).help("hand the module's file to the compiler, too")
+            fails("there is no such module here".to_owned())
+                .help("hand the module's file to the compiler, too")
         })?;
         let source = Source::new(text);
         if source.cid != cid {
-            return Err(fails(format!("the text that was found has another content id: {}", source.cid)));
+            return Err(fails(format!(
+                "the text that was found has another content id: {}",
+                source.cid
+            )));
         }
         let index = self.sources.add(source);
         let text = self.sources.files()[usize::from(index)].text.clone();
         let file = parser::parse(&text, index, &mut self.findings);
         if let Some(header) = file.header.as_ref().filter(|header| !header.is_module) {
-            let message = format!("\"{}\" is a contract; only modules are imported", header.name.text);
-            self.findings.add(fails(message).help("begin the file with `module`"));
+            let message = format!(
+                "\"{}\" is a contract; only modules are imported",
+                header.name.text
+            );
+            self.findings
+                .add(fails(message).help("begin the file with `module`"));
         }
         let imported = self.modules.len();
         self.modules.push(Module {
@@ -84,7 +102,11 @@ impl Checker {
 
     /// Modules declare functions, types, constants and units only.
     pub(super) fn is_allowed(&mut self, module: usize, item: &Item) -> bool {
-        let is_module = self.modules[module].file.header.as_ref().is_some_and(|header| header.is_module);
+        let is_module = self.modules[module]
+            .file
+            .header
+            .as_ref()
+            .is_some_and(|header| header.is_module);
         let name = match item {
             Item::Policy(policy) => &policy.slot,
             Item::Role(role) => &role.name,
@@ -93,7 +115,8 @@ impl Checker {
         };
         if is_module {
             let diagnostic = Diagnostic::new(Code::NotForModules, name.span, "a module decides nothing");
-            self.findings.add(diagnostic.help("declare this in a contract, and call the module's functions there"));
+            self.findings
+                .add(diagnostic.help("declare this in a contract, and call the module's functions there"));
         }
         !is_module
     }

@@ -9,7 +9,13 @@ use crate::{
 };
 
 impl Body<'_> {
-    pub(super) fn match_expr(&mut self, value: &ast::Expr, arms: &[Arm], span: Span, want: Option<&Type>) -> Expr {
+    pub(super) fn match_expr(
+        &mut self,
+        value: &ast::Expr,
+        arms: &[Arm],
+        span: Span,
+        want: Option<&Type>,
+    ) -> Expr {
         let value = self.expr(value, None);
         if value.ty == Type::Unit {
             self.report(Code::NoValue, value.span, "this gives no value");
@@ -20,14 +26,21 @@ impl Body<'_> {
         for arm in arms {
             self.scope(|body| {
                 let pattern = body.pattern(&arm.pattern, &value.ty);
-                let known = bodies.iter().map(|body| &body.ty).find(|ty| !ty.is_poison()).cloned();
+                let known = bodies
+                    .iter()
+                    .map(|body| &body.ty)
+                    .find(|ty| !ty.is_poison())
+                    .cloned();
                 let hint = want.or(known.as_ref());
                 bodies.push(body.expr(&arm.body, hint));
                 fitting.push(pattern);
             });
         }
         let complete = fitting.iter().all(Option::is_some) && !value.ty.is_poison();
-        let fitting: Vec<_> = fitting.into_iter().map(|pattern| pattern.unwrap_or(Pattern::Any)).collect();
+        let fitting: Vec<_> = fitting
+            .into_iter()
+            .map(|pattern| pattern.unwrap_or(Pattern::Any))
+            .collect();
         if complete {
             let spans = arms.iter().map(|arm| arm.pattern.span).collect::<Vec<_>>();
             let found = patterns::check(&self.checker.types, &value.ty, &fitting, &spans, span);
@@ -57,7 +70,11 @@ impl Body<'_> {
                 match checked.kind {
                     ExprKind::Const(value) => Some(Pattern::Value(value, ty.clone())),
                     _ => {
-                        self.report(Code::NotConstant, literal.span, "a pattern is a literal without values in it");
+                        self.report(
+                            Code::NotConstant,
+                            literal.span,
+                            "a pattern is a literal without values in it",
+                        );
                         None
                     }
                 }
@@ -79,7 +96,11 @@ impl Body<'_> {
             Ast::Variant(module, of, variant, values) => {
                 let symbol = self.pattern_symbol(module.as_ref(), of)?;
                 let Symbol::Enum(id) = symbol else {
-                    self.report(Code::UnknownType, of.span, format!("`{}` is not an enum", of.text));
+                    self.report(
+                        Code::UnknownType,
+                        of.span,
+                        format!("`{}` is not an enum", of.text),
+                    );
                     return None;
                 };
                 self.variant_pattern(id, variant, values, ty, pattern.span)
@@ -87,7 +108,11 @@ impl Body<'_> {
             Ast::Record(module, name, fields) => {
                 let symbol = self.pattern_symbol(module.as_ref(), name)?;
                 let Symbol::Record(id) = symbol else {
-                    self.report(Code::UnknownType, name.span, format!("`{}` is not a record", name.text));
+                    self.report(
+                        Code::UnknownType,
+                        name.span,
+                        format!("`{}` is not a record", name.text),
+                    );
                     return None;
                 };
                 self.record_pattern(id, fields, ty, pattern.span)
@@ -163,10 +188,20 @@ impl Body<'_> {
         Some(Pattern::Variant(place, inner?, plain))
     }
 
-    fn record_pattern(&mut self, id: RecordId, fields: &[(Name, ast::Pattern)], ty: &Type, span: Span) -> Option<Pattern> {
+    fn record_pattern(
+        &mut self,
+        id: RecordId,
+        fields: &[(Name, ast::Pattern)],
+        ty: &Type,
+        span: Span,
+    ) -> Option<Pattern> {
         let record = self.checker.types.record(id);
         let name = record.name.clone();
-        let mut inner: Vec<_> = record.fields.iter().map(|(_, ty)| (Pattern::Any, ty.clone())).collect();
+        let mut inner: Vec<_> = record
+            .fields
+            .iter()
+            .map(|(_, ty)| (Pattern::Any, ty.clone()))
+            .collect();
         let mut fits = true;
         self.checker.check_distinct(fields.iter().map(|(name, _)| name));
         for (field, pattern) in fields {

@@ -140,10 +140,13 @@ impl Checker {
         Some(Program {
             name: header.name.text.clone(),
             version: header.version,
-            scope: header.scope.as_ref().map_or("none", |scope| match scope.text.as_str() {
-                "cooperative" => "cooperative",
-                _ => "federation",
-            }),
+            scope: header
+                .scope
+                .as_ref()
+                .map_or("none", |scope| match scope.text.as_str() {
+                    "cooperative" => "cooperative",
+                    _ => "federation",
+                }),
             sources: self.sources.clone(),
             types: self.types.clone(),
             functions,
@@ -159,7 +162,8 @@ impl Checker {
             for import in &module.file.imports {
                 if !self.used.contains(&(index, import.alias.text.clone())) {
                     let message = format!("nothing uses the module `{}`", import.alias.text);
-                    self.findings.add(Diagnostic::new(Code::UnusedName, import.alias.span, message));
+                    self.findings
+                        .add(Diagnostic::new(Code::UnusedName, import.alias.span, message));
                 }
             }
         }

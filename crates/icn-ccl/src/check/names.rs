@@ -94,7 +94,9 @@ impl Checker {
             return None;
         };
         let found = self.modules[imported].names.get(&name.text);
-        let found = found.map(|(symbol, _)| *symbol).filter(|symbol| !matches!(symbol, Symbol::Module(_)));
+        let found = found
+            .map(|(symbol, _)| *symbol)
+            .filter(|symbol| !matches!(symbol, Symbol::Module(_)));
         if found.is_none() {
             let known = self.names_of(imported, |symbol| !matches!(symbol, Symbol::Module(_)));
             let help = did_you_mean(&name.text, known.iter().map(String::as_str));
@@ -108,7 +110,9 @@ impl Checker {
     /// The names of a file that stand for what `wanted` says.
     pub(super) fn names_of(&self, module: usize, wanted: impl Fn(&Symbol) -> bool) -> Vec<String> {
         let names = self.modules[module].names.iter();
-        let own = names.filter(|(_, (symbol, _))| wanted(symbol)).map(|(name, _)| name.clone());
+        let own = names
+            .filter(|(_, (symbol, _))| wanted(symbol))
+            .map(|(name, _)| name.clone());
         let types = interface::types();
         let records = types.records.iter().map(|record| &record.name);
         let shared = records.chain(types.enums.iter().map(|def| &def.name));
@@ -134,7 +138,9 @@ impl Checker {
             Some(Symbol::Record(id)) => Type::Record(id),
             Some(Symbol::Enum(id)) => Type::Enum(id),
             _ => {
-                let known = self.names_of(module, |symbol| matches!(symbol, Symbol::Record(_) | Symbol::Enum(_)));
+                let known = self.names_of(module, |symbol| {
+                    matches!(symbol, Symbol::Record(_) | Symbol::Enum(_))
+                });
                 let known = known.iter().map(String::as_str).chain(builtins::TYPES);
                 let help = did_you_mean(&expr.name.text, known);
                 let message = format!("there is no type `{}`", expr.name.text);
@@ -173,14 +179,22 @@ impl Checker {
             "Mana" => Type::Mana,
             "Amount" => {
                 let valid = self.count_args(expr, 1);
-                return Some(if valid { self.resolve_unit(module, &expr.args[0]) } else { Type::Error });
+                return Some(if valid {
+                    self.resolve_unit(module, &expr.args[0])
+                } else {
+                    Type::Error
+                });
             }
             "Option" | "List" => {
                 if !self.count_args(expr, 1) {
                     return Some(Type::Error);
                 }
                 let of = self.resolve_type(module, &expr.args[0]);
-                return Some(if expr.name.text == "List" { Type::list(of) } else { Type::option(of) });
+                return Some(if expr.name.text == "List" {
+                    Type::list(of)
+                } else {
+                    Type::option(of)
+                });
             }
             "Map" => {
                 if !self.count_args(expr, 2) {
@@ -213,7 +227,8 @@ impl Checker {
         let help = did_you_mean(&expr.name.text, known.iter().map(String::as_str).chain(["line"]));
         let message = format!("there is no unit `{}`", expr.name.text);
         let diagnostic = Diagnostic::new(Code::UnknownName, expr.span, message);
-        self.findings.add(diagnostic.help_if(help.or(Some(format!("declare it: `unit {};`", expr.name.text)))));
+        self.findings
+            .add(diagnostic.help_if(help.or(Some(format!("declare it: `unit {};`", expr.name.text)))));
         Type::Error
     }
 
@@ -222,7 +237,8 @@ impl Checker {
         if let Some(key) = bad_key(&self.types, ty) {
             let message = format!("{} cannot be the key of a map", self.types.show(&key));
             let diagnostic = Diagnostic::new(Code::NotKey, span, message);
-            let help = "keys are numbers, amounts, moments, texts, identities, content ids and enums without values";
+            let help =
+                "keys are numbers, amounts, moments, texts, identities, content ids and enums without values";
             self.findings.add(diagnostic.help(help));
         }
         if self.type_depth(ty) > MAX_TYPE_DEPTH {

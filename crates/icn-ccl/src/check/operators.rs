@@ -29,23 +29,39 @@ impl Body<'_> {
         }
         // The types of lists and options are compared as a whole; a part that was reported spoils all.
         if contains_error(&expr.ty) || contains_error(ty) {
-            return Expr { ty: Type::Error, ..expr };
+            return Expr {
+                ty: Type::Error,
+                ..expr
+            };
         }
         let (wanted, found) = (self.show(ty), self.show(&expr.ty));
-        let diagnostic = Diagnostic::new(Code::WrongType, expr.span, format!("expected {wanted}, found {found}"));
+        let diagnostic = Diagnostic::new(
+            Code::WrongType,
+            expr.span,
+            format!("expected {wanted}, found {found}"),
+        );
         let help = match (ty, &expr.ty) {
-            (Type::Int, Type::Ratio) => Some("say how to round: `.floor()`, `.ceil()` or `.round()`".to_owned()),
-            (_, Type::Option(of)) if **of == *ty => Some("take it apart with `match`, or write `.otherwise(…)`".to_owned()),
+            (Type::Int, Type::Ratio) => {
+                Some("say how to round: `.floor()`, `.ceil()` or `.round()`".to_owned())
+            }
+            (_, Type::Option(of)) if **of == *ty => {
+                Some("take it apart with `match`, or write `.otherwise(…)`".to_owned())
+            }
             (Type::Option(of), _) if **of == expr.ty => Some("write `Some(…)`".to_owned()),
             (_, Type::Unit) => Some("a block gives the value at its end, without `;`".to_owned()),
-            (_, Type::Int) if ty.is_quantity() => Some("write the unit, such as `5 mana`, `7 days` or `10 eur`".to_owned()),
+            (_, Type::Int) if ty.is_quantity() => {
+                Some("write the unit, such as `5 mana`, `7 days` or `10 eur`".to_owned())
+            }
             (Type::Text, _) if self.checker.types.is_showable(&expr.ty) => {
                 Some("put it into a text: `\"{…}\"`".to_owned())
             }
             _ => None,
         };
         self.add(diagnostic.help_if(help));
-        Expr { ty: Type::Error, ..expr }
+        Expr {
+            ty: Type::Error,
+            ..expr
+        }
     }
 
     fn as_ratio(expr: Expr) -> Expr {
@@ -119,7 +135,8 @@ impl Body<'_> {
         let ExprKind::Op(Op::Divide, args) = &expr.kind else {
             return expr;
         };
-        let (ExprKind::Const(Value::Number(above)), ExprKind::Const(Value::Number(below))) = (&args[0].kind, &args[1].kind)
+        let (ExprKind::Const(Value::Number(above)), ExprKind::Const(Value::Number(below))) =
+            (&args[0].kind, &args[1].kind)
         else {
             return expr;
         };
@@ -129,7 +146,11 @@ impl Body<'_> {
                 ..expr
             },
             Err(code) => {
-                self.report(Code::ConstantFails, expr.span, format!("this has no value: {}", code.text()));
+                self.report(
+                    Code::ConstantFails,
+                    expr.span,
+                    format!("this has no value: {}", code.text()),
+                );
                 Self::nothing(expr.span, Type::Error)
             }
         }
@@ -144,7 +165,11 @@ impl Body<'_> {
             ty: Type::Bool,
             span,
         };
-        let (then, otherwise) = if op == BinaryOp::And { (right, decided) } else { (decided, right) };
+        let (then, otherwise) = if op == BinaryOp::And {
+            (right, decided)
+        } else {
+            (decided, right)
+        };
         Expr {
             kind: ExprKind::If(Box::new(left), Box::new(then), Box::new(otherwise)),
             ty: Type::Bool,
@@ -164,7 +189,13 @@ impl Body<'_> {
         })
     }
 
-    pub(super) fn compare(&mut self, op: Comparison, left: Expr, right: Expr, span: Span) -> Result<Expr, (Expr, Expr)> {
+    pub(super) fn compare(
+        &mut self,
+        op: Comparison,
+        left: Expr,
+        right: Expr,
+        span: Span,
+    ) -> Result<Expr, (Expr, Expr)> {
         if left.ty != right.ty || !left.ty.is_ordered() {
             return Err((left, right));
         }
@@ -178,16 +209,26 @@ impl Body<'_> {
         let (a, b) = (self.show(&left.ty), self.show(&right.ty));
         let message = format!("`{}` does not work on {a} and {b}", op.text());
         let diagnostic = Diagnostic::new(Code::WrongOperands, span, message);
-        let diagnostic = diagnostic.also(left.span, format!("this is {a}")).also(right.span, format!("this is {b}"));
+        let diagnostic = diagnostic
+            .also(left.span, format!("this is {a}"))
+            .also(right.span, format!("this is {b}"));
         let help = match (op, &left.ty, &right.ty) {
             (_, Type::Amount(_), Type::Amount(_)) => Some("amounts of different units are not mixed"),
-            (BinaryOp::Multiply, ty, Type::Ratio) | (BinaryOp::Multiply, Type::Ratio, ty) if ty.is_quantity() => {
+            (BinaryOp::Multiply, ty, Type::Ratio) | (BinaryOp::Multiply, Type::Ratio, ty)
+                if ty.is_quantity() =>
+            {
                 Some("say how to round: `.times_floor(…)`, `.times_ceil(…)` or `.times_round(…)`")
             }
-            (BinaryOp::Divide, ty, Type::Int) if ty.is_quantity() => Some("write `.times_floor(1/…)`, which says how to round"),
+            (BinaryOp::Divide, ty, Type::Int) if ty.is_quantity() => {
+                Some("write `.times_floor(1/…)`, which says how to round")
+            }
             (BinaryOp::Add, Type::Text, _) | (BinaryOp::Add, _, Type::Text) => Some("write `\"{…}{…}\"`"),
-            (_, Type::Option(_), _) | (_, _, Type::Option(_)) => Some("take the Option apart with `match`, or write `.otherwise(…)`"),
-            (_, ty, Type::Int) | (_, Type::Int, ty) if ty.is_quantity() => Some("write the unit, such as `5 mana`, `7 days` or `10 eur`"),
+            (_, Type::Option(_), _) | (_, _, Type::Option(_)) => {
+                Some("take the Option apart with `match`, or write `.otherwise(…)`")
+            }
+            (_, ty, Type::Int) | (_, Type::Int, ty) if ty.is_quantity() => {
+                Some("write the unit, such as `5 mana`, `7 days` or `10 eur`")
+            }
             _ => None,
         };
         self.add(diagnostic.help_if(help.map(str::to_owned)));
@@ -216,7 +257,9 @@ fn arithmetic(op: BinaryOp, left: &Type, right: &Type) -> Option<(Op, Type)> {
         (Subtract, Type::Time, Type::Duration) => (Op::Subtract, Type::Time),
         (Subtract, Type::Time, Type::Time) => (Op::Subtract, Type::Duration),
         (Multiply, Type::Int, Type::Int) => (Op::Multiply, Type::Int),
-        (Multiply, Type::Int, ty) | (Multiply, ty, Type::Int) if ty.is_quantity() => (Op::Multiply, ty.clone()),
+        (Multiply, Type::Int, ty) | (Multiply, ty, Type::Int) if ty.is_quantity() => {
+            (Op::Multiply, ty.clone())
+        }
         (Add, Type::Int, Type::Int) => (Op::Add, Type::Int),
         (Subtract, Type::Int, Type::Int) => (Op::Subtract, Type::Int),
         (Divide, Type::Int, Type::Int) => (Op::Divide, Type::Ratio),

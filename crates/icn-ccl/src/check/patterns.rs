@@ -36,15 +36,25 @@ fn shape(pattern: &Pattern) -> Shape {
         Pattern::Value(value, _) => Shape::Of(Head::Value(value.clone()), Vec::new()),
         Pattern::None => Shape::Of(Head::None, Vec::new()),
         Pattern::Some(inner, _) => Shape::Of(Head::Some, vec![shape(inner)]),
-        Pattern::Variant(place, values, _) => {
-            Shape::Of(Head::Variant(*place), values.iter().map(|(pattern, _)| shape(pattern)).collect())
-        }
-        Pattern::Record(fields) => Shape::Of(Head::Record, fields.iter().map(|(pattern, _)| shape(pattern)).collect()),
+        Pattern::Variant(place, values, _) => Shape::Of(
+            Head::Variant(*place),
+            values.iter().map(|(pattern, _)| shape(pattern)).collect(),
+        ),
+        Pattern::Record(fields) => Shape::Of(
+            Head::Record,
+            fields.iter().map(|(pattern, _)| shape(pattern)).collect(),
+        ),
     }
 }
 
 /// What is wrong with the arms of a `match` over a value of type `ty`.
-pub(super) fn check(types: &Types, ty: &Type, arms: &[Pattern], spans: &[Span], whole: Span) -> Vec<Diagnostic> {
+pub(super) fn check(
+    types: &Types,
+    ty: &Type,
+    arms: &[Pattern],
+    spans: &[Span],
+    whole: Span,
+) -> Vec<Diagnostic> {
     let mut search = Search { types, steps: 0 };
     let mut rows: Vec<Vec<Shape>> = Vec::new();
     let mut found = Vec::new();
@@ -58,13 +68,19 @@ pub(super) fn check(types: &Types, ty: &Type, arms: &[Pattern], spans: &[Span], 
         rows.push(row);
     }
     if let Some(missing) = search.witness(&rows, column, &[Shape::Any]) {
-        let missing = missing.first().map_or_else(|| "_".to_owned(), |shape| search.show(shape, ty));
+        let missing = missing
+            .first()
+            .map_or_else(|| "_".to_owned(), |shape| search.show(shape, ty));
         let message = format!("this match does not cover `{missing}`");
         let diagnostic = Diagnostic::new(Code::NotExhaustive, whole, message);
         found.push(diagnostic.help(format!("add `{missing} => …`, or `_ => …` for the rest")));
     }
     if search.exhausted() {
-        let diagnostic = Diagnostic::new(Code::TooMany, whole, "this match is too complicated to be checked");
+        let diagnostic = Diagnostic::new(
+            Code::TooMany,
+            whole,
+            "this match is too complicated to be checked",
+        );
         return vec![diagnostic.help("split it into several")];
     }
     found
@@ -124,7 +140,8 @@ impl Search<'_> {
             return Some(found);
         }
         let all = all.unwrap_or_default();
-        all.iter().find_map(|head| self.with_head(rows, ty, rest, query, head))
+        all.iter()
+            .find_map(|head| self.with_head(rows, ty, rest, query, head))
     }
 
     /// The same for values whose first begins with `head`.
@@ -137,7 +154,10 @@ impl Search<'_> {
         head: &Head,
     ) -> Option<Vec<Shape>> {
         let inner = self.inner(ty, head);
-        let narrowed: Vec<_> = rows.iter().filter_map(|row| specialise(row, head, inner.len())).collect();
+        let narrowed: Vec<_> = rows
+            .iter()
+            .filter_map(|row| specialise(row, head, inner.len()))
+            .collect();
         let query = specialise(query, head, inner.len())?;
         let columns: Vec<_> = inner.iter().chain(rest).cloned().collect();
         let mut found = self.witness(&narrowed, &columns, &query)?;
@@ -150,12 +170,19 @@ impl Search<'_> {
     /// What values of type `ty` can begin with, where that is a short list.
     fn heads(&self, ty: &Type) -> Option<Vec<Head>> {
         match ty {
-            Type::Bool => Some(vec![Head::Value(Value::Bool(false)), Head::Value(Value::Bool(true))]),
+            Type::Bool => Some(vec![
+                Head::Value(Value::Bool(false)),
+                Head::Value(Value::Bool(true)),
+            ]),
             Type::Option(_) => Some(vec![Head::None, Head::Some]),
             Type::Record(_) => Some(vec![Head::Record]),
             Type::Enum(id) => {
                 let count = self.types.enumeration(*id).variants.len();
-                Some((0..u32::try_from(count).unwrap_or(0)).map(Head::Variant).collect())
+                Some(
+                    (0..u32::try_from(count).unwrap_or(0))
+                        .map(Head::Variant)
+                        .collect(),
+                )
             }
             _ => None,
         }
@@ -165,10 +192,16 @@ impl Search<'_> {
     fn inner(&self, ty: &Type, head: &Head) -> Vec<Type> {
         match (ty, head) {
             (Type::Option(of), Head::Some) => vec![(**of).clone()],
-            (Type::Record(id), Head::Record) => {
-                self.types.record(*id).fields.iter().map(|(_, ty)| ty.clone()).collect()
+            (Type::Record(id), Head::Record) => self
+                .types
+                .record(*id)
+                .fields
+                .iter()
+                .map(|(_, ty)| ty.clone())
+                .collect(),
+            (Type::Enum(id), Head::Variant(place)) => {
+                self.types.enumeration(*id).variants[*place as usize].1.clone()
             }
-            (Type::Enum(id), Head::Variant(place)) => self.types.enumeration(*id).variants[*place as usize].1.clone(),
             _ => Vec::new(),
         }
     }
@@ -179,7 +212,11 @@ impl Search<'_> {
             return "_".to_owned();
         };
         let inner = self.inner(ty, head);
-        let parts: Vec<_> = parts.iter().zip(&inner).map(|(part, ty)| self.show(part, ty)).collect();
+        let parts: Vec<_> = parts
+            .iter()
+            .zip(&inner)
+            .map(|(part, ty)| self.show(part, ty))
+            .collect();
         match (head, ty) {
             (Head::None, _) => "None".to_owned(),
             (Head::Some, _) => format!("Some({})", parts.join(", ")),

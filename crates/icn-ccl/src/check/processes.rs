@@ -3,7 +3,10 @@ use super::{Checker, Parts, Symbol, bodies::Purpose};
 use crate::{
     ast::{Expr, ExprKind, Name, ProcessItem, ProcessValue, RoleItem},
     diagnostic::{Code, Diagnostic, did_you_mean},
-    interface::{ELECTORATES, METHODS, PERMISSIONS, PROCESS_FIELDS, PROPOSAL_KINDS, ProposalKind, ROLE_INPUT, input_type},
+    interface::{
+        ELECTORATES, METHODS, PERMISSIONS, PROCESS_FIELDS, PROPOSAL_KINDS, ProposalKind, ROLE_INPUT,
+        input_type,
+    },
     ir::{Process, Role, Threshold},
     number::Ratio,
     source::Span,
@@ -17,14 +20,21 @@ const MAX_SPONSORS: i64 = 64;
 
 /// The one of `known` that `name` is.
 fn known(name: &Name, known: &[(&'static str, &str)]) -> Option<&'static str> {
-    known.iter().map(|(known, _)| *known).find(|known| *known == name.text)
+    known
+        .iter()
+        .map(|(known, _)| *known)
+        .find(|known| *known == name.text)
 }
 
 impl Checker {
     fn unknown(&mut self, name: &Name, what: &str, known: &[&str]) {
         let help = did_you_mean(&name.text, known.iter().copied());
         let help = help.unwrap_or_else(|| format!("there are {}", known.join(", ")));
-        let diagnostic = Diagnostic::new(Code::UnknownItem, name.span, format!("there is no {what} `{}`", name.text));
+        let diagnostic = Diagnostic::new(
+            Code::UnknownItem,
+            name.span,
+            format!("there is no {what} `{}`", name.text),
+        );
         self.findings.add(diagnostic.help(help));
     }
 
@@ -68,15 +78,26 @@ impl Checker {
                 self.unknown(name, "property", &names);
             }
         }
-        if parts.processes.iter().any(|process| process.name == item.name.text) {
+        if parts
+            .processes
+            .iter()
+            .any(|process| process.name == item.name.text)
+        {
             let message = format!("the process `{}` is declared twice", item.name.text);
             self.report(Code::DuplicateName, item.name.span, message);
         }
-        let Some(kind) = self.process_kind(item) else { return };
-        if let Some(other) = parts.processes.iter().find(|process| process.kind.name == kind.name) {
+        let Some(kind) = self.process_kind(item) else {
+            return;
+        };
+        if let Some(other) = parts
+            .processes
+            .iter()
+            .find(|process| process.kind.name == kind.name)
+        {
             let message = format!("`{}` already decides about `{}`", other.name, kind.name);
             let diagnostic = Diagnostic::new(Code::BadProcess, item.name.span, message);
-            self.findings.add(diagnostic.help("one process decides about a kind of proposals"));
+            self.findings
+                .add(diagnostic.help("one process decides about a kind of proposals"));
         }
         if let Some(process) = self.process(item, kind, parts) {
             parts.processes.push(process);
@@ -93,7 +114,9 @@ impl Checker {
         if kind.built_in {
             let message = format!("how proposals to {} are decided is built in", kind.doc);
             let diagnostic = Diagnostic::new(Code::BadProcess, name.span, message);
-            self.findings.add(diagnostic.help("no rule may stand in the way of its own repeal; leave this process out"));
+            self.findings.add(
+                diagnostic.help("no rule may stand in the way of its own repeal; leave this process out"),
+            );
             return None;
         }
         Some(kind)
@@ -105,10 +128,36 @@ impl Checker {
         let eligible = self.eligible(item, parts);
         let quorum = self.ratio(item, "quorum");
         let threshold = self.threshold(item, method);
-        let duration_ms = self.number(item, "duration", &Type::Duration, (HOUR_MS, YEAR_MS), None, "an hour to 366 days");
-        let timelock_ms = self.number(item, "timelock", &Type::Duration, (0, YEAR_MS), Some(0), "at most 366 days");
-        let sponsors = self.number(item, "sponsors", &Type::Int, (0, MAX_SPONSORS), Some(0), "0 to 64");
-        let votes = self.choice(item, "votes", &[("changeable", ""), ("final", "")], Some("changeable"));
+        let duration_ms = self.number(
+            item,
+            "duration",
+            &Type::Duration,
+            (HOUR_MS, YEAR_MS),
+            None,
+            "an hour to 366 days",
+        );
+        let timelock_ms = self.number(
+            item,
+            "timelock",
+            &Type::Duration,
+            (0, YEAR_MS),
+            Some(0),
+            "at most 366 days",
+        );
+        let sponsors = self.number(
+            item,
+            "sponsors",
+            &Type::Int,
+            (0, MAX_SPONSORS),
+            Some(0),
+            "0 to 64",
+        );
+        let votes = self.choice(
+            item,
+            "votes",
+            &[("changeable", ""), ("final", "")],
+            Some("changeable"),
+        );
         let executes = self.executes(item, kind);
         Some(Process {
             name: item.name.text.clone(),
@@ -131,9 +180,13 @@ impl Checker {
         let found = item.fields.iter().find(|(field, _)| field.text == name);
         if found.is_none() && needed {
             let message = format!("the process `{}` does not say its `{name}`", item.name.text);
-            let doc = PROCESS_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, doc)| *doc);
+            let doc = PROCESS_FIELDS
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map(|(_, doc)| *doc);
             let diagnostic = Diagnostic::new(Code::MissingField, item.name.span, message);
-            self.findings.add(diagnostic.help(format!("write `{name}: …;`: {}", doc.unwrap_or_default())));
+            self.findings
+                .add(diagnostic.help(format!("write `{name}: …;`: {}", doc.unwrap_or_default())));
         }
         found.map(|(_, value)| value.clone())
     }
@@ -181,7 +234,11 @@ impl Checker {
                 ..
             })) => vec![name],
             Some(other) => {
-                self.report(Code::WrongType, value_span(&other), "`eligible` names roles, separated by commas");
+                self.report(
+                    Code::WrongType,
+                    value_span(&other),
+                    "`eligible` names roles, separated by commas",
+                );
                 return Vec::new();
             }
         };
@@ -192,8 +249,13 @@ impl Checker {
                     self.unknown(name, "role", &roles);
                 }
                 Some(role) if !role.may.contains(&"vote") => {
-                    let diagnostic = Diagnostic::new(Code::BadProcess, name.span, format!("`{}` may not vote", name.text));
-                    self.findings.add(diagnostic.help("write `may vote;` in the role"));
+                    let diagnostic = Diagnostic::new(
+                        Code::BadProcess,
+                        name.span,
+                        format!("`{}` may not vote", name.text),
+                    );
+                    self.findings
+                        .add(diagnostic.help("write `may vote;` in the role"));
                 }
                 Some(_) => {}
             }
@@ -209,7 +271,11 @@ impl Checker {
     fn ratio(&mut self, item: &ProcessItem, name: &str) -> Option<Ratio> {
         let value = self.property(item, name, true)?;
         let ProcessValue::Value(expr) = value else {
-            self.report(Code::WrongType, value_span(&value), format!("`{name}` is a share, such as 1/3"));
+            self.report(
+                Code::WrongType,
+                value_span(&value),
+                format!("`{name}` is a share, such as 1/3"),
+            );
             return None;
         };
         let Some(Value::Ratio(ratio)) = self.constant_property(&expr, &Type::Ratio) else {
@@ -217,7 +283,8 @@ impl Checker {
         };
         if ratio.numerator() <= 0 || ratio.rounded(crate::number::Rounding::Ceil) > 1 {
             let diagnostic = Diagnostic::new(Code::BadProcess, expr.span, format!("`{name}` is {ratio}"));
-            self.findings.add(diagnostic.help("it is a share of the roll: more than 0, and at most 1"));
+            self.findings
+                .add(diagnostic.help("it is a share of the roll: more than 0, and at most 1"));
             return None;
         }
         Some(ratio)
@@ -231,16 +298,23 @@ impl Checker {
             return consent.then_some(None);
         };
         if consent {
-            let diagnostic = Diagnostic::new(Code::BadProcess, value_span(&value), "consent has no threshold");
-            self.findings.add(diagnostic.help("leave it out: one paramount objection blocks"));
+            let diagnostic =
+                Diagnostic::new(Code::BadProcess, value_span(&value), "consent has no threshold");
+            self.findings
+                .add(diagnostic.help("leave it out: one paramount objection blocks"));
             return None;
         }
         let (expr, exclusive, span) = match value {
             ProcessValue::MoreThan(expr, span) => (expr, true, span),
             ProcessValue::AtLeast(expr, span) => (expr, false, span),
             other => {
-                let diagnostic = Diagnostic::new(Code::WrongType, value_span(&other), "whether the share itself is enough is not said");
-                self.findings.add(diagnostic.help("write `more than 1/2` or `at least 2/3`"));
+                let diagnostic = Diagnostic::new(
+                    Code::WrongType,
+                    value_span(&other),
+                    "whether the share itself is enough is not said",
+                );
+                self.findings
+                    .add(diagnostic.help("write `more than 1/2` or `at least 2/3`"));
                 return None;
             }
         };
@@ -248,13 +322,24 @@ impl Checker {
             return None;
         };
         let (zero, one) = (Ratio::new(0, 1).ok()?, Ratio::new(1, 1).ok()?);
-        let fits = if exclusive { zero <= ratio && ratio < one } else { zero < ratio && ratio <= one };
+        let fits = if exclusive {
+            zero <= ratio && ratio < one
+        } else {
+            zero < ratio && ratio <= one
+        };
         if !fits {
-            let message = format!("no share of the votes is {}{ratio}, or every share is", if exclusive { "more than " } else { "at least " });
+            let message = format!(
+                "no share of the votes is {}{ratio}, or every share is",
+                if exclusive { "more than " } else { "at least " }
+            );
             self.report(Code::BadProcess, span, message);
             return None;
         }
-        Some(Some(if exclusive { Threshold::MoreThan(ratio) } else { Threshold::AtLeast(ratio) }))
+        Some(Some(if exclusive {
+            Threshold::MoreThan(ratio)
+        } else {
+            Threshold::AtLeast(ratio)
+        }))
     }
 
     fn number(
@@ -270,7 +355,11 @@ impl Checker {
             return without;
         };
         let ProcessValue::Value(expr) = value else {
-            self.report(Code::WrongType, value_span(&value), format!("`{name}` is one value"));
+            self.report(
+                Code::WrongType,
+                value_span(&value),
+                format!("`{name}` is one value"),
+            );
             return None;
         };
         let number = self.constant_property(&expr, ty)?.as_number()?;

@@ -113,7 +113,9 @@ impl Body<'_> {
                 if checked.ty != Type::Unit && !checked.ty.is_poison() {
                     let message = format!("nothing uses this {}", self.show(&checked.ty));
                     let diagnostic = Diagnostic::new(Code::UnusedValue, expr.span, message);
-                    self.add(diagnostic.help("a value at the end of a block has no `;`; elsewhere give it a name with `let`"));
+                    self.add(diagnostic.help(
+                        "a value at the end of a block has no `;`; elsewhere give it a name with `let`",
+                    ));
                 }
                 Some(ir::Statement::Do(checked))
             }
@@ -141,12 +143,22 @@ impl Body<'_> {
         Some(ir::Statement::Set(id, value))
     }
 
-    fn for_loop(&mut self, first: &Name, second: Option<&Name>, over: &ast::Expr, block: &Block) -> Option<ir::Statement> {
+    fn for_loop(
+        &mut self,
+        first: &Name,
+        second: Option<&Name>,
+        over: &ast::Expr,
+        block: &Block,
+    ) -> Option<ir::Statement> {
         if let ast::ExprKind::Call(callee, args) = &over.kind
             && matches!(&callee.kind, ast::ExprKind::Name(name) if name.text == "range")
         {
             if let Some(second) = second {
-                self.report(Code::WrongCount, second.span, "a range gives one number at a time");
+                self.report(
+                    Code::WrongCount,
+                    second.span,
+                    "a range gives one number at a time",
+                );
             }
             let [from, to] = &args[..] else {
                 self.report(Code::WrongCount, over.span, "`range` takes two numbers");
@@ -175,9 +187,21 @@ impl Body<'_> {
             }
             (ty, _) => {
                 let (code, message, help) = match ty {
-                    Type::List(_) => (Code::WrongCount, "a list gives one element at a time", "leave the second name out"),
-                    Type::Map(..) => (Code::WrongCount, "a map gives a key and a value", "write `for key, value in …`"),
-                    _ => (Code::WrongType, "this cannot be gone through", "`for` goes through a list, a map or `range(from, to)`"),
+                    Type::List(_) => (
+                        Code::WrongCount,
+                        "a list gives one element at a time",
+                        "leave the second name out",
+                    ),
+                    Type::Map(..) => (
+                        Code::WrongCount,
+                        "a map gives a key and a value",
+                        "write `for key, value in …`",
+                    ),
+                    _ => (
+                        Code::WrongType,
+                        "this cannot be gone through",
+                        "`for` goes through a list, a map or `range(from, to)`",
+                    ),
                 };
                 if !ty.is_poison() {
                     let diagnostic = Diagnostic::new(code, over.span, message);

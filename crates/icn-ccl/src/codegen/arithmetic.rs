@@ -2,8 +2,8 @@
 use super::{
     builder::Builder,
     low::{
-        Code, Cond, Do, Low, Var, add, and, bits_and, bits_xor, choose, div, eq, ge, give, gt, load, lt, mul, ne, or,
-        rem, rem_unsigned, set, store, sub, when,
+        Code, Cond, Do, Low, Var, add, and, bits_and, bits_xor, choose, div, eq, ge, give, gt, load, lt, mul,
+        ne, or, rem, rem_unsigned, set, store, sub, when,
     },
     memory::{self, fault},
 };
@@ -79,13 +79,22 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
         Helper::RatioOf => {
             let address = Var(3);
             let new = builder.call(memory::Helper::Allocate, [Low::Int(16), SITE.into()]);
-            let body = vec![set(address, new), store(address, 0, A), store(address, 8, B), give(address)];
+            let body = vec![
+                set(address, new),
+                store(address, 0, A),
+                store(address, 8, B),
+                give(address),
+            ];
             Code::new(3, 4, body)
         }
         Helper::RatioNew => ratio_new(builder),
         Helper::RatioAdd | Helper::RatioSubtract => {
             let above = load(B, 0);
-            let above = if helper == Helper::RatioAdd { above } else { sub(0, above) };
+            let above = if helper == Helper::RatioAdd {
+                above
+            } else {
+                sub(0, above)
+            };
             let args = [load(A, 0), load(A, 8), above, load(B, 8), SITE.into()];
             let sum = builder.call(Helper::RatioSum, args);
             Code::new(3, 3, vec![give(sum)])
@@ -107,7 +116,11 @@ fn overflow_if(builder: &mut Builder<'_>, condition: Cond, site: Var) -> Do {
 }
 
 fn checked(builder: &mut Builder<'_>, result: Var, value: Low, overflow: Cond) -> Code {
-    let body = vec![set(result, value), overflow_if(builder, overflow, SITE), give(result)];
+    let body = vec![
+        set(result, value),
+        overflow_if(builder, overflow, SITE),
+        give(result),
+    ];
     Code::new(3, 4, body)
 }
 
@@ -178,7 +191,10 @@ fn round(rounding: Rounding) -> Code {
     let mut body = vec![
         set(down, div(A, B)),
         set(rest, rem(A, B)),
-        when(lt(rest, 0), vec![set(down, sub(down, 1)), set(rest, add(rest, B))]),
+        when(
+            lt(rest, 0),
+            vec![set(down, sub(down, 1)), set(rest, add(rest, B))],
+        ),
     ];
     body.extend(up.map(|up| when(up, vec![set(down, add(down, 1))])));
     body.push(give(down));
@@ -229,7 +245,10 @@ fn ratio_sum(builder: &mut Builder<'_>) -> Code {
     let right = builder.call(Helper::Multiply, [OTHER_ABOVE.into(), div(BELOW, shared), site()]);
     let added = builder.call(Helper::Add, [left, right, site()]);
     let more = builder.call(Helper::Gcd, [sum.into(), shared.into()]);
-    let below = builder.call(Helper::Multiply, [div(BELOW, shared), div(OTHER_BELOW, rest), site()]);
+    let below = builder.call(
+        Helper::Multiply,
+        [div(BELOW, shared), div(OTHER_BELOW, rest), site()],
+    );
     let new = builder.call(Helper::RatioOf, [div(sum, rest), below, site()]);
     let body = vec![
         set(shared, found),
@@ -246,8 +265,14 @@ fn ratio_product(builder: &mut Builder<'_>) -> Code {
     let site = || Low::from(PARTS_SITE);
     let left_shared = builder.call(Helper::Gcd, [ABOVE.into(), OTHER_BELOW.into()]);
     let right_shared = builder.call(Helper::Gcd, [OTHER_ABOVE.into(), BELOW.into()]);
-    let multiplied = builder.call(Helper::Multiply, [div(ABOVE, left), div(OTHER_ABOVE, right), site()]);
-    let below = builder.call(Helper::Multiply, [div(BELOW, right), div(OTHER_BELOW, left), site()]);
+    let multiplied = builder.call(
+        Helper::Multiply,
+        [div(ABOVE, left), div(OTHER_ABOVE, right), site()],
+    );
+    let below = builder.call(
+        Helper::Multiply,
+        [div(BELOW, right), div(OTHER_BELOW, left), site()],
+    );
     let new = builder.call(Helper::RatioOf, [above.into(), below, site()]);
     let body = vec![
         set(left, left_shared),
@@ -291,7 +316,10 @@ fn ratio_order() -> Code {
         [
             set(whole, div(above, below)),
             set(rest, rem(above, below)),
-            when(lt(rest, 0), vec![set(whole, sub(whole, 1)), set(rest, add(rest, below))]),
+            when(
+                lt(rest, 0),
+                vec![set(whole, sub(whole, 1)), set(rest, add(rest, below))],
+            ),
         ]
     };
     let mut turn = Vec::new();
@@ -299,7 +327,10 @@ fn ratio_order() -> Code {
     turn.extend(split(other_whole, other_rest, other_above, other_below));
     turn.extend([
         when(ne(whole, other_whole), vec![give(order(whole, other_whole))]),
-        when(or(eq(rest, 0), eq(other_rest, 0)), vec![give(order(rest, other_rest))]),
+        when(
+            or(eq(rest, 0), eq(other_rest, 0)),
+            vec![give(order(rest, other_rest))],
+        ),
         // a/b < c/d exactly if d/c < b/a, for what is positive.
         set(above, other_below),
         set(other_above, below),

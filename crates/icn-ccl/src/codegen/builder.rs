@@ -191,7 +191,12 @@ impl<'p> Builder<'p> {
             (Type::Enum(id), Value::Variant(place, values)) => {
                 let expected = &self.types().enumeration(*id).variants[*place as usize].1;
                 let mut words = vec![i64::from(*place)];
-                words.extend(expected.iter().zip(values.iter()).map(|(ty, value)| self.constant(ty, value)));
+                words.extend(
+                    expected
+                        .iter()
+                        .zip(values.iter())
+                        .map(|(ty, value)| self.constant(ty, value)),
+                );
                 words
             }
             _ => unreachable!("the checker knows the type of each constant"),

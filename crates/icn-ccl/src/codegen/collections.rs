@@ -2,8 +2,8 @@
 use super::{
     builder::Builder,
     low::{
-        Code, Cond, Do, Low, Var, add, and, bits_and, bits_or, choose, copy, eq, ge, give, gt, load, lt, mul, not,
-        set, shift_left, shift_right, store, sub, when,
+        Code, Cond, Do, Low, Var, add, and, bits_and, bits_or, choose, copy, eq, ge, give, gt, load, lt, mul,
+        not, set, shift_left, shift_right, store, sub, when,
     },
     memory::{self, fault},
     texts,
@@ -22,7 +22,11 @@ pub(super) enum Keys {
 
 impl Keys {
     pub(super) fn of(ty: &Type) -> Self {
-        if ty.is_textual() { Self::Texts } else { Self::Numbers }
+        if ty.is_textual() {
+            Self::Texts
+        } else {
+            Self::Numbers
+        }
     }
 
     /// -1, 0 or 1.
@@ -95,13 +99,21 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
         Helper::Some => {
             let (value, site, address) = (Var(0), Var(1), Var(2));
             let new = builder.call(memory::Helper::Allocate, [Low::Int(8), site.into()]);
-            Code::new(2, 3, vec![set(address, new), store(address, 0, value), give(address)])
+            Code::new(
+                2,
+                3,
+                vec![set(address, new), store(address, 0, value), give(address)],
+            )
         }
         Helper::ListNew => new(builder, 8),
         Helper::MapNew => new(builder, 16),
         Helper::ListIndex => {
             let outside = fault(builder, FaultCode::Index, Var(2));
-            Code::new(3, 3, vec![when(not(within()), outside), give(load(element(A, B), 8))])
+            Code::new(
+                3,
+                3,
+                vec![when(not(within()), outside), give(load(element(A, B), 8))],
+            )
         }
         Helper::ListGet => {
             let some = builder.call(Helper::Some, [load(element(A, B), 8), Var(2).into()]);
@@ -136,7 +148,11 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             let (site, found) = (Var(2), Var(3));
             let place = builder.call(Helper::MapSearch(keys), [A.into(), B.into(), site.into()]);
             let missing = fault(builder, FaultCode::MissingKey, site);
-            let body = vec![set(found, place), when(not(hit(found)), missing), give(load(entry(A, found), 16))];
+            let body = vec![
+                set(found, place),
+                when(not(hit(found)), missing),
+                give(load(entry(A, found), 16)),
+            ];
             Code::new(3, 4, body)
         }
         Helper::MapGet(keys) => {
@@ -174,7 +190,10 @@ fn within() -> Cond {
 fn new(builder: &mut Builder<'_>, bytes: i64) -> Code {
     let (length, site, address) = (Var(0), Var(1), Var(2));
     let most = i64::try_from(MAX_ELEMENTS).expect("the limit is small");
-    let made = builder.call(memory::Helper::Allocate, [add(8, mul(length, bytes)), site.into()]);
+    let made = builder.call(
+        memory::Helper::Allocate,
+        [add(8, mul(length, bytes)), site.into()],
+    );
     let body = vec![
         when(gt(length, most), fault(builder, FaultCode::Size, site)),
         set(address, made),
@@ -198,7 +217,10 @@ fn sum(builder: &mut Builder<'_>, of_ratios: bool) -> Code {
     let body = vec![
         Do::Forget(work),
         set(total, start),
-        Do::While(lt(at, load(list, 0)), vec![set(total, added), set(at, add(at, 1))]),
+        Do::While(
+            lt(at, load(list, 0)),
+            vec![set(total, added), set(at, add(at, 1))],
+        ),
         give(total),
     ];
     Code::new(2, 4, body)
@@ -233,11 +255,18 @@ fn insert(builder: &mut Builder<'_>, keys: Keys) -> Code {
     let longer = builder.call(Helper::MapNew, [add(load(A, 0), 1), site.into()]);
     let bytes = mul(load(A, 0), 16);
     let before = shift_left(shift_right(found, 1), 4);
-    let replace = vec![set(changed, same), copy(add(changed, 8), add(A, 8), bytes.clone())];
+    let replace = vec![
+        set(changed, same),
+        copy(add(changed, 8), add(A, 8), bytes.clone()),
+    ];
     let widen = vec![
         set(changed, longer),
         copy(add(changed, 8), add(A, 8), before.clone()),
-        copy(add(entry(changed, found), 24), add(entry(A, found), 8), sub(bytes, before)),
+        copy(
+            add(entry(changed, found), 24),
+            add(entry(A, found), 8),
+            sub(bytes, before),
+        ),
         store(entry(changed, found), 8, B),
     ];
     let body = vec![

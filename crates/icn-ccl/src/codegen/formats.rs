@@ -1,7 +1,10 @@
 //! Values as text: the same texts as [`crate::interp::text_of`].
 use super::{
     builder::Builder,
-    low::{Code, Do, Low, Var, add, choose, div, div_unsigned, eq, give, lt, mul, ne, rem, rem_unsigned, set, sub, when},
+    low::{
+        Code, Do, Low, Var, add, choose, div, div_unsigned, eq, give, lt, mul, ne, rem, rem_unsigned, set,
+        sub, when,
+    },
     texts::{Helper, SCRATCH_END},
 };
 use crate::{
@@ -52,7 +55,10 @@ fn prepend(builder: &mut Builder<'_>, text: &str) -> Do {
 
 /// Writes a number without its sign before what there is, with at least so many digits.
 fn digits(builder: &mut Builder<'_>, number: impl Into<Low>, width: i64) -> Do {
-    set(AT, builder.call(Helper::Digits, [number.into(), AT.into(), Low::Int(width)]))
+    set(
+        AT,
+        builder.call(Helper::Digits, [number.into(), AT.into(), Low::Int(width)]),
+    )
 }
 
 fn finish(builder: &mut Builder<'_>) -> Do {
@@ -117,7 +123,10 @@ fn duration(builder: &mut Builder<'_>) -> Code {
 fn moment(builder: &mut Builder<'_>) -> Code {
     let (days, of_day, era, of_era) = (Var(3), Var(4), Var(5), Var(6));
     let (era_year, of_year, shifted_month, month, year) = (Var(7), Var(8), Var(9), Var(10), Var(11));
-    let leap_days = sub(sub(sub(of_era, div(of_era, 1_460)), sub(0, div(of_era, 36_524))), div(of_era, 146_096));
+    let leap_days = sub(
+        sub(sub(of_era, div(of_era, 1_460)), sub(0, div(of_era, 36_524))),
+        div(of_era, 146_096),
+    );
     let before = sub(add(mul(365, era_year), div(era_year, 4)), div(era_year, 100));
     let mut body = vec![
         set(AT, SCRATCH_END),
@@ -128,8 +137,18 @@ fn moment(builder: &mut Builder<'_>) -> Code {
         set(era_year, div(leap_days, 365)),
         set(of_year, sub(of_era, before)),
         set(shifted_month, div(add(mul(5, of_year), 2), 153)),
-        set(month, choose(lt(shifted_month, 10), add(shifted_month, 3), sub(shifted_month, 9))),
-        set(year, add(add(era_year, mul(era, 400)), choose(lt(month, 3), 1, 0))),
+        set(
+            month,
+            choose(
+                lt(shifted_month, 10),
+                add(shifted_month, 3),
+                sub(shifted_month, 9),
+            ),
+        ),
+        set(
+            year,
+            add(add(era_year, mul(era, 400)), choose(lt(month, 3), 1, 0)),
+        ),
     ];
     let day = add(sub(of_year, div(add(mul(153, shifted_month), 2), 5)), 1);
     let parts: [(&str, Low, i64); 6] = [

@@ -85,7 +85,11 @@ pub(super) enum Do {
     Set(Var, Low),
     SetGlobal(Global, Low),
     Store(Width, Low, u32, Low),
-    Copy { to: Low, from: Low, bytes: Low },
+    Copy {
+        to: Low,
+        from: Low,
+        bytes: Low,
+    },
     If(Cond, Vec<Do>, Vec<Do>),
     While(Cond, Vec<Do>),
     /// A block that [`Do::Leave`] with the same number ends.
@@ -204,7 +208,11 @@ pub(super) fn set(var: Var, value: impl Into<Low>) -> Do {
 }
 
 pub(super) fn choose(condition: Cond, then: impl Into<Low>, otherwise: impl Into<Low>) -> Low {
-    Low::If(Box::new(condition), Box::new(then.into()), Box::new(otherwise.into()))
+    Low::If(
+        Box::new(condition),
+        Box::new(then.into()),
+        Box::new(otherwise.into()),
+    )
 }
 
 pub(super) fn when(condition: Cond, then: Vec<Do>) -> Do {
@@ -478,9 +486,13 @@ impl Emitter<'_> {
                 self.condition(inner);
                 self.out.i32_eqz();
             }
-            Cond::And(a, b) => self.both(a, |emitter| emitter.condition(b), |emitter| {
-                emitter.out.i32_const(0);
-            }),
+            Cond::And(a, b) => self.both(
+                a,
+                |emitter| emitter.condition(b),
+                |emitter| {
+                    emitter.out.i32_const(0);
+                },
+            ),
             Cond::Or(a, b) => self.both(
                 a,
                 |emitter| {

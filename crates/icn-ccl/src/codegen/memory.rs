@@ -59,10 +59,16 @@ fn allocate(builder: &mut Builder<'_>) -> Code {
     let full = fault(builder, FaultCode::Memory, site);
     let grow = vec![
         // Some more than is missing, or else as much as there may be.
-        set(missing, div_unsigned(sub(end, mul_pages(Low::MemoryPages)), PAGE_BYTES)),
+        set(
+            missing,
+            div_unsigned(sub(end, mul_pages(Low::MemoryPages)), PAGE_BYTES),
+        ),
         when(
             lt(Low::GrowMemory(Box::new(add(missing, GROW_PAGES))), 0),
-            vec![when(lt(Low::GrowMemory(Box::new(add(missing, 1))), 0), full.clone())],
+            vec![when(
+                lt(Low::GrowMemory(Box::new(add(missing, 1))), 0),
+                full.clone(),
+            )],
         ),
     ];
     let body = vec![
@@ -83,10 +89,7 @@ fn mul_pages(pages: Low) -> Low {
 fn work(builder: &mut Builder<'_>) -> Code {
     let (units, site) = (Var(0), Var(1));
     let spent = fault(builder, FaultCode::Work, site);
-    let body = vec![
-        Do::SetGlobal(WORK, sub(WORK, units)),
-        when(lt(WORK, 0), spent),
-    ];
+    let body = vec![Do::SetGlobal(WORK, sub(WORK, units)), when(lt(WORK, 0), spent)];
     Code::new(2, 2, body)
 }
 

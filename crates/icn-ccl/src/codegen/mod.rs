@@ -16,15 +16,18 @@ mod translate;
 mod wire;
 
 use crate::{
-    abi::{FUNCTION_PREFIX, INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, Metadata, ROLE_PREFIX, STATIC_ADDRESS, TEST_PREFIX},
+    abi::{
+        FUNCTION_PREFIX, INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, Metadata, ROLE_PREFIX,
+        STATIC_ADDRESS, TEST_PREFIX,
+    },
     ir::Program,
     limits::{MAX_HEAP_BYTES, MAX_MODULE_BYTES, MAX_STATIC_BYTES},
 };
 use builder::{Builder, Key};
 use low::{Calling, emit};
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, ExportKind, ExportSection, FunctionSection, GlobalSection,
-    GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,
+    CodeSection, ConstExpr, CustomSection, DataSection, ExportKind, ExportSection, FunctionSection,
+    GlobalSection, GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
 const PAGE_BYTES: i64 = 64 * 1024;
@@ -45,10 +48,14 @@ pub enum Build {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// The constants are too large.
-    #[error("the constants and texts of the contract take {0} bytes; at most {MAX_STATIC_BYTES} are allowed: shorten them")]
+    #[error(
+        "the constants and texts of the contract take {0} bytes; at most {MAX_STATIC_BYTES} are allowed: shorten them"
+    )]
     Statics(usize),
     /// The module is too large.
-    #[error("the compiled contract has {0} bytes; at most {MAX_MODULE_BYTES} are allowed: split the contract")]
+    #[error(
+        "the compiled contract has {0} bytes; at most {MAX_MODULE_BYTES} are allowed: split the contract"
+    )]
     Module(usize),
     /// The name of the contract is too long for its metadata.
     #[error("the name of the contract is too long: shorten it")]
@@ -66,16 +73,25 @@ pub fn compile(program: &Program, build: Build) -> Result<Vec<u8>, CompileError>
     let mut builder = Builder::new(program);
     let mut exports = vec![(INPUT_EXPORT.to_owned(), builder.index(Key::Input))];
     for policy in &program.policies {
-        exports.push((policy.slot.name.to_owned(), builder.index(Key::Outer(policy.function))));
+        exports.push((
+            policy.slot.name.to_owned(),
+            builder.index(Key::Outer(policy.function)),
+        ));
     }
     for role in &program.roles {
         if let Some(function) = role.requires {
-            exports.push((format!("{ROLE_PREFIX}{}", role.name), builder.index(Key::Outer(function))));
+            exports.push((
+                format!("{ROLE_PREFIX}{}", role.name),
+                builder.index(Key::Outer(function)),
+            ));
         }
     }
     if build != Build::Contract {
         for (number, test) in program.tests.iter().enumerate() {
-            exports.push((format!("{TEST_PREFIX}{number}"), builder.index(Key::Outer(test.function))));
+            exports.push((
+                format!("{TEST_PREFIX}{number}"),
+                builder.index(Key::Outer(test.function)),
+            ));
         }
     }
     if build == Build::WithFunctions {
@@ -103,7 +119,11 @@ fn validate(bytes: &[u8]) -> Result<(), CompileError> {
         .map_err(|error| CompileError::Invalid(error.to_string()))
 }
 
-fn link(program: &Program, builder: &Builder<'_>, exports: &[(String, u32)]) -> Result<Vec<u8>, CompileError> {
+fn link(
+    program: &Program,
+    builder: &Builder<'_>,
+    exports: &[(String, u32)],
+) -> Result<Vec<u8>, CompileError> {
     let statics = builder.statics();
     if statics.len() > MAX_STATIC_BYTES {
         return Err(CompileError::Statics(statics.len()));
@@ -116,12 +136,18 @@ fn link(program: &Program, builder: &Builder<'_>, exports: &[(String, u32)]) -> 
     types.ty().function([ValType::I32], [ValType::I32]);
     let most = codes.iter().map(|code| code.params).max().unwrap_or(0);
     for params in 0..=most {
-        types.ty().function((0..params).map(|_| ValType::I64), [ValType::I64]);
+        types
+            .ty()
+            .function((0..params).map(|_| ValType::I64), [ValType::I64]);
     }
     let mut functions = FunctionSection::new();
     let mut bodies = CodeSection::new();
     for code in &codes {
-        functions.function(if code.calling == Calling::Outer { 0 } else { code.params + 1 });
+        functions.function(if code.calling == Calling::Outer {
+            0
+        } else {
+            code.params + 1
+        });
         bodies.function(&emit(code));
     }
     let pages = |bytes: i64| u64::try_from(bytes / PAGE_BYTES + 1).expect("addresses are positive");
@@ -154,7 +180,12 @@ fn link(program: &Program, builder: &Builder<'_>, exports: &[(String, u32)]) -> 
     let metadata = Metadata::of(program).to_bytes().map_err(|_| CompileError::Name)?;
 
     let mut module = Module::new();
-    module.section(&types).section(&functions).section(&memories).section(&globals).section(&exported);
+    module
+        .section(&types)
+        .section(&functions)
+        .section(&memories)
+        .section(&globals)
+        .section(&exported);
     module.section(&bodies).section(&data).section(&CustomSection {
         name: METADATA_SECTION.into(),
         data: metadata.into(),

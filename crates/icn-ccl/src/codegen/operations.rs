@@ -37,7 +37,10 @@ pub(super) fn equal(builder: &mut Builder<'_>, ty: &Type) -> Code {
     match ty {
         Type::Ratio => {
             // Work is counted for what can be large only.
-            body = vec![unless_equal(builder, &Type::Int, 0), unless_equal(builder, &Type::Int, 8)];
+            body = vec![
+                unless_equal(builder, &Type::Int, 0),
+                unless_equal(builder, &Type::Int, 8),
+            ];
         }
         Type::Option(of) => {
             let none = vec![give(Low::Truth(Box::new(eq(A, B))))];
@@ -57,7 +60,9 @@ pub(super) fn equal(builder: &mut Builder<'_>, ty: &Type) -> Code {
             body.push(when(ne(load(A, 0), load(B, 0)), vec![give(0)]));
             for (place, (_, values)) in (0i64..).zip(&builder.types().enumeration(*id).variants) {
                 let parts = (8u32..).step_by(8).zip(values);
-                let parts: Vec<_> = parts.map(|(offset, ty)| unless_equal(builder, ty, offset)).collect();
+                let parts: Vec<_> = parts
+                    .map(|(offset, ty)| unless_equal(builder, ty, offset))
+                    .collect();
                 if !parts.is_empty() {
                     body.push(when(eq(load(A, 0), place), parts));
                 }

@@ -48,7 +48,10 @@ pub(super) fn call(builder: &mut Builder<'_>, id: FunctionId) -> Code {
         Do::SetGlobal(HEAP, HEAP_START.into()),
         Do::SetGlobal(WORK, Low::Int(MAX_WORK)),
         Do::SetGlobal(CURSOR, Low::Int(input)),
-        when(gt(LENGTH, most_input()), fault(builder, FaultCode::Input, nowhere())),
+        when(
+            gt(LENGTH, most_input()),
+            fault(builder, FaultCode::Input, nowhere()),
+        ),
         Do::SetGlobal(INPUT_END, super::low::add(input, LENGTH)),
     ];
     let args = match &input_type {
@@ -59,7 +62,10 @@ pub(super) fn call(builder: &mut Builder<'_>, id: FunctionId) -> Code {
         }
         None => Vec::new(),
     };
-    body.push(when(ne(CURSOR, INPUT_END), fault(builder, FaultCode::Input, nowhere())));
+    body.push(when(
+        ne(CURSOR, INPUT_END),
+        fault(builder, FaultCode::Input, nowhere()),
+    ));
     body.push(set(result, Low::Call(builder.index(Key::User(id)), args)));
     body.push(Do::SetGlobal(CURSOR, Low::Int(outcome + 1)));
     let written = builder.call(Key::Encode(result_type), [result.into(), Low::Int(span.pack())]);

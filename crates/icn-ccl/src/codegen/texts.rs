@@ -3,8 +3,8 @@ use super::{
     arithmetic::order,
     builder::Builder,
     low::{
-        Code, Cond, Do, Low, Var, add, bits_and, choose, copy, div_unsigned, ge, give, gt, le, load, load_byte,
-        lt, mul, ne, or, rem_unsigned, set, store, store_byte, sub, when,
+        Code, Cond, Do, Low, Var, add, bits_and, choose, copy, div_unsigned, ge, give, gt, le, load,
+        load_byte, lt, mul, ne, or, rem_unsigned, set, store, store_byte, sub, when,
     },
     memory::{self, fault},
 };
@@ -67,7 +67,11 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             let work = builder.call(memory::Helper::Work, [units, SITE.into()]);
             let same = builder.call(Helper::SameBytes, [add(A, 8), add(B, 8), load(B, 0)]);
             let longer = gt(load(B, 0), load(A, 0));
-            Code::new(3, 3, vec![Do::Forget(work), when(longer, vec![give(0)]), give(same)])
+            Code::new(
+                3,
+                3,
+                vec![Do::Forget(work), when(longer, vec![give(0)]), give(same)],
+            )
         }
         Helper::Append => {
             let body = vec![copy(A, add(B, 8), load(B, 0)), give(add(A, load(B, 0)))];
@@ -75,13 +79,21 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
         }
         Helper::Digits => digits(),
         Helper::Prepend => {
-            let body = vec![set(B, sub(B, load(A, 0))), copy(B, add(A, 8), load(A, 0)), give(B)];
+            let body = vec![
+                set(B, sub(B, load(A, 0))),
+                copy(B, add(A, 8), load(A, 0)),
+                give(B),
+            ];
             Code::new(2, 2, body)
         }
         Helper::Finish => {
             let text = Var(2);
             let made = builder.call(Helper::New, [sub(SCRATCH_END, A), B.into()]);
-            let body = vec![set(text, made), copy(add(text, 8), A, sub(SCRATCH_END, A)), give(text)];
+            let body = vec![
+                set(text, made),
+                copy(add(text, 8), A, sub(SCRATCH_END, A)),
+                give(text),
+            ];
             Code::new(2, 3, body)
         }
     }
@@ -103,9 +115,7 @@ fn new(builder: &mut Builder<'_>) -> Code {
 
 fn same_bytes() -> Code {
     let (a, b, length, at) = (Var(0), Var(1), Var(2), Var(3));
-    let here = |step: i64, differ: Cond| {
-        vec![when(differ, vec![give(0)]), set(at, add(at, step))]
-    };
+    let here = |step: i64, differ: Cond| vec![when(differ, vec![give(0)]), set(at, add(at, step))];
     let body = vec![
         Do::While(
             le(add(at, 8), length),
@@ -136,7 +146,10 @@ fn equal(builder: &mut Builder<'_>) -> Code {
 fn compare() -> Code {
     let (at, shorter, left, right) = (Var(2), Var(3), Var(4), Var(5));
     let body = vec![
-        set(shorter, choose(lt(load(A, 0), load(B, 0)), load(A, 0), load(B, 0))),
+        set(
+            shorter,
+            choose(lt(load(A, 0), load(B, 0)), load(A, 0), load(B, 0)),
+        ),
         Do::While(
             lt(at, shorter),
             vec![

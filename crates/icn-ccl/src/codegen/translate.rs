@@ -56,7 +56,8 @@ impl Frame<'_, '_> {
 
     fn allocate(&mut self, bytes: usize, span: Span) -> Low {
         let bytes = i64::try_from(bytes).expect("source files are bounded");
-        self.builder.call(memory::Helper::Allocate, [Low::Int(bytes), site(span)])
+        self.builder
+            .call(memory::Helper::Allocate, [Low::Int(bytes), site(span)])
     }
 
     /// What does not come back, where a value is expected.
@@ -86,9 +87,15 @@ impl Frame<'_, '_> {
             ExprKind::Local(id) => Low::Get(Var(place(*id))),
             ExprKind::Block(statements, tail) => {
                 let mut body = Vec::new();
-                statements.iter().for_each(|statement| self.statement(statement, &mut body));
+                statements
+                    .iter()
+                    .for_each(|statement| self.statement(statement, &mut body));
                 let tail = self.value(tail);
-                if body.is_empty() { tail } else { Low::Seq(body, Box::new(tail)) }
+                if body.is_empty() {
+                    tail
+                } else {
+                    Low::Seq(body, Box::new(tail))
+                }
             }
             ExprKind::If(condition, then, otherwise) => {
                 let condition = self.condition(condition);
@@ -126,7 +133,8 @@ impl Frame<'_, '_> {
                 let new = if items.len() > MAX_ELEMENTS {
                     Self::never(fault(self.builder, FaultCode::Size, site(span)))
                 } else {
-                    self.builder.call(Collection::ListNew, [Low::Int(length), site(span)])
+                    self.builder
+                        .call(Collection::ListNew, [Low::Int(length), site(span)])
                 };
                 self.filled(new, 8, None, items)
             }
@@ -223,9 +231,16 @@ impl Frame<'_, '_> {
     }
 
     fn collect(&mut self, id: Var, over: &Expr, condition: Option<&Expr>, value: &Expr, span: Span) -> Low {
-        let (list, at, kept, count) = (self.temporary(), self.temporary(), self.temporary(), self.temporary());
+        let (list, at, kept, count) = (
+            self.temporary(),
+            self.temporary(),
+            self.temporary(),
+            self.temporary(),
+        );
         let all = self.value(over);
-        let room = self.builder.call(Collection::ListNew, [load(list, 0), site(span)]);
+        let room = self
+            .builder
+            .call(Collection::ListNew, [load(list, 0), site(span)]);
         let value = self.value(value);
         let held = self.temporary();
         let keep = vec![
@@ -237,7 +252,10 @@ impl Frame<'_, '_> {
             Some(condition) => vec![when(self.condition(condition), keep)],
             None => keep,
         };
-        let mut turn = vec![self.work(Low::Int(1), over.span), set(id, load(element(list, at), 8))];
+        let mut turn = vec![
+            self.work(Low::Int(1), over.span),
+            set(id, load(element(list, at), 8)),
+        ];
         turn.extend(keep);
         turn.push(set(at, add(at, 1)));
         let body = vec![
@@ -262,7 +280,10 @@ impl Frame<'_, '_> {
         for value in values {
             let part = self.temporary();
             body.push(set(part, value));
-            appended.push(set(at, self.builder.call(Texts::Append, [at.into(), part.into()])));
+            appended.push(set(
+                at,
+                self.builder.call(Texts::Append, [at.into(), part.into()]),
+            ));
             body.push(set(length, add(length, load(part, 0))));
         }
         let new = self.builder.call(Texts::New, [length.into(), site(span)]);
@@ -350,7 +371,9 @@ impl Frame<'_, '_> {
             Op::Scale(rounding) => self.number(Number::Scale(rounding), a, b, ty, at),
             Op::Abs => {
                 let kept = self.temporary();
-                let negative = self.builder.call(Number::Subtract, [Low::Int(0), kept.into(), at]);
+                let negative = self
+                    .builder
+                    .call(Number::Subtract, [Low::Int(0), kept.into(), at]);
                 Low::Seq(vec![set(kept, a)], Box::new(choose(lt(kept, 0), negative, kept)))
             }
             Op::MinusOrZero => {
@@ -365,12 +388,16 @@ impl Frame<'_, '_> {
             Op::RatioDivide => self.builder.call(Number::RatioDivide, [a, b, at]),
             Op::RatioNegate => {
                 let kept = self.temporary();
-                let new = self.builder.call(Number::RatioOf, [sub(0, load(kept, 0)), load(kept, 8), at]);
+                let new = self
+                    .builder
+                    .call(Number::RatioOf, [sub(0, load(kept, 0)), load(kept, 8), at]);
                 Low::Seq(vec![set(kept, a)], Box::new(new))
             }
             Op::ToInt(rounding) => {
                 let kept = self.temporary();
-                let rounded = self.builder.call(Number::Round(rounding), [load(kept, 0), load(kept, 8)]);
+                let rounded = self
+                    .builder
+                    .call(Number::Round(rounding), [load(kept, 0), load(kept, 8)]);
                 Low::Seq(vec![set(kept, a)], Box::new(rounded))
             }
             Op::Numerator | Op::TextLength | Op::Length => load(a, 0),
@@ -395,19 +422,25 @@ impl Frame<'_, '_> {
             Op::ListSum if of == Type::list(Type::Ratio) => self.builder.call(Collection::RatioSum, [a, at]),
             Op::ListSum => self.builder.call(Collection::ListSum, [a, at]),
             Op::ListContains => {
-                let Type::List(of) = of else { unreachable!("a list has the type of one") };
+                let Type::List(of) = of else {
+                    unreachable!("a list has the type of one")
+                };
                 self.builder.call(Key::Contains(*of), [a, b, at])
             }
             Op::MapKeys => self.builder.call(Collection::MapColumn, [a, Low::Int(8), at]),
             Op::MapValues => self.builder.call(Collection::MapColumn, [a, Low::Int(16), at]),
             Op::MapIndex | Op::MapGet | Op::MapHas | Op::MapInsert | Op::MapRemove => {
-                let Type::Map(key, _) = of else { unreachable!("a map has the type of one") };
+                let Type::Map(key, _) = of else {
+                    unreachable!("a map has the type of one")
+                };
                 let keys = Keys::of(&key);
                 match op {
                     Op::MapIndex => self.builder.call(Collection::MapIndex(keys), [a, b, at]),
                     Op::MapGet => self.builder.call(Collection::MapGet(keys), [a, b, at]),
                     Op::MapRemove => self.builder.call(Collection::MapRemove(keys), [a, b, at]),
-                    Op::MapHas => Self::truth(hit(self.builder.call(Collection::MapSearch(keys), [a, b, at]))),
+                    Op::MapHas => {
+                        Self::truth(hit(self.builder.call(Collection::MapSearch(keys), [a, b, at])))
+                    }
                     _ => {
                         let value = values.next().unwrap_or(Low::Int(0));
                         self.builder.call(Collection::MapInsert(keys), [a, b, value, at])

@@ -4,8 +4,8 @@ use super::{
     builder::{Builder, Key},
     collections::{self, Keys, element},
     low::{
-        Code, Cond, Do, Low, Var, add, copy, eq, ge, give, gt, gt_unsigned, load, load_byte, load_word, lt, ne, or, set,
-        store, store_byte, store_word, sub, when,
+        Code, Cond, Do, Low, Var, add, copy, eq, ge, give, gt, gt_unsigned, load, load_byte, load_word, lt,
+        ne, or, set, store, store_byte, store_word, sub, when,
     },
     memory::{self, CURSOR, INPUT_END, fault},
     texts,
@@ -119,7 +119,10 @@ fn decode_record(builder: &mut Builder<'_>, id: RecordId) -> Code {
     let record = Var(0);
     let fields = &builder.types().record(id).fields;
     let bytes = Low::Int(8 * limit(fields.len()));
-    let mut body = vec![set(record, builder.call(memory::Helper::Allocate, [bytes, NOWHERE]))];
+    let mut body = vec![set(
+        record,
+        builder.call(memory::Helper::Allocate, [bytes, NOWHERE]),
+    )];
     for (offset, (_, ty)) in (0u32..).step_by(8).zip(fields) {
         let value = decoded(builder, ty);
         body.push(store(record, offset, value));
@@ -230,7 +233,9 @@ pub(super) fn encode(builder: &mut Builder<'_>, ty: &Type) -> Code {
             body.push(store_byte(at, 0, load(VALUE, 0)));
             for (number, (_, values)) in (0i64..).zip(&builder.types().enumeration(*id).variants) {
                 let parts = (8u32..).step_by(8).zip(values);
-                let parts = parts.map(|(offset, ty)| encoded(builder, ty, load(VALUE, offset))).collect();
+                let parts = parts
+                    .map(|(offset, ty)| encoded(builder, ty, load(VALUE, offset)))
+                    .collect();
                 body.push(when(eq(load(VALUE, 0), number), parts));
             }
         }
@@ -247,14 +252,20 @@ pub(super) fn encode(builder: &mut Builder<'_>, ty: &Type) -> Code {
         Type::List(of) => {
             body.extend(put_count(builder, at));
             let inner = encoded(builder, of, load(element(VALUE, turn), 8));
-            body.push(Do::While(lt(turn, load(VALUE, 0)), vec![inner, set(turn, add(turn, 1))]));
+            body.push(Do::While(
+                lt(turn, load(VALUE, 0)),
+                vec![inner, set(turn, add(turn, 1))],
+            ));
         }
         Type::Map(key, of) => {
             body.extend(put_count(builder, at));
             let entry = add(VALUE, super::low::mul(turn, 16));
             let key = encoded(builder, key, load(entry.clone(), 8));
             let value = encoded(builder, of, load(entry, 16));
-            body.push(Do::While(lt(turn, load(VALUE, 0)), vec![key, value, set(turn, add(turn, 1))]));
+            body.push(Do::While(
+                lt(turn, load(VALUE, 0)),
+                vec![key, value, set(turn, add(turn, 1))],
+            ));
         }
         Type::Record(id) => {
             for (offset, (_, ty)) in (0u32..).step_by(8).zip(&builder.types().record(*id).fields) {

@@ -43,19 +43,31 @@ pub(super) fn heap_bytes(types: &Types, ty: &Type, value: &Value) -> usize {
         (_, Value::Text(bytes)) => text(bytes.len()),
         (Type::Option(of), Value::Option(Some(value))) => 8 + heap_bytes(types, of, value),
         (Type::List(of), Value::List(values)) => {
-            list(values.len()) + values.iter().map(|value| heap_bytes(types, of, value)).sum::<usize>()
+            list(values.len())
+                + values
+                    .iter()
+                    .map(|value| heap_bytes(types, of, value))
+                    .sum::<usize>()
         }
         (Type::Map(key, of), Value::Map(entries)) => {
-            let inner = entries.iter().map(|entry| heap_bytes(types, key, &entry.0) + heap_bytes(types, of, &entry.1));
+            let inner = entries
+                .iter()
+                .map(|entry| heap_bytes(types, key, &entry.0) + heap_bytes(types, of, &entry.1));
             map(entries.len()) + inner.sum::<usize>()
         }
         (Type::Record(id), Value::Record(values)) => {
             let fields = types.record(*id).fields.iter().zip(values.iter());
-            record(values.len()) + fields.map(|((_, ty), value)| heap_bytes(types, ty, value)).sum::<usize>()
+            record(values.len())
+                + fields
+                    .map(|((_, ty), value)| heap_bytes(types, ty, value))
+                    .sum::<usize>()
         }
         (Type::Enum(id), Value::Variant(place, values)) if !types.is_scalar(ty) => {
             let expected = &types.enumeration(*id).variants[*place as usize].1;
-            let inner = expected.iter().zip(values.iter()).map(|(ty, value)| heap_bytes(types, ty, value));
+            let inner = expected
+                .iter()
+                .zip(values.iter())
+                .map(|(ty, value)| heap_bytes(types, ty, value));
             variant(values.len()) + inner.sum::<usize>()
         }
         _ => 0,
@@ -124,7 +136,14 @@ impl Meter {
     }
 
     /// Whether two values of a type are equal; stops at the first difference.
-    pub(super) fn equal(&mut self, types: &Types, ty: &Type, a: &Value, b: &Value, span: Span) -> Result<bool, Stop> {
+    pub(super) fn equal(
+        &mut self,
+        types: &Types,
+        ty: &Type,
+        a: &Value,
+        b: &Value,
+        span: Span,
+    ) -> Result<bool, Stop> {
         match (a, b) {
             (Value::Text(a), Value::Text(b)) => {
                 self.work(1, span)?;
@@ -142,7 +161,9 @@ impl Meter {
                 }
             }
             (Value::List(a), Value::List(b)) => {
-                let Type::List(of) = ty else { unreachable!("a list has the type of one") };
+                let Type::List(of) = ty else {
+                    unreachable!("a list has the type of one")
+                };
                 self.work(1, span)?;
                 if a.len() != b.len() {
                     return Ok(false);
@@ -151,7 +172,9 @@ impl Meter {
                 self.all_equal(types, a.iter().zip(b.iter()).map(|(a, b)| (&**of, a, b)), span)
             }
             (Value::Map(a), Value::Map(b)) => {
-                let Type::Map(key, of) = ty else { unreachable!("a map has the type of one") };
+                let Type::Map(key, of) = ty else {
+                    unreachable!("a map has the type of one")
+                };
                 self.work(1, span)?;
                 if a.len() != b.len() {
                     return Ok(false);
@@ -162,13 +185,21 @@ impl Meter {
                 self.all_equal(types, flat, span)
             }
             (Value::Record(a), Value::Record(b)) => {
-                let Type::Record(id) = ty else { unreachable!("a record has the type of one") };
+                let Type::Record(id) = ty else {
+                    unreachable!("a record has the type of one")
+                };
                 self.work(1, span)?;
                 let fields = types.record(*id).fields.iter().map(|(_, ty)| ty);
-                self.all_equal(types, fields.zip(a.iter().zip(b.iter())).map(|(ty, (a, b))| (ty, a, b)), span)
+                self.all_equal(
+                    types,
+                    fields.zip(a.iter().zip(b.iter())).map(|(ty, (a, b))| (ty, a, b)),
+                    span,
+                )
             }
             (Value::Variant(place, a), Value::Variant(other, b)) => {
-                let Type::Enum(id) = ty else { unreachable!("a variant has the type of one") };
+                let Type::Enum(id) = ty else {
+                    unreachable!("a variant has the type of one")
+                };
                 if types.is_scalar(ty) {
                     return Ok(place == other);
                 }
@@ -177,7 +208,13 @@ impl Meter {
                     return Ok(false);
                 }
                 let expected = types.enumeration(*id).variants[*place as usize].1.iter();
-                self.all_equal(types, expected.zip(a.iter().zip(b.iter())).map(|(ty, (a, b))| (ty, a, b)), span)
+                self.all_equal(
+                    types,
+                    expected
+                        .zip(a.iter().zip(b.iter()))
+                        .map(|(ty, (a, b))| (ty, a, b)),
+                    span,
+                )
             }
             _ => Ok(a == b),
         }

@@ -4,8 +4,8 @@ mod cost;
 mod ops;
 mod text;
 
-pub use text::text_of;
 pub(crate) use text::SPANS;
+pub use text::text_of;
 
 use crate::{
     fault::{FaultCode, Stop},
@@ -35,11 +35,23 @@ pub fn call(program: &Program, function: FunctionId, input: &Value) -> Result<Va
 
 /// The value of a constant, as a function without parameters.
 pub(crate) fn constant(types: &Types, function: &Function) -> Result<Value, Stop> {
-    run(types, core::slice::from_ref(function), 0, Vec::new(), Meter::for_constants())
+    run(
+        types,
+        core::slice::from_ref(function),
+        0,
+        Vec::new(),
+        Meter::for_constants(),
+    )
 }
 
 /// The result of a function for arguments of its types.
-fn run(types: &Types, functions: &[Function], id: FunctionId, arguments: Vec<Value>, mut meter: Meter) -> Result<Value, Stop> {
+fn run(
+    types: &Types,
+    functions: &[Function],
+    id: FunctionId,
+    arguments: Vec<Value>,
+    mut meter: Meter,
+) -> Result<Value, Stop> {
     let called = &functions[id];
     for (value, ty) in arguments.iter().zip(&called.locals) {
         meter.allocate(cost::heap_bytes(types, ty, value), Span::default())?;
@@ -119,7 +131,9 @@ impl Machine<'_> {
             ExprKind::Const(value) => Ok(value.clone()),
             ExprKind::Local(id) => Ok(self.locals[*id].clone()),
             ExprKind::Block(statements, tail) => {
-                statements.iter().try_for_each(|statement| self.statement(statement))?;
+                statements
+                    .iter()
+                    .try_for_each(|statement| self.statement(statement))?;
                 self.eval(tail)
             }
             ExprKind::If(condition, then, otherwise) => {
@@ -169,7 +183,9 @@ impl Machine<'_> {
                 let items = self.eval_all(items)?;
                 self.list(items, span)
             }
-            ExprKind::Collect(id, over, condition, value) => self.collect(*id, over, condition.as_deref(), value, span),
+            ExprKind::Collect(id, over, condition, value) => {
+                self.collect(*id, over, condition.as_deref(), value, span)
+            }
             ExprKind::Join(parts) => self.join(parts, span),
             ExprKind::Return(value) => Err(Exit::Return(self.eval(value)?)),
             ExprKind::Refuse(reason) => {
@@ -228,7 +244,14 @@ impl Machine<'_> {
     }
 
     /// Room for all elements is taken before it is known how many stay.
-    fn collect(&mut self, id: LocalId, over: &Expr, condition: Option<&Expr>, value: &Expr, span: Span) -> Step<Value> {
+    fn collect(
+        &mut self,
+        id: LocalId,
+        over: &Expr,
+        condition: Option<&Expr>,
+        value: &Expr,
+        span: Span,
+    ) -> Step<Value> {
         let all = elements(&self.eval(over)?);
         self.meter.allocate(cost::list(all.len()), span)?;
         let mut kept = Vec::new();

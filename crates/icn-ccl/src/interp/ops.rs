@@ -37,13 +37,31 @@ impl Machine<'_> {
     /// Runs a built-in whose first operand has type `of` and whose result has type `ty`.
     pub(super) fn op(&mut self, op: Op, of: &Type, ty: &Type, args: Vec<Value>, span: Span) -> Step<Value> {
         match op {
-            Op::Add | Op::Subtract | Op::Multiply | Op::Negate | Op::Quotient | Op::Remainder | Op::Abs | Op::MinusOrZero | Op::Scale(_) => {
+            Op::Add
+            | Op::Subtract
+            | Op::Multiply
+            | Op::Negate
+            | Op::Quotient
+            | Op::Remainder
+            | Op::Abs
+            | Op::MinusOrZero
+            | Op::Scale(_) => {
                 let result = arithmetic(op, &args).and_then(|result| {
-                    if ty.is_natural() { number::natural(result) } else { Ok(result) }
+                    if ty.is_natural() {
+                        number::natural(result)
+                    } else {
+                        Ok(result)
+                    }
                 });
                 checked(result, span).map(Value::Number)
             }
-            Op::Divide | Op::ToRatio | Op::RatioAdd | Op::RatioSubtract | Op::RatioMultiply | Op::RatioDivide | Op::RatioNegate => {
+            Op::Divide
+            | Op::ToRatio
+            | Op::RatioAdd
+            | Op::RatioSubtract
+            | Op::RatioMultiply
+            | Op::RatioDivide
+            | Op::RatioNegate => {
                 let result = checked(fraction(op, &args), span)?;
                 self.meter.allocate(cost::RATIO, span)?;
                 Ok(Value::Ratio(result))
@@ -51,7 +69,9 @@ impl Machine<'_> {
             Op::ToInt(rounding) => Ok(Value::Number(ratio(&args[0]).rounded(rounding))),
             Op::Numerator => Ok(Value::Number(ratio(&args[0]).numerator())),
             Op::Denominator => Ok(Value::Number(ratio(&args[0]).denominator())),
-            Op::Equal => Ok(Value::Bool(self.meter.equal(self.types, of, &args[0], &args[1], span)?)),
+            Op::Equal => Ok(Value::Bool(
+                self.meter.equal(self.types, of, &args[0], &args[1], span)?,
+            )),
             Op::Compare(comparison) => {
                 let order = self.meter.order(&args[0], &args[1], span)?;
                 Ok(Value::Bool(holds(comparison, order)))
@@ -90,9 +110,13 @@ impl Machine<'_> {
             Op::ListIndex | Op::ListGet | Op::ListContains | Op::ListPush | Op::ListConcat | Op::ListSum => {
                 self.list_op(op, of, args, span)
             }
-            Op::MapIndex | Op::MapGet | Op::MapHas | Op::MapInsert | Op::MapRemove | Op::MapKeys | Op::MapValues => {
-                self.map_op(op, &args, span)
-            }
+            Op::MapIndex
+            | Op::MapGet
+            | Op::MapHas
+            | Op::MapInsert
+            | Op::MapRemove
+            | Op::MapKeys
+            | Op::MapValues => self.map_op(op, &args, span),
         }
     }
 
@@ -105,7 +129,10 @@ impl Machine<'_> {
         let list = elements(&args[0]);
         match op {
             Op::ListIndex | Op::ListGet => {
-                let found = usize::try_from(number(&args[1])).ok().and_then(|at| list.get(at)).cloned();
+                let found = usize::try_from(number(&args[1]))
+                    .ok()
+                    .and_then(|at| list.get(at))
+                    .cloned();
                 match (op, found) {
                     (Op::ListIndex, Some(value)) => Ok(value),
                     (Op::ListIndex, None) => fault(FaultCode::Index, span),
@@ -114,7 +141,9 @@ impl Machine<'_> {
                 }
             }
             Op::ListContains => {
-                let Type::List(of) = of else { unreachable!("a list has the type of one") };
+                let Type::List(of) = of else {
+                    unreachable!("a list has the type of one")
+                };
                 self.meter.work(list.len(), span)?;
                 for element in list.iter() {
                     if self.meter.equal(self.types, of, element, &args[1], span)? {
@@ -140,7 +169,9 @@ impl Machine<'_> {
     fn sum(&mut self, of: &Type, list: &[Value], span: Span) -> Step<Value> {
         self.meter.work(list.len(), span)?;
         if *of != Type::list(Type::Ratio) {
-            let sum = list.iter().try_fold(0, |sum, value| number::add(sum, number(value)));
+            let sum = list
+                .iter()
+                .try_fold(0, |sum, value| number::add(sum, number(value)));
             return checked(sum, span).map(Value::Number);
         }
         let mut sum = checked(Ratio::new(0, 1), span)?;
@@ -178,7 +209,9 @@ impl Machine<'_> {
         let map = entries(&args[0]);
         if matches!(op, Op::MapKeys | Op::MapValues) {
             self.meter.work(map.len(), span)?;
-            let values = map.iter().map(|(key, value)| if op == Op::MapKeys { key } else { value });
+            let values = map
+                .iter()
+                .map(|(key, value)| if op == Op::MapKeys { key } else { value });
             return self.list(values.cloned().collect(), span);
         }
         let (at, found) = self.search(&map, &args[1], span)?;

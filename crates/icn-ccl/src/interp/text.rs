@@ -33,7 +33,10 @@ pub fn text_of(types: &Types, ty: &Type, value: &Value) -> String {
             if def.is_plain() {
                 return name.clone();
             }
-            let parts = of.iter().zip(values.iter()).map(|(ty, value)| quoted(types, ty, value));
+            let parts = of
+                .iter()
+                .zip(values.iter())
+                .map(|(ty, value)| quoted(types, ty, value));
             let parts: Vec<_> = parts.collect();
             if parts.is_empty() {
                 format!("{}.{name}", def.name)
@@ -44,8 +47,17 @@ pub fn text_of(types: &Types, ty: &Type, value: &Value) -> String {
         (Type::Option(of), Value::Option(Some(value))) => format!("Some({})", quoted(types, of, value)),
         (Type::List(of), Value::List(values)) => format!("[{}]", list(values, of)),
         (Type::Map(key, of), Value::Map(entries)) => {
-            let entry = |entry: &(Value, Value)| format!("{}: {}", quoted(types, key, &entry.0), quoted(types, of, &entry.1));
-            format!("map {{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+            let entry = |entry: &(Value, Value)| {
+                format!(
+                    "{}: {}",
+                    quoted(types, key, &entry.0),
+                    quoted(types, of, &entry.1)
+                )
+            };
+            format!(
+                "map {{{}}}",
+                entries.iter().map(entry).collect::<Vec<_>>().join(", ")
+            )
         }
         (Type::Record(id), Value::Record(values)) => {
             let record = types.record(*id);
@@ -104,7 +116,11 @@ fn moment(millis: i64) -> String {
     let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = of_era_year + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -101,7 +101,9 @@ impl Parser<'_> {
         for part in parts {
             let TextPart::Literal(part) = part else {
                 let message = format!("{what} has no values in it");
-                return Err(self.report(Diagnostic::new(Code::NotConstant, span, message).help("write `\\{` for a brace")));
+                return Err(self.report(
+                    Diagnostic::new(Code::NotConstant, span, message).help("write `\\{` for a brace"),
+                ));
             };
             text.push_str(&part);
         }
@@ -112,7 +114,9 @@ impl Parser<'_> {
         let token = self.next();
         let TokenKind::Keyword(keyword) = token.kind else {
             self.at -= 1;
-            return Err(self.unexpected("a declaration: const, enum, fn, import, policy, process, record, role, test or unit"));
+            return Err(self.unexpected(
+                "a declaration: const, enum, fn, import, policy, process, record, role, test or unit",
+            ));
         };
         let item = match keyword {
             Keyword::Import => {
@@ -144,7 +148,9 @@ impl Parser<'_> {
             Keyword::Test => Item::Test(self.test()?),
             _ => {
                 self.at -= 1;
-                return Err(self.unexpected("a declaration: const, enum, fn, import, policy, process, record, role, test or unit"));
+                return Err(self.unexpected(
+                    "a declaration: const, enum, fn, import, policy, process, record, role, test or unit",
+                ));
             }
         };
         file.items.push(item);
@@ -237,7 +243,8 @@ impl Parser<'_> {
             } else if self.is_word("requires") {
                 let span = self.next().span;
                 if role.requires.is_some() {
-                    let twice = Diagnostic::new(Code::DuplicateName, span, "the role says twice what it requires");
+                    let twice =
+                        Diagnostic::new(Code::DuplicateName, span, "the role says twice what it requires");
                     self.findings.add(twice.help("put both into one block"));
                 }
                 role.requires = Some((self.single_param()?, self.block()?));

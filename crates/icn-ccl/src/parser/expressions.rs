@@ -189,7 +189,13 @@ impl Parser<'_> {
     fn keyword_expr(&mut self, keyword: Keyword) -> Parsed<ExprKind> {
         match keyword {
             Keyword::If => return self.condition(),
-            Keyword::True | Keyword::False | Keyword::None | Keyword::Some | Keyword::Map | Keyword::Match | Keyword::Return => {
+            Keyword::True
+            | Keyword::False
+            | Keyword::None
+            | Keyword::Some
+            | Keyword::Map
+            | Keyword::Match
+            | Keyword::Return => {
                 self.next();
             }
             _ => return Err(self.unexpected("a value")),
@@ -301,7 +307,8 @@ impl Parser<'_> {
             let message = format!("{sign}{text} does not fit into 64 bits");
             return Err(self.report(Diagnostic::new(Code::BadNumber, token.span, message)));
         };
-        let places = u32::try_from(decimals.len()).expect("a number that fits has few digits or this many bytes");
+        let places =
+            u32::try_from(decimals.len()).expect("a number that fits has few digits or this many bytes");
         // `3 at least`, `1 more` and the like are not written in expressions, so a name is a unit.
         if self.peek().kind == TokenKind::Name {
             let unit = self.name("a unit")?;
@@ -313,7 +320,10 @@ impl Parser<'_> {
         if places > 0 {
             let message = format!("{sign}{text} has decimals, and no unit");
             let diagnostic = Diagnostic::new(Code::BadNumber, token.span, message);
-            let help = format!("write a Ratio, such as {digits}/{}, or a unit behind it", 10u128.saturating_pow(places));
+            let help = format!(
+                "write a Ratio, such as {digits}/{}, or a unit behind it",
+                10u128.saturating_pow(places)
+            );
             return Err(self.report(diagnostic.help(help)));
         }
         Ok(Expr {
@@ -358,7 +368,9 @@ impl Parser<'_> {
                     parts.push(TextPart::Literal(std::mem::take(&mut literal)));
                 }
                 let offset = u32::try_from(at + 2).expect("source files are bounded");
-                parts.push(TextPart::Value(self.inner_value(&rest[..length], span.start + offset)?));
+                parts.push(TextPart::Value(
+                    self.inner_value(&rest[..length], span.start + offset)?,
+                ));
                 at += length + 2;
             } else {
                 literal.push(c);

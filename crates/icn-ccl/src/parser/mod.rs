@@ -28,7 +28,10 @@ pub(crate) fn parse(text: &str, source: u16, findings: &mut Findings) -> File {
         end: 0,
     };
     if text.len() > MAX_SOURCE_BYTES {
-        let message = format!("the file has {} bytes; at most {MAX_SOURCE_BYTES} are read", text.len());
+        let message = format!(
+            "the file has {} bytes; at most {MAX_SOURCE_BYTES} are read",
+            text.len()
+        );
         findings.add(Diagnostic::new(Code::SourceTooLong, base, message));
         return File {
             header: None,
@@ -187,7 +190,10 @@ impl<'a> Parser<'a> {
         self.next();
         let text = self.text_of(token.span);
         if text.len() > MAX_NAME_BYTES {
-            let message = format!("this name has {} letters; at most {MAX_NAME_BYTES} are allowed", text.len());
+            let message = format!(
+                "this name has {} letters; at most {MAX_NAME_BYTES} are allowed",
+                text.len()
+            );
             return Err(self.report(Diagnostic::new(Code::TooMany, token.span, message)));
         }
         Ok(Name {
@@ -214,7 +220,9 @@ impl<'a> Parser<'a> {
         if self.depth >= MAX_NESTING {
             let message = format!("this is nested more than {MAX_NESTING} levels deep");
             let diagnostic = Diagnostic::new(Code::TooDeep, self.peek().span, message);
-            return Err(self.report(diagnostic.help("give a part of it a name with `let`, or a function of its own")));
+            return Err(
+                self.report(diagnostic.help("give a part of it a name with `let`, or a function of its own"))
+            );
         }
         self.depth += 1;
         let result = read(self);

@@ -37,7 +37,9 @@ impl Parser<'_> {
                 Ok(PatternKind::Literal(self.literal_pattern()?))
             }
             TokenKind::Name => self.named_pattern(),
-            _ => Err(self.unexpected("a pattern: a literal, a name, `_`, `None`, `Some(…)`, `Enum.Variant(…)` or `Record(…)`")),
+            _ => Err(self.unexpected(
+                "a pattern: a literal, a name, `_`, `None`, `Some(…)`, `Enum.Variant(…)` or `Record(…)`",
+            )),
         }
     }
 

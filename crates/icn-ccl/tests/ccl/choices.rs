@@ -51,7 +51,16 @@ impl<'a> Choices<'a> {
     }
 
     pub(crate) fn text(&mut self) -> String {
-        const WORDS: [&str; 8] = ["", "a", "ab", "abc", "b", "größer", "a longer text of some sixty-four bytes, or even of a few more", "z"];
+        const WORDS: [&str; 8] = [
+            "",
+            "a",
+            "ab",
+            "abc",
+            "b",
+            "größer",
+            "a longer text of some sixty-four bytes, or even of a few more",
+            "z",
+        ];
         WORDS[self.below(WORDS.len())].to_owned()
     }
 }

@@ -7,7 +7,10 @@ use crate::{
     programs::{program, value},
 };
 use icn_ccl::{Build, NoModules, Stop, check, compile, interp};
-use proptest::{collection::vec, prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest}};
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest},
+};
 use std::{collections::BTreeMap, sync::Mutex};
 
 const INPUTS: usize = 4;
@@ -49,7 +52,12 @@ fn generated_programs_end_in_many_ways() {
     // The other test may not have run, or not yet: its numbers are looked at after some of one's own.
     let mut ends = BTreeMap::new();
     for seed in 0..400u32 {
-        let bytes: Vec<u8> = (0..1_500u32).map(|at| (seed.wrapping_mul(2_654_435_761) ^ at.wrapping_mul(40_503).rotate_left(at % 13 + seed % 7)).to_le_bytes()[1]).collect();
+        let bytes: Vec<u8> = (0..1_500u32)
+            .map(|at| {
+                (seed.wrapping_mul(2_654_435_761) ^ at.wrapping_mul(40_503).rotate_left(at % 13 + seed % 7))
+                    .to_le_bytes()[1]
+            })
+            .collect();
         let mut choices = Choices::new(&bytes);
         let source = program(&mut choices);
         let checked = check(&source, &NoModules);
@@ -66,7 +74,17 @@ fn generated_programs_end_in_many_ways() {
         *ends.entry(end).or_insert(0) += 1;
     }
     println!("{ends:?} {:?}", ENDS.lock().unwrap());
-    for end in ["result", "refusal", "overflow", "index", "missing_key", "division_by_zero"] {
-        assert!(ends.contains_key(end), "no generated program ended with {end}: {ends:?}");
+    for end in [
+        "result",
+        "refusal",
+        "overflow",
+        "index",
+        "missing_key",
+        "division_by_zero",
+    ] {
+        assert!(
+            ends.contains_key(end),
+            "no generated program ended with {end}: {ends:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The language from the outside.
+//! The language from the outside: the examples and the reference, two engines held against each other, the
+//! formatter, and input in bad faith.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,16 +7,8 @@
 )]
 mod choices;
 mod differential;
+mod examples;
+mod formatting;
 mod host;
+mod hostile;
 mod programs;
-#[test] fn smoke() {
- use icn_ccl::*;
- let src = std::fs::read_to_string("/tmp/smoke.ccl").unwrap();
- let c = check(&src, &NoModules);
- for d in &c.diagnostics { let (l, col) = c.sources.position(d.span()); println!("{l}:{col} {d}"); }
- let p = c.program.unwrap();
- let bytes = compile(&p, Build::WithTests).unwrap();
- println!("{} bytes", bytes.len());
- let mut h = host::Host::new(&bytes);
- for (i, t) in p.tests.iter().enumerate() { let a = icn_ccl::interp::call(&p, t.function, &Value::Unit); let b = h.call(&p, &format!("test:{i}"), t.function, &Value::Unit); println!("{}: {a:?} {b:?}", t.name); assert_eq!(a, b); }
-}

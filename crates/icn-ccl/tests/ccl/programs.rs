@@ -122,7 +122,13 @@ pub(crate) fn program(choices: &mut Choices<'_>) -> String {
             });
         }
         let body = writer.body(&result, 4);
-        writeln!(text, "fn f{number}({}) -> {} {{\n{body}}}", list.trim_end_matches(", "), result.text()).unwrap();
+        writeln!(
+            text,
+            "fn f{number}({}) -> {} {{\n{body}}}",
+            list.trim_end_matches(", "),
+            result.text()
+        )
+        .unwrap();
         writer.functions.push((params, result));
     }
     text
@@ -176,7 +182,11 @@ impl Writer<'_, '_> {
                 let value = self.expr(&ty, depth);
                 let name = self.fresh();
                 let mutable = self.choices.one_in(2);
-                let text = format!("{} {name}: {} = {value};", if mutable { "var" } else { "let" }, ty.text());
+                let text = format!(
+                    "{} {name}: {} = {value};",
+                    if mutable { "var" } else { "let" },
+                    ty.text()
+                );
                 self.locals.push(Local { name, ty, mutable });
                 text
             }
@@ -217,7 +227,10 @@ impl Writer<'_, '_> {
             7 => {
                 let key = KEYS[self.choices.below(KEYS.len())].clone();
                 let value = self.ty(1);
-                let over = self.typed(&Ty::Map(Box::new(key.clone()), Box::new(value.clone())), depth - 1);
+                let over = self.typed(
+                    &Ty::Map(Box::new(key.clone()), Box::new(value.clone())),
+                    depth - 1,
+                );
                 format!("{} {}", over.0, self.each(&[key, value], &over.1, depth))
             }
             _ => {
@@ -277,7 +290,9 @@ impl Writer<'_, '_> {
     }
 
     fn call(&mut self, ty: &Ty, depth: usize) -> String {
-        let fitting: Vec<_> = (0..self.functions.len()).filter(|id| self.functions[*id].1 == *ty).collect();
+        let fitting: Vec<_> = (0..self.functions.len())
+            .filter(|id| self.functions[*id].1 == *ty)
+            .collect();
         if fitting.is_empty() {
             return self.operation(ty, depth);
         }
@@ -330,16 +345,27 @@ impl Writer<'_, '_> {
                 self.bind(&name, of.clone());
                 let some = self.expr(ty, d);
                 let typed = Ty::Option(Box::new(of)).text();
-                format!("{{ let {whole}: {typed} = {value}; match {whole} {{ None => {none}, Some({name}) => {some} }} }}")
+                format!(
+                    "{{ let {whole}: {typed} = {value}; match {whole} {{ None => {none}, Some({name}) => {some} }} }}"
+                )
             }
             1 => {
                 let value = self.expr(&Ty::Shape, d);
                 let (dot, one) = (self.expr(ty, d), self.expr(ty, d));
-                let (n, t, k, list, colour) = (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
+                let (n, t, k, list, colour) = (
+                    self.fresh(),
+                    self.fresh(),
+                    self.fresh(),
+                    self.fresh(),
+                    self.fresh(),
+                );
                 let mut arms = format!("Shape.Dot => {dot}, Shape.Circle(1) => {one}, ");
                 for (pattern, names) in [
                     (format!("Shape.Circle({n})"), vec![(&n, Ty::Int)]),
-                    (format!("Shape.Named(\"a\", Pair(c: Some({k}), a: 0))"), vec![(&k, Ty::Ratio)]),
+                    (
+                        format!("Shape.Named(\"a\", Pair(c: Some({k}), a: 0))"),
+                        vec![(&k, Ty::Ratio)],
+                    ),
                     (format!("Shape.Named({t}, _)"), vec![(&t, Ty::Text)]),
                     (
                         format!("Shape.Many({list}, {colour})"),
@@ -420,7 +446,11 @@ impl Writer<'_, '_> {
                 }
                 _ => format!("Some({})", self.expr(of, d)),
             },
-            Ty::Pair => format!("({} with (a: {}))", self.expr(&Ty::Pair, d), self.expr(&Ty::Int, d)),
+            Ty::Pair => format!(
+                "({} with (a: {}))",
+                self.expr(&Ty::Pair, d),
+                self.expr(&Ty::Int, d)
+            ),
             _ => self.literal(ty, depth),
         }
     }
@@ -451,7 +481,11 @@ impl Writer<'_, '_> {
             }
             6 => {
                 let method = ["contains", "starts_with"][self.choices.below(2)];
-                format!("{}.{method}({})", self.expr(&Ty::Text, d), self.expr(&Ty::Text, d))
+                format!(
+                    "{}.{method}({})",
+                    self.expr(&Ty::Text, d),
+                    self.expr(&Ty::Text, d)
+                )
             }
             7 => {
                 let of = self.ty(1);
@@ -474,7 +508,11 @@ impl Writer<'_, '_> {
             }
             3 => {
                 let method = ["div", "rem"][self.choices.below(2)];
-                format!("{}.{method}({})", self.operand(&Ty::Int, d), self.expr(&Ty::Int, d))
+                format!(
+                    "{}.{method}({})",
+                    self.operand(&Ty::Int, d),
+                    self.expr(&Ty::Int, d)
+                )
             }
             4 => format!("{}.abs()", self.operand(&Ty::Int, d)),
             5 => {
@@ -508,7 +546,11 @@ impl Writer<'_, '_> {
         match self.choices.below(6) {
             0..3 => {
                 let sign = ["+", "-", "*", "/"][self.choices.below(4)];
-                format!("({} {sign} {})", self.expr(&Ty::Ratio, d), self.expr(&Ty::Ratio, d))
+                format!(
+                    "({} {sign} {})",
+                    self.expr(&Ty::Ratio, d),
+                    self.expr(&Ty::Ratio, d)
+                )
             }
             3 => {
                 let ty = [Ty::Int, Ty::Mana, Ty::Eur, Ty::Duration][self.choices.below(4)].clone();
@@ -538,7 +580,11 @@ impl Writer<'_, '_> {
             }
             _ => match ty {
                 Ty::Eur => format!("{}.abs()", self.operand(ty, d)),
-                Ty::Duration => format!("{}.since({})", self.operand(&Ty::Time, d), self.expr(&Ty::Time, d)),
+                Ty::Duration => format!(
+                    "{}.since({})",
+                    self.operand(&Ty::Time, d),
+                    self.expr(&Ty::Time, d)
+                ),
                 _ => format!("{}.minus_or_zero({})", self.operand(ty, d), self.expr(ty, d)),
             },
         }
@@ -554,7 +600,13 @@ impl Writer<'_, '_> {
             let value = self.typed(&ty, d);
             lets.push_str(&value.0);
             lets.push(' ');
-            write!(text, "{}{{{}}}", ["", "-", "x\\n"][self.choices.below(3)], value.1).unwrap();
+            write!(
+                text,
+                "{}{{{}}}",
+                ["", "-", "x\\n"][self.choices.below(3)],
+                value.1
+            )
+            .unwrap();
         }
         format!("{{ {lets} \"{text}\" }}")
     }
@@ -586,7 +638,10 @@ impl Writer<'_, '_> {
                     String::new()
                 };
                 self.locals.truncate(outside);
-                format!("{{ {} [{{ {} {} }} for {name} in {}{condition}] }}", list.0, value.0, value.1, list.1)
+                format!(
+                    "{{ {} [{{ {} {} }} for {name} in {}{condition}] }}",
+                    list.0, value.0, value.1, list.1
+                )
             }
         }
     }
@@ -597,16 +652,29 @@ impl Writer<'_, '_> {
             Ty::Bool => ["false", "true"][self.choices.below(2)].to_owned(),
             Ty::Int => format!("({})", self.choices.number()),
             Ty::Ratio => {
-                const RATIOS: [&str; 6] = ["0/1", "1/2", "-2/3", "7/1", "1/9223372036854775807", "9223372036854775807/2"];
+                const RATIOS: [&str; 6] = [
+                    "0/1",
+                    "1/2",
+                    "-2/3",
+                    "7/1",
+                    "1/9223372036854775807",
+                    "9223372036854775807/2",
+                ];
                 format!("({})", RATIOS[self.choices.below(6)])
             }
             Ty::Text => format!("\"{}\"", self.choices.text()),
             Ty::Did => format!("did(\"{}\")", DIDS[self.choices.below(2)]),
             Ty::Cid => format!("cid(\"{CID}\")"),
-            Ty::Time => ["time(\"1970-01-01T00:00:00Z\")", "time(\"2026-02-28T23:59:59Z\")"][self.choices.below(2)].to_owned(),
-            Ty::Duration => ["0 ms", "90 minutes", "1 day", "9223372036854775807 ms"][self.choices.below(4)].to_owned(),
+            Ty::Time => ["time(\"1970-01-01T00:00:00Z\")", "time(\"2026-02-28T23:59:59Z\")"]
+                [self.choices.below(2)]
+            .to_owned(),
+            Ty::Duration => {
+                ["0 ms", "90 minutes", "1 day", "9223372036854775807 ms"][self.choices.below(4)].to_owned()
+            }
             Ty::Mana => ["0 mana", "1.5 mana", "9223372036854775.807 mana"][self.choices.below(3)].to_owned(),
-            Ty::Eur => ["0 eur", "12.50 eur", "-0.01 eur", "-92233720368547758.08 eur"][self.choices.below(4)].to_owned(),
+            Ty::Eur => ["0 eur", "12.50 eur", "-0.01 eur", "-92233720368547758.08 eur"]
+                [self.choices.below(4)]
+            .to_owned(),
             Ty::Colour => ["Colour.Red", "Colour.Green", "Colour.Blue"][self.choices.below(3)].to_owned(),
             Ty::Pair => {
                 let (a, b) = (self.expr(&Ty::Int, d), self.expr(&Ty::Text, d));
@@ -616,7 +684,11 @@ impl Writer<'_, '_> {
             Ty::Shape => match self.choices.below(4) {
                 0 => "Shape.Dot".to_owned(),
                 1 => format!("Shape.Circle({})", self.expr(&Ty::Int, d)),
-                2 => format!("Shape.Named({}, {})", self.expr(&Ty::Text, d), self.expr(&Ty::Pair, d)),
+                2 => format!(
+                    "Shape.Named({}, {})",
+                    self.expr(&Ty::Text, d),
+                    self.expr(&Ty::Pair, d)
+                ),
                 _ => {
                     let list = self.expr(&Ty::List(Box::new(Ty::Int)), d);
                     format!("Shape.Many({list}, {})", self.expr(&Ty::Colour, d))
@@ -661,7 +733,8 @@ pub(crate) fn value(types: &Types, ty: &Type, choices: &mut Choices<'_>) -> Valu
             Value::List(Arc::new(values))
         }
         Type::Map(key, of) => {
-            let entries = (0..choices.below(5)).map(|_| (value(types, key, choices), value(types, of, choices)));
+            let entries =
+                (0..choices.below(5)).map(|_| (value(types, key, choices), value(types, of, choices)));
             let mut entries: Vec<_> = entries.collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             entries.dedup_by(|a, b| a.0 == b.0);
@@ -674,7 +747,11 @@ pub(crate) fn value(types: &Types, ty: &Type, choices: &mut Choices<'_>) -> Valu
         Type::Enum(id) => {
             let variants = &types.enumeration(*id).variants;
             let place = choices.below(variants.len());
-            let values = variants[place].1.iter().map(|ty| value(types, ty, choices)).collect();
+            let values = variants[place]
+                .1
+                .iter()
+                .map(|ty| value(types, ty, choices))
+                .collect();
             Value::variant(u32::try_from(place).unwrap(), values)
         }
         _ => Value::Unit,
