@@ -56,8 +56,9 @@ keywords! {
 }
 
 /// Words that mean something in one place only and are names elsewhere.
-pub const CONTEXT_WORDS: [&str; 11] = [
-    "version", "language", "scope", "decimals", "may", "requires", "refuses", "faults", "more", "at", "than",
+pub const CONTEXT_WORDS: [&str; 12] = [
+    "version", "language", "scope", "decimals", "may", "requires", "refuses", "faults", "more", "at",
+    "least", "than",
 ];
 
 macro_rules! symbols {
@@ -260,6 +261,16 @@ impl Lexer<'_> {
         let message = format!("`{}` has no meaning here", self.text[self.at..end].escape_debug());
         let diagnostic = Diagnostic::new(Code::UnknownCharacter, self.span(end), message);
         findings.add(diagnostic.help_if(known.map(|(_, help)| (*help).to_owned())));
+        // The parser goes on with what was meant, and has nothing to add.
+        let meant = match known {
+            Some(("&&", _)) => Some(Keyword::And),
+            Some(("||", _)) => Some(Keyword::Or),
+            Some(("!", _)) => Some(Keyword::Not),
+            _ => None,
+        };
+        if let Some(keyword) = meant {
+            return self.push(TokenKind::Keyword(keyword), end);
+        }
         self.at = end;
     }
 }

@@ -52,6 +52,12 @@ pub(crate) fn parse(text: &str, source: u16, findings: &mut Findings) -> File {
     .file()
 }
 
+/// Whether a text has its closing quote.
+fn is_closed(text: &str) -> bool {
+    let inner = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+    inner.is_some_and(|inner| inner.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0)
+}
+
 pub(crate) struct Parser<'a> {
     text: &'a str,
     /// Where `text` begins in its file.
@@ -147,6 +153,11 @@ impl<'a> Parser<'a> {
     fn symbol(&mut self, symbol: Symbol) -> Parsed<Span> {
         if self.is_symbol(symbol) {
             return Ok(self.next().span);
+        }
+        // A text without its end took the rest of the line with it.
+        let before = self.tokens[..self.at.min(self.tokens.len())].last();
+        if before.is_some_and(|token| token.kind == TokenKind::Text && !is_closed(self.text_of(token.span))) {
+            return Err(Failed);
         }
         if symbol == Symbol::Semicolon {
             // What is missing belongs behind the last token, not before the next, which may be lines away.

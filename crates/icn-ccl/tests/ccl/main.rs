@@ -6,9 +6,11 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 mod choices;
+mod diagnostics;
 mod differential;
 mod examples;
 mod formatting;
+mod grammar;
 mod host;
 mod hostile;
 mod programs;
