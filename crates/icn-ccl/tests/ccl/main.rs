@@ -14,3 +14,4 @@ mod grammar;
 mod host;
 mod hostile;
 mod programs;
+mod reference;
