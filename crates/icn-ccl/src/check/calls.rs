@@ -9,7 +9,7 @@ use crate::{
     builtins,
     diagnostic::{Code, Diagnostic, did_you_mean},
     fault::FaultCode,
-    ir::{Comparison, Expr, ExprKind, Statement},
+    ir::{Comparison, Expr, ExprKind, Op, Statement},
     source::Span,
     types::{EnumId, RecordId, Type},
 };
@@ -82,16 +82,14 @@ impl Body<'_> {
         }
     }
 
+    fn field_types(&self, id: RecordId) -> Vec<Type> {
+        let fields = &self.checker.types.record(id).fields;
+        fields.iter().map(|(_, ty)| ty.clone()).collect()
+    }
+
     /// The fields that are given, by place.
     fn fields(&mut self, id: RecordId, args: &[Argument]) -> Vec<Option<Expr>> {
-        let types: Vec<_> = self
-            .checker
-            .types
-            .record(id)
-            .fields
-            .iter()
-            .map(|(_, ty)| ty.clone())
-            .collect();
+        let types = self.field_types(id);
         let mut given: Vec<Option<Expr>> = types.iter().map(|_| None).collect();
         for arg in args {
             let Some(name) = &arg.name else {
@@ -153,25 +151,15 @@ impl Body<'_> {
         let given = self.fields(id, args);
         let ty = base.ty.clone();
         let local = self.temporary(ty.clone(), span);
-        let types: Vec<_> = self
-            .checker
-            .types
-            .record(id)
-            .fields
-            .iter()
-            .map(|(_, ty)| ty.clone())
-            .collect();
+        let whole = self.read(local, span);
+        let types = self.field_types(id);
         let fields = given
             .into_iter()
             .zip(types)
             .enumerate()
             .map(|(place, (value, field))| {
                 value.unwrap_or_else(|| {
-                    let whole = Expr {
-                        kind: ExprKind::Local(local),
-                        ty: ty.clone(),
-                        span,
-                    };
+                    let whole = whole.clone();
                     Expr {
                         kind: ExprKind::Field(Box::new(whole), place),
                         ty: field,
@@ -341,19 +329,13 @@ impl Body<'_> {
             return Self::error(span);
         }
         let (a, b) = (self.temporary(ty.clone(), span), self.temporary(ty.clone(), span));
-        let local = |id| Expr {
-            kind: ExprKind::Local(id),
-            ty: ty.clone(),
-            span,
-        };
+        let local = |id| self.read(id, span);
         let op = if smaller {
             Comparison::LessEqual
         } else {
             Comparison::GreaterEqual
         };
-        let condition = self
-            .compare(op, local(a), local(b), span)
-            .unwrap_or_else(|_| Self::error(span));
+        let condition = Self::op(Op::Compare(op), vec![local(a), local(b)], Type::Bool, span);
         let choice = Expr {
             kind: ExprKind::If(Box::new(condition), Box::new(local(a)), Box::new(local(b))),
             ty: ty.clone(),

@@ -2,6 +2,7 @@
 //! is a [`Program`] in which only the input can still make anything fail.
 mod bodies;
 mod calls;
+mod collections;
 mod constants;
 mod declare;
 mod expressions;

@@ -113,21 +113,15 @@ impl Body<'_> {
         } else if left.ty == Type::Int && right.ty == Type::Ratio {
             left = Self::as_ratio(left);
         }
-        let checked = match op {
-            BinaryOp::Equal | BinaryOp::NotEqual => self.equality(op, left, right, span),
-            BinaryOp::Less => self.compare(Comparison::Less, left, right, span),
-            BinaryOp::LessEqual => self.compare(Comparison::LessEqual, left, right, span),
-            BinaryOp::Greater => self.compare(Comparison::Greater, left, right, span),
-            BinaryOp::GreaterEqual => self.compare(Comparison::GreaterEqual, left, right, span),
-            _ => match arithmetic(op, &left.ty, &right.ty) {
-                Some((known, ty)) => return self.fold(Self::op(known, vec![left, right], ty, span)),
-                None => Err((left, right)),
-            },
-        };
-        checked.unwrap_or_else(|(left, right)| {
+        let Some((known, ty)) = operation(op, &left.ty, &right.ty) else {
             self.wrong_operands(op, &left, &right, span);
-            Self::nothing(span, Type::Error)
-        })
+            return Self::nothing(span, Type::Error);
+        };
+        let result = Self::op(known, vec![left, right], ty, span);
+        if op == BinaryOp::NotEqual {
+            return Self::op(Op::Not, vec![result], Type::Bool, span);
+        }
+        self.fold(result)
     }
 
     /// Quotients of literals are literals: `1/2` costs nothing.
@@ -177,31 +171,6 @@ impl Body<'_> {
         }
     }
 
-    fn equality(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Result<Expr, (Expr, Expr)> {
-        if left.ty != right.ty || left.ty == Type::Unit {
-            return Err((left, right));
-        }
-        let equal = Self::op(Op::Equal, vec![left, right], Type::Bool, span);
-        Ok(if op == BinaryOp::Equal {
-            equal
-        } else {
-            Self::op(Op::Not, vec![equal], Type::Bool, span)
-        })
-    }
-
-    pub(super) fn compare(
-        &mut self,
-        op: Comparison,
-        left: Expr,
-        right: Expr,
-        span: Span,
-    ) -> Result<Expr, (Expr, Expr)> {
-        if left.ty != right.ty || !left.ty.is_ordered() {
-            return Err((left, right));
-        }
-        Ok(Self::op(Op::Compare(op), vec![left, right], Type::Bool, span))
-    }
-
     fn wrong_operands(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) {
         if contains_error(&left.ty) || contains_error(&right.ty) {
             return;
@@ -244,7 +213,21 @@ pub(super) fn contains_error(ty: &Type) -> bool {
     }
 }
 
-/// What an arithmetic sign does between two types, and the type of the result.
+/// What a sign does between two types, and the type of the result.
+fn operation(op: BinaryOp, left: &Type, right: &Type) -> Option<(Op, Type)> {
+    let comparison = match op {
+        BinaryOp::Equal | BinaryOp::NotEqual => {
+            return (left == right && *left != Type::Unit).then_some((Op::Equal, Type::Bool));
+        }
+        BinaryOp::Less => Comparison::Less,
+        BinaryOp::LessEqual => Comparison::LessEqual,
+        BinaryOp::Greater => Comparison::Greater,
+        BinaryOp::GreaterEqual => Comparison::GreaterEqual,
+        _ => return arithmetic(op, left, right),
+    };
+    (left == right && left.is_ordered()).then_some((Op::Compare(comparison), Type::Bool))
+}
+
 fn arithmetic(op: BinaryOp, left: &Type, right: &Type) -> Option<(Op, Type)> {
     use BinaryOp::{Add, Divide, Multiply, Subtract};
     let same = left == right;

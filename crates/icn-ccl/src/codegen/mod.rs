@@ -6,10 +6,12 @@
 mod arithmetic;
 mod builder;
 mod collections;
+mod emit;
 mod formats;
 mod low;
 mod memory;
 mod operations;
+mod operators;
 mod outer;
 mod texts;
 mod translate;
@@ -24,7 +26,8 @@ use crate::{
     limits::{MAX_HEAP_BYTES, MAX_MODULE_BYTES, MAX_STATIC_BYTES},
 };
 use builder::{Builder, Key};
-use low::{Calling, emit};
+use emit::emit;
+use low::Calling;
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataSection, ExportKind, ExportSection, FunctionSection,
     GlobalSection, GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,

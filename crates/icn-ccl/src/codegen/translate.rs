@@ -1,24 +1,22 @@
 //! Functions of a program: expressions and statements, one for one.
 use super::{
-    arithmetic::Helper as Number,
     builder::{Builder, Key},
-    collections::{Helper as Collection, Keys, element, hit},
-    low::{Code, Cond, Do, Low, Var, add, choose, eq, ge, gt, le, load, lt, ne, not, set, store, sub, when},
+    collections::{Helper as Collection, element},
+    low::{Code, Cond, Do, Low, Var, add, choose, eq, load, lt, ne, not, set, store, sub, when},
     memory::{self, fault},
     operations::equality,
     texts::Helper as Texts,
 };
 use crate::{
     fault::FaultCode,
-    ir::{Comparison, Expr, ExprKind, FunctionId, Op, Pattern, Statement},
+    ir::{Expr, ExprKind, FunctionId, Pattern, Statement},
     limits::{MAX_ELEMENTS, MAX_RANGE},
     source::Span,
-    types::Type,
 };
 
 /// A function that is being translated.
-struct Frame<'b, 'p> {
-    builder: &'b mut Builder<'p>,
+pub(super) struct Frame<'b, 'p> {
+    pub(super) builder: &'b mut Builder<'p>,
     locals: u32,
     blocks: u32,
 }
@@ -27,7 +25,7 @@ fn place(id: usize) -> u32 {
     u32::try_from(id).expect("functions are bounded")
 }
 
-fn site(span: Span) -> Low {
+pub(super) fn site(span: Span) -> Low {
     Low::Int(span.pack())
 }
 
@@ -45,7 +43,7 @@ pub(super) fn function(builder: &mut Builder<'_>, id: FunctionId) -> Code {
 }
 
 impl Frame<'_, '_> {
-    fn temporary(&mut self) -> Var {
+    pub(super) fn temporary(&mut self) -> Var {
         self.locals += 1;
         Var(self.locals - 1)
     }
@@ -65,7 +63,7 @@ impl Frame<'_, '_> {
         Low::Seq(body, Box::new(Low::Int(0)))
     }
 
-    fn values(&mut self, exprs: &[Expr]) -> Vec<Low> {
+    pub(super) fn values(&mut self, exprs: &[Expr]) -> Vec<Low> {
         exprs.iter().map(|expr| self.value(expr)).collect()
     }
 
@@ -76,7 +74,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    fn truth(condition: Cond) -> Low {
+    pub(super) fn truth(condition: Cond) -> Low {
         Low::Truth(Box::new(condition))
     }
 
@@ -353,124 +351,5 @@ impl Frame<'_, '_> {
         let kept = self.temporary();
         body.push(set(kept, value));
         kept
-    }
-
-    fn op(&mut self, op: Op, args: &[Expr], ty: &Type, span: Span) -> Low {
-        let of = args[0].ty.clone();
-        let mut values = self.values(args).into_iter();
-        let a = values.next().unwrap_or(Low::Int(0));
-        let b = values.next().unwrap_or(Low::Int(0));
-        let at = site(span);
-        match op {
-            Op::Add => self.number(Number::Add, a, b, ty, at),
-            Op::Subtract => self.number(Number::Subtract, a, b, ty, at),
-            Op::Multiply => self.number(Number::Multiply, a, b, ty, at),
-            Op::Negate => self.number(Number::Subtract, Low::Int(0), a, ty, at),
-            Op::Quotient => self.number(Number::Quotient, a, b, ty, at),
-            Op::Remainder => self.number(Number::Remainder, a, b, ty, at),
-            Op::Scale(rounding) => self.number(Number::Scale(rounding), a, b, ty, at),
-            Op::Abs => {
-                let kept = self.temporary();
-                let negative = self
-                    .builder
-                    .call(Number::Subtract, [Low::Int(0), kept.into(), at]);
-                Low::Seq(vec![set(kept, a)], Box::new(choose(lt(kept, 0), negative, kept)))
-            }
-            Op::MinusOrZero => {
-                let kept = self.temporary();
-                Low::Seq(vec![set(kept, sub(a, b))], Box::new(choose(lt(kept, 0), 0, kept)))
-            }
-            Op::Divide => self.builder.call(Number::RatioNew, [a, b, at]),
-            Op::ToRatio => self.builder.call(Number::RatioNew, [a, Low::Int(1), at]),
-            Op::RatioAdd => self.builder.call(Number::RatioAdd, [a, b, at]),
-            Op::RatioSubtract => self.builder.call(Number::RatioSubtract, [a, b, at]),
-            Op::RatioMultiply => self.builder.call(Number::RatioMultiply, [a, b, at]),
-            Op::RatioDivide => self.builder.call(Number::RatioDivide, [a, b, at]),
-            Op::RatioNegate => {
-                let kept = self.temporary();
-                let new = self
-                    .builder
-                    .call(Number::RatioOf, [sub(0, load(kept, 0)), load(kept, 8), at]);
-                Low::Seq(vec![set(kept, a)], Box::new(new))
-            }
-            Op::ToInt(rounding) => {
-                let kept = self.temporary();
-                let rounded = self
-                    .builder
-                    .call(Number::Round(rounding), [load(kept, 0), load(kept, 8)]);
-                Low::Seq(vec![set(kept, a)], Box::new(rounded))
-            }
-            Op::Numerator | Op::TextLength | Op::Length => load(a, 0),
-            Op::Denominator => load(a, 8),
-            Op::Equal => Self::truth(equality(self.builder, &of, a, b, at)),
-            Op::Compare(comparison) => Self::truth(self.compare(comparison, &of, a, b, at)),
-            Op::Not => Self::truth(eq(a, 0)),
-            Op::TextContains => self.builder.call(Texts::Contains, [a, b, at]),
-            Op::TextStartsWith => self.builder.call(Texts::StartsWith, [a, b, at]),
-            Op::ToText if of.is_textual() => a,
-            Op::ToText => self.builder.call(Key::Format(of), [a, at]),
-            Op::IsSome => Self::truth(ne(a, 0)),
-            Op::OptionOr => {
-                let (option, other) = (self.temporary(), self.temporary());
-                let body = vec![set(option, a), set(other, b)];
-                Low::Seq(body, Box::new(choose(eq(option, 0), other, load(option, 0))))
-            }
-            Op::ListIndex => self.builder.call(Collection::ListIndex, [a, b, at]),
-            Op::ListGet => self.builder.call(Collection::ListGet, [a, b, at]),
-            Op::ListPush => self.builder.call(Collection::ListPush, [a, b, at]),
-            Op::ListConcat => self.builder.call(Collection::ListConcat, [a, b, at]),
-            Op::ListSum if of == Type::list(Type::Ratio) => self.builder.call(Collection::RatioSum, [a, at]),
-            Op::ListSum => self.builder.call(Collection::ListSum, [a, at]),
-            Op::ListContains => {
-                let Type::List(of) = of else {
-                    unreachable!("a list has the type of one")
-                };
-                self.builder.call(Key::Contains(*of), [a, b, at])
-            }
-            Op::MapKeys => self.builder.call(Collection::MapColumn, [a, Low::Int(8), at]),
-            Op::MapValues => self.builder.call(Collection::MapColumn, [a, Low::Int(16), at]),
-            Op::MapIndex | Op::MapGet | Op::MapHas | Op::MapInsert | Op::MapRemove => {
-                let Type::Map(key, _) = of else {
-                    unreachable!("a map has the type of one")
-                };
-                let keys = Keys::of(&key);
-                match op {
-                    Op::MapIndex => self.builder.call(Collection::MapIndex(keys), [a, b, at]),
-                    Op::MapGet => self.builder.call(Collection::MapGet(keys), [a, b, at]),
-                    Op::MapRemove => self.builder.call(Collection::MapRemove(keys), [a, b, at]),
-                    Op::MapHas => {
-                        Self::truth(hit(self.builder.call(Collection::MapSearch(keys), [a, b, at])))
-                    }
-                    _ => {
-                        let value = values.next().unwrap_or(Low::Int(0));
-                        self.builder.call(Collection::MapInsert(keys), [a, b, value, at])
-                    }
-                }
-            }
-        }
-    }
-
-    /// A number of type `ty`, which may not be allowed to be negative.
-    fn number(&mut self, helper: Number, a: Low, b: Low, ty: &Type, at: Low) -> Low {
-        let result = self.builder.call(helper, [a, b, at.clone()]);
-        if ty.is_natural() {
-            self.builder.call(Number::Natural, [result, at])
-        } else {
-            result
-        }
-    }
-
-    fn compare(&mut self, comparison: Comparison, of: &Type, a: Low, b: Low, at: Low) -> Cond {
-        let (a, b) = match of {
-            Type::Text => (self.builder.call(Texts::Order, [a, b, at]), Low::Int(0)),
-            Type::Ratio => (self.builder.call(Number::RatioOrder, [a, b]), Low::Int(0)),
-            _ => (a, b),
-        };
-        match comparison {
-            Comparison::Less => lt(a, b),
-            Comparison::LessEqual => le(a, b),
-            Comparison::Greater => gt(a, b),
-            Comparison::GreaterEqual => ge(a, b),
-        }
     }
 }

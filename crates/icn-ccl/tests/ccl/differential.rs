@@ -1,11 +1,7 @@
 //! The interpreter and compiled modules agree: on results, refusals and faults, and where they happen.
 //!
 //! `PROPTEST_CASES=100000 cargo test -p icn-ccl --test ccl differential` runs as many programs.
-use crate::{
-    choices::Choices,
-    host::Host,
-    programs::{program, value},
-};
+use crate::{choices::Choices, host::Host, programs::program, values::value};
 use icn_ccl::{Build, NoModules, Stop, check, compile, interp};
 use proptest::{
     collection::vec,

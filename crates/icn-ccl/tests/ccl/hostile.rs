@@ -1,5 +1,5 @@
 //! What nobody would write in good faith: the compiler and the modules stand it.
-use crate::{examples::examples, host::Host, programs::DIDS};
+use crate::{examples::examples, host::Host, values::DIDS};
 use icn_ccl::{
     Build, FaultCode, NoModules, Stop, Value, check, compile, diagnostic::Code, format, interp, limits,
 };

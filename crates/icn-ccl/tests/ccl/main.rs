@@ -15,3 +15,4 @@ mod host;
 mod hostile;
 mod programs;
 mod reference;
+mod values;
