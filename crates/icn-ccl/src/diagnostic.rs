@@ -67,7 +67,6 @@ codes! {
     BadLiteral = 40, "a literal that does not stand for a value";
     OnlyInTests = 41, "only tests may say this";
     UnreachableCode = 42, "nothing reaches this";
-    TooLarge = 43, "the compiled contract is too large";
     UnusedName = 60, "a name that nothing uses";
 }
 
@@ -178,6 +177,11 @@ impl Findings {
         }
     }
 
+    /// Whether more are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_DIAGNOSTICS
+    }
+
     /// Whether one of them is more than a warning.
     pub(crate) fn failed(&self) -> bool {
         self.failed
@@ -197,7 +201,8 @@ impl Findings {
 /// The one of `names` that `wrong` was probably meant to be, as a suggestion.
 pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let allowed = (wrong.chars().count() / 3).max(1);
-    let near = names.into_iter().filter(|name| *name != wrong);
+    let alike = |name: &&str| *name != wrong && name.len().abs_diff(wrong.len()) <= 3 * allowed;
+    let near = names.into_iter().filter(alike);
     let near = near.map(|name| (distance(wrong, name), name));
     let (steps, name) = near.min()?;
     (steps <= allowed).then(|| format!("did you mean `{name}`?"))

@@ -18,7 +18,7 @@ const INDENT: usize = 2;
 /// What is wrong with a text that cannot be read.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let mut findings = Findings::default();
-    parser::parse(text, 0, &mut findings);
+    parser::read(text, 0, &mut findings);
     if findings.failed() {
         return Err(findings.into_sorted());
     }

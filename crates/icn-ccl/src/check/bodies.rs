@@ -132,6 +132,9 @@ impl<'c> Body<'c> {
 
     /// Names that can be seen here, for suggestions.
     pub(super) fn suggestion(&self, wrong: &str) -> Option<String> {
+        if self.checker.findings.is_full() {
+            return None;
+        }
         let symbols = self.checker.names_of(self.module, |_| true);
         let locals = self.names.iter().map(|local| local.name.as_str());
         let names = locals.chain(symbols.iter().map(String::as_str));

@@ -16,7 +16,7 @@ impl Checker {
         // A text that is too long is refused by the parser and not kept.
         let kept = if text.len() > MAX_SOURCE_BYTES { "" } else { text };
         let source = self.sources.add(Source::new(kept));
-        let file = parser::parse(text, source, &mut self.findings);
+        let file = parser::read(text, source, &mut self.findings);
         self.modules.push(Module {
             file,
             names: BTreeMap::new(),
@@ -81,7 +81,7 @@ impl Checker {
         }
         let index = self.sources.add(source);
         let text = self.sources.files()[usize::from(index)].text.clone();
-        let file = parser::parse(&text, index, &mut self.findings);
+        let file = parser::read(&text, index, &mut self.findings);
         if let Some(header) = file.header.as_ref().filter(|header| !header.is_module) {
             let message = format!(
                 "\"{}\" is a contract; only modules are imported",

@@ -36,9 +36,9 @@ pub(super) fn function(builder: &mut Builder<'_>, id: FunctionId) -> Code {
         locals: place(function.locals.len()),
         blocks: 0,
     };
-    let entered = frame.work(Low::Int(1), function.span);
+    let mut body = frame.work(function.span);
     let value = frame.value(&function.body);
-    let body = vec![entered, Do::Return(value)];
+    body.push(Do::Return(value));
     Code::new(place(function.params), frame.locals, body)
 }
 
@@ -48,8 +48,13 @@ impl Frame<'_, '_> {
         Var(self.locals - 1)
     }
 
-    fn work(&mut self, units: Low, span: Span) -> Do {
-        Do::Forget(self.builder.call(memory::Helper::Work, [units, site(span)]))
+    /// One unit of work. In place, because every turn of a loop pays for it.
+    fn work(&mut self, span: Span) -> Vec<Do> {
+        let spent = fault(self.builder, FaultCode::Work, site(span));
+        vec![
+            Do::SetGlobal(memory::WORK, sub(memory::WORK, 1)),
+            when(lt(memory::WORK, 0), spent),
+        ]
     }
 
     fn allocate(&mut self, bytes: usize, span: Span) -> Low {
@@ -220,7 +225,7 @@ impl Frame<'_, '_> {
 
     /// One turn of a loop, which ends with the next place.
     fn turn<const N: usize>(&mut self, first: [Do; N], inner: &Expr, at: Var, span: Span) -> Vec<Do> {
-        let mut turn = vec![self.work(Low::Int(1), span)];
+        let mut turn = self.work(span);
         turn.extend(first);
         let inner = self.value(inner);
         turn.push(Do::Forget(inner));
@@ -250,10 +255,8 @@ impl Frame<'_, '_> {
             Some(condition) => vec![when(self.condition(condition), keep)],
             None => keep,
         };
-        let mut turn = vec![
-            self.work(Low::Int(1), over.span),
-            set(id, load(element(list, at), 8)),
-        ];
+        let mut turn = self.work(over.span);
+        turn.push(set(id, load(element(list, at), 8)));
         turn.extend(keep);
         turn.push(set(at, add(at, 1)));
         let body = vec![

@@ -21,7 +21,7 @@ pub(crate) struct Failed;
 pub(crate) type Parsed<T> = Result<T, Failed>;
 
 /// Reads the file with the number `source`.
-pub(crate) fn parse(text: &str, source: u16, findings: &mut Findings) -> File {
+pub(crate) fn read(text: &str, source: u16, findings: &mut Findings) -> File {
     let base = Span {
         source,
         start: 0,
@@ -56,6 +56,13 @@ pub(crate) fn parse(text: &str, source: u16, findings: &mut Findings) -> File {
 fn is_closed(text: &str) -> bool {
     let inner = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
     inner.is_some_and(|inner| inner.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0)
+}
+
+/// What a source text says, nothing looked up, and what in it could not be read.
+pub fn parse(text: &str) -> (File, Vec<Diagnostic>) {
+    let mut findings = Findings::default();
+    let file = read(text, 0, &mut findings);
+    (file, findings.into_sorted())
 }
 
 pub(crate) struct Parser<'a> {

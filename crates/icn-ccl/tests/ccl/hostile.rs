@@ -209,3 +209,54 @@ fn inputs_that_are_not_of_the_type_are_faults() {
         Err(wrong)
     );
 }
+
+#[test]
+fn the_deepest_contract_runs() {
+    let chain = |length: usize| {
+        let calls: String = (1..length)
+            .map(|n| format!("fn f{n}(x: Int) -> Int {{ 1 + f{}(x) }}\n", n - 1))
+            .collect();
+        contract(&format!(
+            "fn f0(x: Int) -> Int {{ x }}\n{calls}policy vote_weight(input) {{ f{}(input.members) }}",
+            length - 1
+        ))
+    };
+    let deepest = (1..200)
+        .rev()
+        .find(|length| codes(&chain(*length)).is_empty())
+        .unwrap();
+    let program = check(&chain(deepest), &NoModules).program.unwrap();
+    let function = program.policies[0].function;
+    let ty = &program.functions[function].locals[0];
+    let input = crate::values::value(&program.types, ty, &mut crate::choices::Choices::new(&[]));
+    let expected = interp::call(&program, function, &input);
+    assert!(expected.is_ok() && deepest > 50, "{deepest}: {expected:?}");
+    let mut host = Host::new(&compile(&program, Build::Contract).unwrap());
+    assert_eq!(host.call(&program, "vote_weight", function, &input), expected);
+}
+
+#[test]
+fn contracts_that_compile_to_too_much_are_refused() {
+    // Each text is short of the limit; all of them are not.
+    let texts: String = (0..250)
+        .map(|n| format!("const T{n}: Text = \"{n:04}{}\";\n", "x".repeat(900)))
+        .collect();
+    let uses: String = (0..250).map(|n| format!("expect(T{n}.len() > 0);")).collect();
+    let source = contract(&format!("{texts}test \"t\" {{ {uses} }}"));
+    let program = check(&source, &NoModules).program.unwrap();
+    // Within the source's own limit, so within that of the texts, too.
+    assert!(compile(&program, Build::WithTests).is_ok());
+    let lists: String = (0..200)
+        .map(|n| format!("const L{n}: List<Int> = [i * 2 + {n} for i in N];\n"))
+        .collect();
+    let uses: String = (0..200).map(|n| format!("expect(L{n}.len() > 0);")).collect();
+    let numbers = (0..400).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let source = contract(&format!(
+        "const N: List<Int> = [{numbers}];\n{lists}test \"t\" {{ {uses} }}"
+    ));
+    let program = check(&source, &NoModules).program.unwrap();
+    assert!(matches!(
+        compile(&program, Build::WithTests),
+        Err(icn_ccl::CompileError::Statics(_))
+    ));
+}
