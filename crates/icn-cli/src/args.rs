@@ -1,6 +1,6 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
 use crate::commands::{
-    api_key, config, dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage,
+    api_key, ccl, config, dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage,
 };
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Found, join and run a federation
     #[command(subcommand)]
     Federation(federation::FederationCommand),
+    /// Check, build, test, lay out and explain contracts
+    #[command(subcommand)]
+    Ccl(ccl::CclCommand),
     /// See and change the node's configuration while it runs
     #[command(subcommand)]
     Config(config::ConfigCommand),

@@ -1,5 +1,6 @@
 //! The commands, one module per subject; each takes its arguments and does one thing.
 pub(crate) mod api_key;
+pub(crate) mod ccl;
 pub(crate) mod config;
 pub(crate) mod dag;
 pub(crate) mod doctor;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Key(command) => key::run(&cli.global, output, command),
         Command::ApiKey(command) => api_key::run(&session()?, command),
         Command::Federation(command) => federation::run(&cli.global, output, command),
+        Command::Ccl(command) => ccl::run(output, command),
         Command::Config(command) => config::run(&session()?, command),
         Command::Dag(command) => dag::run(&session()?, command),
         Command::Job(command) => job::run(&session()?, command),

@@ -1,0 +1,210 @@
+//! The functions of a module, each made when something first calls it, and its constants.
+//!
+//! In memory a Ratio is its two numbers; a text its length and its bytes, up to a multiple of eight; an
+//! Option 0 or the address of the value; a list its length and its elements; a map its length, then key and
+//! value of each entry; a record its fields; a variant its place and its values. Enums without any values
+//! are the place alone. Lengths and values are eight bytes each.
+use super::{
+    arithmetic, collections, formats,
+    low::{Code, Low},
+    memory, operations, outer, texts, translate, wire,
+};
+use crate::{
+    abi::STATIC_ADDRESS,
+    ir::{FunctionId, Program},
+    types::{Type, Types},
+    value::Value,
+};
+use std::collections::BTreeMap;
+
+/// What a function of a module is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    /// Tells where the input goes.
+    Input,
+    /// Calls a function of the program from outside.
+    Outer(FunctionId),
+    /// A function of the program.
+    User(FunctionId),
+    /// Reads a value of the input.
+    Decode(Type),
+    /// Writes a value into the outcome.
+    Encode(Type),
+    /// Compares two values.
+    Equal(Type),
+    /// Puts a value into a text.
+    Format(Type),
+    /// Looks for a value in a list of such.
+    Contains(Type),
+    Memory(memory::Helper),
+    Arithmetic(arithmetic::Helper),
+    Texts(texts::Helper),
+    Collections(collections::Helper),
+}
+
+impl From<memory::Helper> for Key {
+    fn from(helper: memory::Helper) -> Self {
+        Self::Memory(helper)
+    }
+}
+
+impl From<arithmetic::Helper> for Key {
+    fn from(helper: arithmetic::Helper) -> Self {
+        Self::Arithmetic(helper)
+    }
+}
+
+impl From<texts::Helper> for Key {
+    fn from(helper: texts::Helper) -> Self {
+        Self::Texts(helper)
+    }
+}
+
+impl From<collections::Helper> for Key {
+    fn from(helper: collections::Helper) -> Self {
+        Self::Collections(helper)
+    }
+}
+
+pub(super) struct Builder<'p> {
+    pub(super) program: &'p Program,
+    indices: BTreeMap<Key, u32>,
+    waiting: Vec<(u32, Key)>,
+    codes: BTreeMap<u32, Code>,
+    statics: Vec<u8>,
+    known: BTreeMap<(Type, Value), i64>,
+}
+
+impl<'p> Builder<'p> {
+    pub(super) fn new(program: &'p Program) -> Self {
+        Self {
+            program,
+            indices: BTreeMap::new(),
+            waiting: Vec::new(),
+            codes: BTreeMap::new(),
+            statics: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn types(&self) -> &'p Types {
+        &self.program.types
+    }
+
+    /// The number of a function, which will be made if it is not there yet.
+    pub(super) fn index(&mut self, key: impl Into<Key>) -> u32 {
+        let key = key.into();
+        if let Some(index) = self.indices.get(&key) {
+            return *index;
+        }
+        let index = u32::try_from(self.indices.len()).expect("programs are bounded");
+        self.indices.insert(key.clone(), index);
+        self.waiting.push((index, key));
+        index
+    }
+
+    /// A call of a function.
+    pub(super) fn call<const N: usize>(&mut self, key: impl Into<Key>, args: [Low; N]) -> Low {
+        Low::Call(self.index(key), args.into())
+    }
+
+    /// Makes the functions that are called, and those that these call.
+    pub(super) fn run(&mut self) {
+        while let Some((index, key)) = self.waiting.pop() {
+            let code = match key {
+                Key::Input => outer::input(),
+                Key::Outer(id) => outer::call(self, id),
+                Key::User(id) => translate::function(self, id),
+                Key::Decode(ty) => wire::decode(self, &ty),
+                Key::Encode(ty) => wire::encode(self, &ty),
+                Key::Equal(ty) => operations::equal(self, &ty),
+                Key::Contains(ty) => operations::contains(self, &ty),
+                Key::Format(ty) => formats::format(self, &ty),
+                Key::Memory(helper) => memory::code(self, helper),
+                Key::Arithmetic(helper) => arithmetic::code(self, helper),
+                Key::Texts(helper) => texts::code(self, helper),
+                Key::Collections(helper) => collections::code(self, helper),
+            };
+            self.codes.insert(index, code);
+        }
+    }
+
+    /// The functions in the order of their numbers.
+    pub(super) fn codes(&self) -> Vec<&Code> {
+        self.codes.values().collect()
+    }
+
+    /// What memory holds from [`STATIC_ADDRESS`] on.
+    pub(super) fn statics(&self) -> &[u8] {
+        &self.statics
+    }
+
+    /// What stands for a value that is known: itself, or where it is in memory.
+    pub(super) fn constant(&mut self, ty: &Type, value: &Value) -> i64 {
+        match value {
+            Value::Unit | Value::Option(None) => return 0,
+            Value::Bool(value) => return i64::from(*value),
+            Value::Number(number) => return *number,
+            Value::Variant(place, _) if self.types().is_scalar(ty) => return i64::from(*place),
+            _ => {}
+        }
+        let key = (ty.clone(), value.clone());
+        if let Some(address) = self.known.get(&key) {
+            return *address;
+        }
+        let words = self.words(ty, value);
+        let address = i64::from(STATIC_ADDRESS) + i64::try_from(self.statics.len()).unwrap_or(i64::MAX);
+        for word in words {
+            self.statics.extend(word.to_le_bytes());
+        }
+        if let Value::Text(text) = value {
+            self.statics.extend(text.as_bytes());
+            self.statics.resize(self.statics.len().next_multiple_of(8), 0);
+        }
+        self.known.insert(key, address);
+        address
+    }
+
+    fn words(&mut self, ty: &Type, value: &Value) -> Vec<i64> {
+        let length = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        match (ty, value) {
+            (_, Value::Ratio(ratio)) => vec![ratio.numerator(), ratio.denominator()],
+            (_, Value::Text(text)) => vec![length(text.len())],
+            (Type::Option(of), Value::Option(Some(value))) => vec![self.constant(of, value)],
+            (Type::List(of), Value::List(values)) => {
+                let mut words = vec![length(values.len())];
+                words.extend(values.iter().map(|value| self.constant(of, value)));
+                words
+            }
+            (Type::Map(key, of), Value::Map(entries)) => {
+                let mut words = vec![length(entries.len())];
+                for entry in entries.iter() {
+                    words.push(self.constant(key, &entry.0));
+                    words.push(self.constant(of, &entry.1));
+                }
+                words
+            }
+            (Type::Record(id), Value::Record(values)) => {
+                let fields = self.types().record(*id).fields.iter().zip(values.iter());
+                fields.map(|((_, ty), value)| self.constant(ty, value)).collect()
+            }
+            (Type::Enum(id), Value::Variant(place, values)) => {
+                let expected = &self.types().enumeration(*id).variants[*place as usize].1;
+                let mut words = vec![i64::from(*place)];
+                words.extend(
+                    expected
+                        .iter()
+                        .zip(values.iter())
+                        .map(|(ty, value)| self.constant(ty, value)),
+                );
+                words
+            }
+            _ => unreachable!("the checker knows the type of each constant"),
+        }
+    }
+
+    /// The address of a text that is known.
+    pub(super) fn text(&mut self, text: &str) -> Low {
+        Low::Int(self.constant(&Type::Text, &Value::from(text)))
+    }
+}

@@ -1,0 +1,194 @@
+//! What is built in, in functions of a program: mostly calls of helpers.
+use super::{
+    arithmetic::Helper as Number,
+    builder::Key,
+    collections::{Helper as Collection, Keys, hit},
+    low::{Cond, Low, choose, eq, ge, gt, le, load, lt, ne, set, sub},
+    operations::equality,
+    texts::Helper as Texts,
+    translate::{Frame, site},
+};
+use crate::{
+    ir::{Comparison, Expr, Op},
+    source::Span,
+    types::Type,
+};
+
+/// The operands of a built-in, with their types and its place.
+struct Operands {
+    a: Low,
+    b: Low,
+    c: Low,
+    /// The type of the first.
+    of: Type,
+    /// The type of the result.
+    ty: Type,
+    at: Low,
+}
+
+impl Frame<'_, '_> {
+    pub(super) fn op(&mut self, op: Op, args: &[Expr], ty: &Type, span: Span) -> Low {
+        let of = args[0].ty.clone();
+        let mut values = self.values(args).into_iter();
+        let mut next = || values.next().unwrap_or(Low::Int(0));
+        let operands = Operands {
+            a: next(),
+            b: next(),
+            c: next(),
+            of,
+            ty: ty.clone(),
+            at: site(span),
+        };
+        self.of_numbers(op, operands)
+    }
+
+    fn of_numbers(&mut self, op: Op, operands: Operands) -> Low {
+        let Operands { a, b, ty, at, .. } = operands;
+        match op {
+            Op::Add => self.number(Number::Add, a, b, &ty, at),
+            Op::Subtract => self.number(Number::Subtract, a, b, &ty, at),
+            Op::Multiply => self.number(Number::Multiply, a, b, &ty, at),
+            Op::Negate => self.number(Number::Subtract, Low::Int(0), a, &ty, at),
+            Op::Quotient => self.number(Number::Quotient, a, b, &ty, at),
+            Op::Remainder => self.number(Number::Remainder, a, b, &ty, at),
+            Op::Scale(rounding) => self.number(Number::Scale(rounding), a, b, &ty, at),
+            Op::Abs => {
+                let kept = self.temporary();
+                let args = [Low::Int(0), kept.into(), at];
+                let negative = self.builder.call(Number::Subtract, args);
+                Low::Seq(vec![set(kept, a)], Box::new(choose(lt(kept, 0), negative, kept)))
+            }
+            Op::MinusOrZero => {
+                let kept = self.temporary();
+                Low::Seq(vec![set(kept, sub(a, b))], Box::new(choose(lt(kept, 0), 0, kept)))
+            }
+            _ => self.of_ratios(
+                op,
+                Operands {
+                    a,
+                    b,
+                    ty,
+                    at,
+                    ..operands
+                },
+            ),
+        }
+    }
+
+    fn of_ratios(&mut self, op: Op, operands: Operands) -> Low {
+        let Operands { a, b, at, .. } = operands;
+        match op {
+            Op::Divide => self.builder.call(Number::RatioNew, [a, b, at]),
+            Op::ToRatio => self.builder.call(Number::RatioNew, [a, Low::Int(1), at]),
+            Op::RatioAdd => self.builder.call(Number::RatioAdd, [a, b, at]),
+            Op::RatioSubtract => self.builder.call(Number::RatioSubtract, [a, b, at]),
+            Op::RatioMultiply => self.builder.call(Number::RatioMultiply, [a, b, at]),
+            Op::RatioDivide => self.builder.call(Number::RatioDivide, [a, b, at]),
+            Op::RatioNegate => {
+                let kept = self.temporary();
+                let args = [sub(0, load(kept, 0)), load(kept, 8), at];
+                let new = self.builder.call(Number::RatioOf, args);
+                Low::Seq(vec![set(kept, a)], Box::new(new))
+            }
+            Op::ToInt(rounding) => {
+                let kept = self.temporary();
+                let args = [load(kept, 0), load(kept, 8)];
+                let rounded = self.builder.call(Number::Round(rounding), args);
+                Low::Seq(vec![set(kept, a)], Box::new(rounded))
+            }
+            Op::Numerator => load(a, 0),
+            Op::Denominator => load(a, 8),
+            _ => self.of_any(op, Operands { a, b, at, ..operands }),
+        }
+    }
+
+    fn of_any(&mut self, op: Op, operands: Operands) -> Low {
+        let Operands { a, b, of, at, .. } = operands;
+        match op {
+            Op::Equal => Self::truth(equality(self.builder, &of, a, b, at)),
+            Op::Compare(comparison) => Self::truth(self.compare(comparison, &of, a, b, at)),
+            Op::Not => Self::truth(eq(a, 0)),
+            Op::TextLength | Op::Length => load(a, 0),
+            Op::TextContains => self.builder.call(Texts::Contains, [a, b, at]),
+            Op::TextStartsWith => self.builder.call(Texts::StartsWith, [a, b, at]),
+            Op::ToText if of.is_textual() => a,
+            Op::ToText => self.builder.call(Key::Format(of), [a, at]),
+            Op::IsSome => Self::truth(ne(a, 0)),
+            Op::OptionOr => {
+                let (option, other) = (self.temporary(), self.temporary());
+                let body = vec![set(option, a), set(other, b)];
+                Low::Seq(body, Box::new(choose(eq(option, 0), other, load(option, 0))))
+            }
+            _ => self.of_collections(
+                op,
+                Operands {
+                    a,
+                    b,
+                    of,
+                    at,
+                    ..operands
+                },
+            ),
+        }
+    }
+
+    fn of_collections(&mut self, op: Op, operands: Operands) -> Low {
+        let Operands { a, b, c, of, at, .. } = operands;
+        let keys = match &of {
+            Type::Map(key, _) => Keys::of(key),
+            _ => Keys::Numbers,
+        };
+        let (helper, args) = match op {
+            Op::ListIndex => (Collection::ListIndex, [a, b, at]),
+            Op::ListGet => (Collection::ListGet, [a, b, at]),
+            Op::ListPush => (Collection::ListPush, [a, b, at]),
+            Op::ListConcat => (Collection::ListConcat, [a, b, at]),
+            Op::MapKeys => (Collection::MapColumn, [a, Low::Int(8), at]),
+            Op::MapValues => (Collection::MapColumn, [a, Low::Int(16), at]),
+            Op::MapIndex => (Collection::MapIndex(keys), [a, b, at]),
+            Op::MapGet => (Collection::MapGet(keys), [a, b, at]),
+            Op::MapRemove => (Collection::MapRemove(keys), [a, b, at]),
+            Op::MapHas => {
+                let found = self.builder.call(Collection::MapSearch(keys), [a, b, at]);
+                return Self::truth(hit(found));
+            }
+            Op::MapInsert => return self.builder.call(Collection::MapInsert(keys), [a, b, c, at]),
+            Op::ListSum if of == Type::list(Type::Ratio) => {
+                return self.builder.call(Collection::RatioSum, [a, at]);
+            }
+            Op::ListSum => return self.builder.call(Collection::ListSum, [a, at]),
+            Op::ListContains => {
+                let Type::List(of) = of else {
+                    unreachable!("a list has the type of one")
+                };
+                return self.builder.call(Key::Contains(*of), [a, b, at]);
+            }
+            _ => unreachable!("what is not of collections is translated above"),
+        };
+        self.builder.call(helper, args)
+    }
+
+    /// A number of type `ty`, which may not be allowed to be negative.
+    fn number(&mut self, helper: Number, a: Low, b: Low, ty: &Type, at: Low) -> Low {
+        let result = self.builder.call(helper, [a, b, at.clone()]);
+        if ty.is_natural() {
+            self.builder.call(Number::Natural, [result, at])
+        } else {
+            result
+        }
+    }
+
+    fn compare(&mut self, comparison: Comparison, of: &Type, a: Low, b: Low, at: Low) -> Cond {
+        let (a, b) = match of {
+            Type::Text => (self.builder.call(Texts::Order, [a, b, at]), Low::Int(0)),
+            Type::Ratio => (self.builder.call(Number::RatioOrder, [a, b]), Low::Int(0)),
+            _ => (a, b),
+        };
+        match comparison {
+            Comparison::Less => lt(a, b),
+            Comparison::LessEqual => le(a, b),
+            Comparison::Greater => gt(a, b),
+            Comparison::GreaterEqual => ge(a, b),
+        }
+    }
+}

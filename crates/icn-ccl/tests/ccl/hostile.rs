@@ -1,0 +1,262 @@
+//! What nobody would write in good faith: the compiler and the modules stand it.
+use crate::{examples::examples, host::Host, values::DIDS};
+use icn_ccl::{
+    Build, FaultCode, NoModules, Stop, Value, check, compile, diagnostic::Code, format, interp, limits,
+};
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any, proptest},
+    sample::Index,
+};
+
+fn codes(source: &str) -> Vec<Code> {
+    check(source, &NoModules)
+        .diagnostics
+        .iter()
+        .map(|found| found.code)
+        .collect()
+}
+
+fn contract(rest: &str) -> String {
+    format!("contract \"hostile\" version 1 language 1 scope federation;\n{rest}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::default())]
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,400}") {
+        check(&text, &NoModules);
+        let _ = format(&text);
+    }
+
+    #[test]
+    fn any_words_are_read_or_refused(words in vec(any::<Index>(), 0..200)) {
+        const WORDS: [&str; 48] = [
+            "contract", "fn", "f", "(", ")", "{", "}", "[", "]", ";", ",", ":", "=", "=>", "->", "+", "-", "<", ">", ".",
+            "\"a{b}\"", "1", "1.5", "mana", "if", "else", "match", "for", "in", "let", "var", "return", "Some", "None",
+            "record", "enum", "policy", "test", "role", "process", "Int", "map", "and", "not", "with", "//x\n", "require", "x",
+        ];
+        let text: String = words.iter().map(|word| format!("{} ", word.get(&WORDS))).collect();
+        check(&text, &NoModules);
+        check(&contract(&text), &NoModules);
+        let _ = format(&text);
+    }
+
+    #[test]
+    fn damaged_examples_are_read_or_refused(which in any::<Index>(), damage in vec((any::<Index>(), any::<u8>(), 0..4u8), 1..6)) {
+        let examples = examples();
+        let mut bytes = which.get(&examples).1.clone().into_bytes();
+        for (at, byte, how) in damage {
+            let at = at.index(bytes.len().max(1));
+            if bytes.is_empty() {
+                break;
+            }
+            match how {
+                0 => bytes[at] = byte,
+                1 => { bytes.remove(at); }
+                2 => bytes.insert(at, byte),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(program) = check(&text, &NoModules).program {
+            compile(&program, Build::WithTests).unwrap();
+            for test in &program.tests {
+                let _ = interp::call(&program, test.function, &Value::Unit);
+            }
+        }
+        let _ = format(&text);
+    }
+
+    #[test]
+    fn any_input_is_read_or_refused(input in vec(any::<u8>(), 0..600)) {
+        let source = &examples().into_iter().find(|(name, _)| name.starts_with("membership")).unwrap().1;
+        let program = check(source, &NoModules).program.unwrap();
+        let mut host = Host::new(&compile(&program, Build::Contract).unwrap());
+        for policy in &program.policies {
+            // The host panics on a trap without an outcome.
+            let _ = host.raw(policy.slot.name, &input);
+        }
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("-(", ")"),
+        ("{", "}"),
+        ("Some(", ")"),
+        ("not ", ""),
+        ("if true { ", " }"),
+        ("a.", ""),
+    ] {
+        let body = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+        assert!(
+            codes(&contract(&format!("fn f() -> Int {{ {body} }}"))).contains(&Code::TooDeep),
+            "{open}"
+        );
+    }
+    let sum = vec!["1"; 20_000].join(" + ");
+    assert!(codes(&contract(&format!("fn f() -> Int {{ {sum} }}"))).contains(&Code::TooDeep));
+    let ty = format!("{}Int{}", "List<".repeat(5_000), ">".repeat(5_000));
+    assert!(codes(&contract(&format!("fn f(x: {ty}) -> Int {{ 1 }}"))).contains(&Code::TooDeep));
+    let chain = "if true { 1 } else ".repeat(5_000);
+    assert!(codes(&contract(&format!("fn f() -> Int {{ {chain} {{ 2 }} }}"))).contains(&Code::TooDeep));
+    // Calls within calls, none of which is deep itself.
+    let many: String = (1..400)
+        .map(|n| format!("fn f{n}() -> Int {{ 1 + f{}() }}\n", n - 1))
+        .collect();
+    assert!(codes(&contract(&format!("fn f0() -> Int {{ 1 }}\n{many}"))).contains(&Code::TooDeep));
+    let records: String = (1..40)
+        .map(|n| format!("record R{n} {{ a: R{0}, b: R{0} }}\n", n - 1))
+        .collect();
+    assert!(codes(&contract(&format!("record R0 {{ a: Int }}\n{records}"))).contains(&Code::TooDeep));
+}
+
+#[test]
+fn circles_are_refused() {
+    assert_eq!(
+        codes(&contract(
+            "fn f(x: Int) -> Int { g(x) }\nfn g(x: Int) -> Int { f(x) }"
+        )),
+        [Code::Recursion]
+    );
+    assert_eq!(
+        codes(&contract("fn f(x: Int) -> Int { f(x) }")),
+        [Code::Recursion]
+    );
+    assert!(codes(&contract("record A { b: B }\nenum B { One(Option<A>) }")).contains(&Code::RecursiveType));
+    assert!(codes(&contract("record A { many: List<A> }")).contains(&Code::RecursiveType));
+}
+
+#[test]
+fn large_sources_are_refused() {
+    let long = contract(&"// comment\n".repeat(limits::MAX_SOURCE_BYTES / 11));
+    assert_eq!(codes(&long), [Code::SourceTooLong]);
+    let open = "?".repeat(limits::MAX_SOURCE_BYTES);
+    assert!(codes(&open).len() <= limits::MAX_DIAGNOSTICS);
+}
+
+/// What a test in both engines ends with.
+fn ends(body: &str) -> Stop {
+    let source = contract(&format!(
+        "record Node {{ a: List<Int>, b: Text }}\ntest \"t\" {{ {body} }}"
+    ));
+    let checked = check(&source, &NoModules);
+    let program = checked
+        .program
+        .unwrap_or_else(|| panic!("{:?}\n{source}", checked.diagnostics));
+    let function = program.tests[0].function;
+    let expected = interp::call(&program, function, &Value::Unit);
+    let mut host = Host::new(&compile(&program, Build::WithTests).unwrap());
+    assert_eq!(
+        host.call(&program, "test:0", function, &Value::Unit),
+        expected,
+        "{body}"
+    );
+    // And again: a call that stopped leaves nothing behind.
+    assert_eq!(
+        host.call(&program, "test:0", function, &Value::Unit),
+        expected,
+        "{body}"
+    );
+    expected.unwrap_err()
+}
+
+#[test]
+fn bounds_of_a_call_are_faults_in_both_engines() {
+    let long = "let t = \"0123456789abcdef0123456789abcdef\"; let u = \"{t}{t}{t}{t}{t}{t}{t}{t}\";";
+    for (body, expected) in [
+        ("for i in range(0, 10_001) { expect(i >= 0); }".to_owned(), FaultCode::Size),
+        ("for i in range(-9_223_372_036_854_775_808, 9_223_372_036_854_775_807) { expect(i >= 0); }".to_owned(), FaultCode::Size),
+        ("for i in range(0, 10_000) { for j in range(0, 10_000) { expect(i + j >= 0); } }".to_owned(), FaultCode::Work),
+        ("var xs: List<Int> = []; for i in range(0, 1_001) { xs = xs.push(i); }".to_owned(), FaultCode::Size),
+        ("var xs: List<Int> = []; for j in range(0, 9) { xs = []; for i in range(j, j + 900) { xs = xs.push(i); } }".to_owned(), FaultCode::Memory),
+        ("var m: Map<Int, Int> = map {}; for i in range(0, 1_001) { m = m.insert(i, i); }".to_owned(), FaultCode::Size),
+        (format!("{long} let v = \"{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}\"; expect(\"{{v}}{{t}}\" == \"\");"), FaultCode::Size),
+        (format!("{long} for i in range(0, 1_000) {{ expect(i < 0 or \"{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}{{u}}\".contains(\"{{u}}-\") or true); }}"), FaultCode::Work),
+        // Shared parts are compared as often as they stand there.
+        ("let a = [n for n in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]; let b = [a for n in a]; let c = [b for n in a]; let d = [c for n in a]; let e = [d for n in a]; let f = [e for n in a]; expect(f == [e for n in a]);".to_owned(), FaultCode::Work),
+        ("let n = Node(a: [], b: \"\"); expect(n.a[0] == 1);".to_owned(), FaultCode::Index),
+        ("let m = map { 1: 2 }; expect(m[3] == 1);".to_owned(), FaultCode::MissingKey),
+        ("let x = 0 - 9_223_372_036_854_775_807; expect((x - 1).abs() == 1);".to_owned(), FaultCode::Overflow),
+        ("let x = 1 day; expect(x - 2 days == 1 day);".to_owned(), FaultCode::BelowZero),
+        ("let x = 0; expect(1 / x == 1);".to_owned(), FaultCode::DivisionByZero),
+        ("expect(1 == 2);".to_owned(), FaultCode::Expectation),
+    ] {
+        match ends(&body) {
+            Stop::Fault { code, .. } => assert_eq!(code, expected, "{body}"),
+            Stop::Refusal { reason, .. } => panic!("{body}: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn inputs_that_are_not_of_the_type_are_faults() {
+    let source = contract("policy vote_weight(input) { input.roles.len() }");
+    let program = check(&source, &NoModules).program.unwrap();
+    let mut host = Host::new(&compile(&program, Build::Contract).unwrap());
+    let wrong = Stop::Fault {
+        code: FaultCode::Input,
+        span: icn_ccl::Span::default(),
+    };
+    assert_eq!(host.raw("vote_weight", &[]), Err(wrong.clone()));
+    assert_eq!(host.raw("vote_weight", &[255; 64]), Err(wrong.clone()));
+    assert_eq!(
+        interp::call(&program, program.policies[0].function, &Value::from(DIDS[0])),
+        Err(wrong)
+    );
+}
+
+#[test]
+fn the_deepest_contract_runs() {
+    let chain = |length: usize| {
+        let calls: String = (1..length)
+            .map(|n| format!("fn f{n}(x: Int) -> Int {{ 1 + f{}(x) }}\n", n - 1))
+            .collect();
+        contract(&format!(
+            "fn f0(x: Int) -> Int {{ x }}\n{calls}policy vote_weight(input) {{ f{}(input.members) }}",
+            length - 1
+        ))
+    };
+    let deepest = (1..200)
+        .rev()
+        .find(|length| codes(&chain(*length)).is_empty())
+        .unwrap();
+    let program = check(&chain(deepest), &NoModules).program.unwrap();
+    let function = program.policies[0].function;
+    let ty = &program.functions[function].locals[0];
+    let input = crate::values::value(&program.types, ty, &mut crate::choices::Choices::new(&[]));
+    let expected = interp::call(&program, function, &input);
+    assert!(expected.is_ok() && deepest > 50, "{deepest}: {expected:?}");
+    let mut host = Host::new(&compile(&program, Build::Contract).unwrap());
+    assert_eq!(host.call(&program, "vote_weight", function, &input), expected);
+}
+
+#[test]
+fn contracts_that_compile_to_too_much_are_refused() {
+    // Each text is short of the limit; all of them are not.
+    let texts: String = (0..250)
+        .map(|n| format!("const T{n}: Text = \"{n:04}{}\";\n", "x".repeat(900)))
+        .collect();
+    let uses: String = (0..250).map(|n| format!("expect(T{n}.len() > 0);")).collect();
+    let source = contract(&format!("{texts}test \"t\" {{ {uses} }}"));
+    let program = check(&source, &NoModules).program.unwrap();
+    // Within the source's own limit, so within that of the texts, too.
+    assert!(compile(&program, Build::WithTests).is_ok());
+    let lists: String = (0..200)
+        .map(|n| format!("const L{n}: List<Int> = [i * 2 + {n} for i in N];\n"))
+        .collect();
+    let uses: String = (0..200).map(|n| format!("expect(L{n}.len() > 0);")).collect();
+    let numbers = (0..400).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let source = contract(&format!(
+        "const N: List<Int> = [{numbers}];\n{lists}test \"t\" {{ {uses} }}"
+    ));
+    let program = check(&source, &NoModules).program.unwrap();
+    assert!(matches!(
+        compile(&program, Build::WithTests),
+        Err(icn_ccl::CompileError::Statics(_))
+    ));
+}

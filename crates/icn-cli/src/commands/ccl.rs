@@ -1,0 +1,401 @@
+//! Contracts: checking, building, testing, laying out and explaining them. Needs no node.
+use crate::{
+    failure::{Found, Usage},
+    output::Output,
+};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use icn_ccl::{
+    Build, Checked, Modules, Program, Source, Sources, Span, Stop,
+    abi::Metadata,
+    check,
+    diagnostic::{Diagnostic, Label},
+    limits::MAX_SOURCE_BYTES,
+    testing::{Verdict, run_tests},
+};
+use icn_model::Cid;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+/// `ccl`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CclCommand {
+    /// Say what is wrong with a contract or module, and its content id
+    Check(SourceArgs),
+    /// Compile a contract to WebAssembly
+    Build(BuildArgs),
+    /// Run the tests of a contract
+    Test(SourceArgs),
+    /// Lay out contracts and modules
+    Fmt(FmtArgs),
+    /// Say in plain words what a contract allows and requires
+    Explain(SourceArgs),
+}
+
+/// Which source.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// The contract's source
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A module that it imports, directly or through others; can be given several times
+    #[arg(long = "module", value_name = "FILE")]
+    modules: Vec<PathBuf>,
+}
+
+/// Which source, and where the result goes.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Where the module goes; without it, beside the source with the ending .wasm
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Which sources.
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// The sources
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Change nothing, and fail if there is something to change
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(output: &Output, command: CclCommand) -> anyhow::Result<()> {
+    match command {
+        CclCommand::Check(args) => check_source(output, &args),
+        CclCommand::Build(args) => build(output, &args),
+        CclCommand::Test(args) => test(output, &args),
+        CclCommand::Fmt(args) => layout(output, &args),
+        CclCommand::Explain(args) => {
+            let program = args.program(output)?;
+            let text = icn_ccl::explain(&program);
+            output.data(&json!({ "name": program.name, "text": text }), |output| {
+                Ok(output.bytes(text.as_bytes())?)
+            })
+        }
+    }
+}
+
+/// The text of a file, of which more than the language allows is not read.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let read = || {
+        let mut text = String::new();
+        let most = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX) + 1;
+        fs::File::open(path)?.take(most).read_to_string(&mut text)?;
+        std::io::Result::Ok(text)
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+impl SourceArgs {
+    fn check(&self) -> anyhow::Result<(Checked, Names)> {
+        let mut modules = Modules::default();
+        let text = read(&self.file)?;
+        let mut names = Names(vec![(
+            Source::new(text.as_str()).cid,
+            self.file.display().to_string(),
+        )]);
+        for path in &self.modules {
+            let cid = modules.add(read(path)?);
+            names.0.push((cid, path.display().to_string()));
+        }
+        Ok((check(&text, &modules), names))
+    }
+
+    /// The program, if nothing is wrong with it; what is wrong is printed.
+    fn program(&self, output: &Output) -> anyhow::Result<Program> {
+        let (checked, names) = self.check()?;
+        report(output, &checked, &names);
+        checked.program.ok_or_else(|| {
+            let found = checked
+                .diagnostics
+                .iter()
+                .map(|found| diagnostic_json(found, &checked.sources, &names));
+            if output.is_json() {
+                output.insist(json!({ "diagnostics": found.collect::<Vec<_>>() }).to_string());
+            }
+            wrong(&checked.diagnostics).into()
+        })
+    }
+}
+
+/// What source files are called here, by their content.
+struct Names(Vec<(Cid, String)>);
+
+impl Names {
+    fn of(&self, cid: &Cid) -> String {
+        let found = self.0.iter().find(|(known, _)| known == cid);
+        found.map_or_else(|| cid.to_string(), |(_, name)| name.clone())
+    }
+}
+
+fn wrong(diagnostics: &[Diagnostic]) -> Found {
+    let errors = diagnostics
+        .iter()
+        .filter(|found| !found.code.is_warning())
+        .count();
+    let plural = if errors == 1 { "" } else { "s" };
+    Found(format!(
+        "{errors} error{plural}; docs/reference/ccl.md has the language"
+    ))
+}
+
+fn diagnostic_json(found: &Diagnostic, sources: &Sources, names: &Names) -> Value {
+    let labels = found.labels.iter().map(|label| {
+        let (line, column) = sources.position(label.span);
+        let file = sources.files().get(usize::from(label.span.source));
+        json!({
+            "file": file.map(|file| names.of(&file.cid)),
+            "line": line,
+            "column": column,
+            "start": label.span.start,
+            "end": label.span.end,
+            "text": label.text,
+        })
+    });
+    json!({
+        "code": found.code.to_string(),
+        "warning": found.code.is_warning(),
+        "message": found.message,
+        "help": found.help,
+        "labels": labels.collect::<Vec<_>>(),
+    })
+}
+
+/// Prints what was found, with the lines that it is about.
+fn report(output: &Output, checked: &Checked, names: &Names) {
+    if output.is_json() {
+        return;
+    }
+    for found in &checked.diagnostics {
+        let level = if found.code.is_warning() {
+            Level::WARNING
+        } else {
+            Level::ERROR
+        };
+        let code = found.code.to_string();
+        draw(
+            output,
+            level,
+            Some(&code),
+            &found.message,
+            &found.labels,
+            found.help.as_deref(),
+            (&checked.sources, names),
+        );
+    }
+}
+
+fn draw(
+    output: &Output,
+    level: Level<'_>,
+    code: Option<&str>,
+    message: &str,
+    labels: &[Label],
+    help: Option<&str>,
+    (sources, names): (&Sources, &Names),
+) {
+    let title = level.primary_title(message);
+    let title = match code {
+        Some(code) => title.id(code),
+        None => title,
+    };
+    let mut group = Group::with_title(title);
+    for (number, file) in sources.files().iter().enumerate() {
+        let here = labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| usize::from(label.span.source) == number);
+        let annotations: Vec<_> = here
+            .map(|(place, label)| {
+                let kind = if place == 0 {
+                    AnnotationKind::Primary
+                } else {
+                    AnnotationKind::Context
+                };
+                let text = (!label.text.is_empty()).then_some(label.text.as_str());
+                kind.span(within(&file.text, label.span)).label(text)
+            })
+            .collect();
+        if !annotations.is_empty() {
+            let snippet = Snippet::source(file.text.as_str()).path(names.of(&file.cid));
+            group = group.element(snippet.annotations(annotations));
+        }
+    }
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help));
+    }
+    let renderer = if output.is_lively() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    output.insist(renderer.render(&[group]));
+}
+
+/// The span as whole characters of the text.
+fn within(text: &str, span: Span) -> std::ops::Range<usize> {
+    let range = span.range();
+    let fits = text.get(range.clone()).is_some();
+    if fits { range } else { text.len()..text.len() }
+}
+
+fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
+    let (checked, names) = args.check()?;
+    let cid = checked.sources.files().first().map(|file| file.cid.to_string());
+    let fine = checked.program.is_some();
+    if output.is_json() {
+        let found = checked
+            .diagnostics
+            .iter()
+            .map(|found| diagnostic_json(found, &checked.sources, &names));
+        output.json(&json!({ "fine": fine, "source": cid, "diagnostics": found.collect::<Vec<_>>() }))?;
+    } else {
+        report(output, &checked, &names);
+        if fine {
+            output.say(format!("{} is fine; its content id is", args.file.display()));
+            output.line(cid.unwrap_or_default())?;
+        }
+    }
+    if fine {
+        Ok(())
+    } else {
+        Err(wrong(&checked.diagnostics).into())
+    }
+}
+
+fn build(output: &Output, args: &BuildArgs) -> anyhow::Result<()> {
+    let program = args.source.program(output)?;
+    let module = icn_ccl::compile(&program, Build::Contract)?;
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| args.source.file.with_extension("wasm"));
+    if path == args.source.file {
+        return Err(
+            Usage::new("the module would overwrite its source: name another file with --output").into(),
+        );
+    }
+    fs::write(&path, &module).with_context(|| format!("cannot write {}", path.display()))?;
+    let metadata = Metadata::of(&program);
+    let cid = Cid::of_raw(&module).to_string();
+    let policies: Vec<_> = program.policies.iter().map(|policy| policy.slot.name).collect();
+    let data = json!({
+        "file": path,
+        "module": cid,
+        "bytes": module.len(),
+        "source": metadata.sources.first().map(ToString::to_string),
+        "name": metadata.name,
+        "version": metadata.version,
+        "language": metadata.language,
+        "interface": metadata.interface,
+        "policies": policies,
+    });
+    output.data(&data, |output| {
+        output.say(format!(
+            "{} bytes in {}; the module's content id is",
+            module.len(),
+            path.display()
+        ));
+        Ok(output.line(&cid)?)
+    })
+}
+
+fn test(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
+    let program = args.program(output)?;
+    let (_, names) = args.check()?;
+    let mut failed = 0;
+    let mut data = Vec::new();
+    for (test, verdict) in run_tests(&program) {
+        let passed = verdict == Verdict::Passed;
+        let mut message = None;
+        if !output.is_json() {
+            output.line(format!(
+                "{}  {}",
+                if passed { "passed" } else { "FAILED" },
+                test.name
+            ))?;
+        }
+        if let Verdict::Failed { message: text, stop } = verdict {
+            failed += 1;
+            if !output.is_json() {
+                let span = stop.map_or(test.span, |stop| stop_span(&stop));
+                let label = Label {
+                    span,
+                    text: String::new(),
+                };
+                draw(
+                    output,
+                    Level::ERROR,
+                    None,
+                    &text,
+                    &[label],
+                    None,
+                    (&program.sources, &names),
+                );
+            }
+            message = Some(text);
+        }
+        data.push(json!({ "name": test.name, "passed": passed, "message": message }));
+    }
+    if output.is_json() {
+        output.json(&json!({ "tests": data, "failed": failed }))?;
+    } else {
+        output.say(format!("{} of {} tests passed", data.len() - failed, data.len()));
+    }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Found(format!("{failed} of {} tests failed", data.len())).into())
+    }
+}
+
+fn stop_span(stop: &Stop) -> Span {
+    match stop {
+        Stop::Refusal { span, .. } | Stop::Fault { span, .. } => *span,
+    }
+}
+
+fn layout(output: &Output, args: &FmtArgs) -> anyhow::Result<()> {
+    let mut changed = Vec::new();
+    for path in &args.files {
+        let text = read(path)?;
+        let laid_out = match icn_ccl::format(&text) {
+            Ok(laid_out) => laid_out,
+            Err(diagnostics) => {
+                let source = SourceArgs {
+                    file: path.clone(),
+                    modules: Vec::new(),
+                };
+                let (mut checked, names) = source.check()?;
+                checked.diagnostics = diagnostics;
+                report(output, &checked, &names);
+                return Err(wrong(&checked.diagnostics).into());
+            }
+        };
+        if laid_out != text {
+            changed.push(path.display().to_string());
+            if !args.check {
+                fs::write(path, laid_out).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+    }
+    output.data(&json!({ "changed": changed }), |output| {
+        changed.iter().try_for_each(|path| output.line(path))?;
+        Ok(())
+    })?;
+    if args.check && !changed.is_empty() {
+        let message = format!("{} not laid out; `icn-cli ccl fmt` does it", changed.join(", "));
+        return Err(Found(message).into());
+    }
+    Ok(())
+}
