@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: libFuzzer over everything that parses bytes from outside.
 //!
 //! Coverage is instrumented by options of the stable compiler, so no nightly is needed. It takes in every dependency,
-//! which are built anew for it: ten minutes on two cores. A test of icn-node runs the same targets without.
+//! which are built anew for it. A test of icn-node runs the same targets without.
 use crate::{cargo_path, status, target_dir};
 use anyhow::{Context as _, bail, ensure};
 use std::{fs, path::Path, process::Command};
