@@ -95,6 +95,7 @@ fn examples_can_be_explained() {
     let text = explain(&check(&source, &NoModules).program.unwrap());
     for part in [
         "It holds for all cooperatives",
+        "There, TRIAL is 90 days.",
         "a steward may make proposals",
         "At least 2/3 of the votes has to agree; 2/3 itself is enough.",
         "It refuses with \"nobody speaks for themselves\" unless not input.sponsors.contains(input.applicant).",
