@@ -40,12 +40,22 @@ fn examples_check_build_and_pass() {
         fs::copy(&path, directory.path().join(&name)).unwrap();
 
         let checked = ccl(directory.path(), &["check", &name]);
-        assert_eq!(checked.status.code(), Some(0), "{name}: {}", text(&checked.stderr));
+        assert_eq!(
+            checked.status.code(),
+            Some(0),
+            "{name}: {}",
+            text(&checked.stderr)
+        );
         assert!(text(&checked.stdout).starts_with("bafkrei"), "{name}");
 
         let tested = ccl(directory.path(), &["test", &name]);
         assert_eq!(tested.status.code(), Some(0), "{name}: {}", text(&tested.stderr));
-        assert!(text(&tested.stdout).lines().all(|line| line.starts_with("passed  ")), "{name}");
+        assert!(
+            text(&tested.stdout)
+                .lines()
+                .all(|line| line.starts_with("passed  ")),
+            "{name}"
+        );
 
         let built = ccl(directory.path(), &["build", &name, "--json"]);
         assert_eq!(built.status.code(), Some(0), "{name}: {}", text(&built.stderr));
@@ -56,7 +66,12 @@ fn examples_check_build_and_pass() {
         assert_eq!(data["module"], icn_model::Cid::of_raw(&module).to_string());
 
         let laid_out = ccl(directory.path(), &["fmt", "--check", &name]);
-        assert_eq!(laid_out.status.code(), Some(0), "{name}: {}", text(&laid_out.stderr));
+        assert_eq!(
+            laid_out.status.code(),
+            Some(0),
+            "{name}: {}",
+            text(&laid_out.stderr)
+        );
     }
 }
 
@@ -91,13 +106,18 @@ fn what_is_wrong_is_shown_with_its_line_and_a_way_out() {
 #[test]
 fn a_test_that_fails_says_where() {
     let directory = tempfile::tempdir().unwrap();
-    let source = contract("test \"sums\" {\n  expect(1 + 1 == 3);\n}\n\ntest \"refuses\" refuses \"no\" { refuse(\"no\"); }");
+    let source = contract(
+        "test \"sums\" {\n  expect(1 + 1 == 3);\n}\n\ntest \"refuses\" refuses \"no\" { refuse(\"no\"); }",
+    );
     fs::write(directory.path().join("a.ccl"), source).unwrap();
     let output = ccl(directory.path(), &["test", "a.ccl"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "FAILED  sums\npassed  refuses\n");
     let said = text(&output.stderr);
-    assert!(said.contains("an expectation does not hold") && said.contains("a.ccl:4:3"), "{said}");
+    assert!(
+        said.contains("an expectation does not hold") && said.contains("a.ccl:4:3"),
+        "{said}"
+    );
     assert!(said.contains("1 of 2 tests failed"), "{said}");
 }
 
@@ -110,8 +130,14 @@ fn fmt_lays_out_and_keeps_comments() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "a.ccl\n");
     assert_eq!(ccl(directory.path(), &["fmt", "a.ccl"]).status.code(), Some(0));
-    assert_eq!(fs::read_to_string(&path).unwrap(), contract("// why\nfn f() -> Int { 1 + 1 }"));
-    assert_eq!(ccl(directory.path(), &["fmt", "--check", "a.ccl"]).status.code(), Some(0));
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        contract("// why\nfn f() -> Int { 1 + 1 }")
+    );
+    assert_eq!(
+        ccl(directory.path(), &["fmt", "--check", "a.ccl"]).status.code(),
+        Some(0)
+    );
 }
 
 #[test]
@@ -127,7 +153,11 @@ fn modules_are_found_by_their_content() {
     fs::write(directory.path().join("a.ccl"), source).unwrap();
     let missing = ccl(directory.path(), &["check", "a.ccl"]);
     assert_eq!(missing.status.code(), Some(1));
-    assert!(text(&missing.stderr).contains("C0036"), "{}", text(&missing.stderr));
+    assert!(
+        text(&missing.stderr).contains("C0036"),
+        "{}",
+        text(&missing.stderr)
+    );
     let found = ccl(directory.path(), &["check", "a.ccl", "--module", "shares.ccl"]);
     assert_eq!(found.status.code(), Some(0), "{}", text(&found.stderr));
 }
@@ -138,17 +168,29 @@ fn explain_uses_plain_words() {
     fs::write(directory.path().join("a.ccl"), example("consent.ccl")).unwrap();
     let output = ccl(directory.path(), &["explain", "a.ccl"]);
     let said = text(&output.stdout);
-    assert!(said.contains("More than 1/2 of the votes has to agree; 1/2 itself is not enough."), "{said}");
-    assert!(said.contains("One paramount objection, with its reason, blocks."), "{said}");
+    assert!(
+        said.contains("More than 1/2 of the votes has to agree; 1/2 itself is not enough."),
+        "{said}"
+    );
+    assert!(
+        said.contains("One paramount objection, with its reason, blocks."),
+        "{said}"
+    );
 }
 
 #[test]
 fn what_is_no_source_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(ccl(directory.path(), &["check", "nowhere.ccl"]).status.code(), Some(1));
+    assert_eq!(
+        ccl(directory.path(), &["check", "nowhere.ccl"]).status.code(),
+        Some(1)
+    );
     assert_eq!(ccl(directory.path(), &["check"]).status.code(), Some(2));
     fs::write(directory.path().join("bytes.ccl"), [0xff, 0xfe, 0]).unwrap();
-    assert_eq!(ccl(directory.path(), &["check", "bytes.ccl"]).status.code(), Some(1));
+    assert_eq!(
+        ccl(directory.path(), &["check", "bytes.ccl"]).status.code(),
+        Some(1)
+    );
     fs::write(directory.path().join("long.ccl"), "// long\n".repeat(64 * 1024)).unwrap();
     let output = ccl(directory.path(), &["check", "long.ccl"]);
     assert_eq!(output.status.code(), Some(1));

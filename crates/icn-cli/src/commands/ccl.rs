@@ -7,9 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use icn_ccl::{
-    Build, Checked, Modules, Program, Source, Sources, Span, Stop,
-    abi::Metadata,
-    check,
+    Build, Checked, Metadata, Modules, Program, Source, Sources, Span, Stop, check,
     diagnostic::{Diagnostic, Label},
     limits::MAX_SOURCE_BYTES,
     testing::{Verdict, run_tests},
@@ -100,7 +98,10 @@ impl SourceArgs {
     fn check(&self) -> anyhow::Result<(Checked, Names)> {
         let mut modules = Modules::default();
         let text = read(&self.file)?;
-        let mut names = Names(vec![(Source::new(text.as_str()).cid, self.file.display().to_string())]);
+        let mut names = Names(vec![(
+            Source::new(text.as_str()).cid,
+            self.file.display().to_string(),
+        )]);
         for path in &self.modules {
             let cid = modules.add(read(path)?);
             names.0.push((cid, path.display().to_string()));
@@ -113,7 +114,10 @@ impl SourceArgs {
         let (checked, names) = self.check()?;
         report(output, &checked, &names);
         checked.program.ok_or_else(|| {
-            let found = checked.diagnostics.iter().map(|found| diagnostic_json(found, &checked.sources, &names));
+            let found = checked
+                .diagnostics
+                .iter()
+                .map(|found| diagnostic_json(found, &checked.sources, &names));
             if output.is_json() {
                 output.insist(json!({ "diagnostics": found.collect::<Vec<_>>() }).to_string());
             }
@@ -133,9 +137,14 @@ impl Names {
 }
 
 fn wrong(diagnostics: &[Diagnostic]) -> Found {
-    let errors = diagnostics.iter().filter(|found| !found.code.is_warning()).count();
+    let errors = diagnostics
+        .iter()
+        .filter(|found| !found.code.is_warning())
+        .count();
     let plural = if errors == 1 { "" } else { "s" };
-    Found(format!("{errors} error{plural}; docs/reference/ccl.md has the language"))
+    Found(format!(
+        "{errors} error{plural}; docs/reference/ccl.md has the language"
+    ))
 }
 
 fn diagnostic_json(found: &Diagnostic, sources: &Sources, names: &Names) -> Value {
@@ -166,9 +175,21 @@ fn report(output: &Output, checked: &Checked, names: &Names) {
         return;
     }
     for found in &checked.diagnostics {
-        let level = if found.code.is_warning() { Level::WARNING } else { Level::ERROR };
+        let level = if found.code.is_warning() {
+            Level::WARNING
+        } else {
+            Level::ERROR
+        };
         let code = found.code.to_string();
-        draw(output, level, Some(&code), &found.message, &found.labels, found.help.as_deref(), (&checked.sources, names));
+        draw(
+            output,
+            level,
+            Some(&code),
+            &found.message,
+            &found.labels,
+            found.help.as_deref(),
+            (&checked.sources, names),
+        );
     }
 }
 
@@ -188,10 +209,17 @@ fn draw(
     };
     let mut group = Group::with_title(title);
     for (number, file) in sources.files().iter().enumerate() {
-        let here = labels.iter().enumerate().filter(|(_, label)| usize::from(label.span.source) == number);
+        let here = labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| usize::from(label.span.source) == number);
         let annotations: Vec<_> = here
             .map(|(place, label)| {
-                let kind = if place == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+                let kind = if place == 0 {
+                    AnnotationKind::Primary
+                } else {
+                    AnnotationKind::Context
+                };
                 let text = (!label.text.is_empty()).then_some(label.text.as_str());
                 kind.span(within(&file.text, label.span)).label(text)
             })
@@ -204,7 +232,11 @@ fn draw(
     if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
     }
-    let renderer = if output.is_lively() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if output.is_lively() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     output.insist(renderer.render(&[group]));
 }
 
@@ -220,7 +252,10 @@ fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
     let cid = checked.sources.files().first().map(|file| file.cid.to_string());
     let fine = checked.program.is_some();
     if output.is_json() {
-        let found = checked.diagnostics.iter().map(|found| diagnostic_json(found, &checked.sources, &names));
+        let found = checked
+            .diagnostics
+            .iter()
+            .map(|found| diagnostic_json(found, &checked.sources, &names));
         output.json(&json!({ "fine": fine, "source": cid, "diagnostics": found.collect::<Vec<_>>() }))?;
     } else {
         report(output, &checked, &names);
@@ -229,15 +264,24 @@ fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
             output.line(cid.unwrap_or_default())?;
         }
     }
-    if fine { Ok(()) } else { Err(wrong(&checked.diagnostics).into()) }
+    if fine {
+        Ok(())
+    } else {
+        Err(wrong(&checked.diagnostics).into())
+    }
 }
 
 fn build(output: &Output, args: &BuildArgs) -> anyhow::Result<()> {
     let program = args.source.program(output)?;
     let module = icn_ccl::compile(&program, Build::Contract)?;
-    let path = args.output.clone().unwrap_or_else(|| args.source.file.with_extension("wasm"));
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| args.source.file.with_extension("wasm"));
     if path == args.source.file {
-        return Err(Usage::new("the module would overwrite its source: name another file with --output").into());
+        return Err(
+            Usage::new("the module would overwrite its source: name another file with --output").into(),
+        );
     }
     fs::write(&path, &module).with_context(|| format!("cannot write {}", path.display()))?;
     let metadata = Metadata::of(&program);
@@ -255,7 +299,11 @@ fn build(output: &Output, args: &BuildArgs) -> anyhow::Result<()> {
         "policies": policies,
     });
     output.data(&data, |output| {
-        output.say(format!("{} bytes in {}; the module's content id is", module.len(), path.display()));
+        output.say(format!(
+            "{} bytes in {}; the module's content id is",
+            module.len(),
+            path.display()
+        ));
         Ok(output.line(&cid)?)
     })
 }
@@ -269,7 +317,11 @@ fn test(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
         let passed = verdict == Verdict::Passed;
         let mut message = None;
         if !output.is_json() {
-            output.line(format!("{}  {}", if passed { "passed" } else { "FAILED" }, test.name))?;
+            output.line(format!(
+                "{}  {}",
+                if passed { "passed" } else { "FAILED" },
+                test.name
+            ))?;
         }
         if let Verdict::Failed { message: text, stop } = verdict {
             failed += 1;
@@ -279,7 +331,15 @@ fn test(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
                     span,
                     text: String::new(),
                 };
-                draw(output, Level::ERROR, None, &text, &[label], None, (&program.sources, &names));
+                draw(
+                    output,
+                    Level::ERROR,
+                    None,
+                    &text,
+                    &[label],
+                    None,
+                    (&program.sources, &names),
+                );
             }
             message = Some(text);
         }
