@@ -8,9 +8,7 @@
 //! an outcome is the engine's doing (fuel, its own limits). The instance can be called again either way.
 use crate::{
     fault::{FaultCode, Stop},
-    interface::INTERFACE_VERSION,
-    ir::Program,
-    limits::{LANGUAGE_VERSION, MAX_INPUT_BYTES, MAX_RESULT_BYTES, MAX_TEXT_BYTES},
+    limits::{MAX_INPUT_BYTES, MAX_RESULT_BYTES, MAX_TEXT_BYTES},
     source::Span,
     types::{Type, Types},
     value::{Value, ValueError, decode},
@@ -26,7 +24,7 @@ pub const ROLE_PREFIX: &str = "role:";
 pub const TEST_PREFIX: &str = "test:";
 /// What the exports of functions begin with, in modules that have them; the number of the function follows.
 pub const FUNCTION_PREFIX: &str = "fn:";
-/// The custom section with the [`Metadata`].
+/// The custom section with the [`Metadata`](crate::Metadata).
 pub const METADATA_SECTION: &str = "ccl";
 
 /// Where texts of numbers are put together.
@@ -81,106 +79,5 @@ pub fn decode_stop(outcome: &[u8]) -> Option<Stop> {
             Some(Stop::Fault { code, span })
         }
         _ => None,
-    }
-}
-
-/// What a compiled module says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metadata {
-    /// Version of the language.
-    pub language: u32,
-    /// Version of the interface.
-    pub interface: u32,
-    /// Name of the contract.
-    pub name: String,
-    /// Version of the contract.
-    pub version: u32,
-    /// `federation` or `cooperative`.
-    pub scope: String,
-    /// Content ids of the source files; the first is the contract.
-    pub sources: Vec<icn_model::Cid>,
-}
-
-impl Metadata {
-    /// What the module of `program` says.
-    pub fn of(program: &Program) -> Self {
-        Self {
-            language: LANGUAGE_VERSION,
-            interface: INTERFACE_VERSION,
-            name: program.name.clone(),
-            version: program.version,
-            scope: program.scope.to_owned(),
-            sources: program.sources.files().iter().map(|source| source.cid).collect(),
-        }
-    }
-
-    fn types() -> [Type; 6] {
-        [
-            Type::Int,
-            Type::Int,
-            Type::Text,
-            Type::Int,
-            Type::Text,
-            Type::list(Type::Cid),
-        ]
-    }
-
-    /// The bytes of the section: the fields in their order, encoded like a record of the language.
-    ///
-    /// # Errors
-    /// A name that is too long.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, ValueError> {
-        let values = [
-            Value::from(i64::from(self.language)),
-            Value::from(i64::from(self.interface)),
-            Value::from(self.name.as_str()),
-            Value::from(i64::from(self.version)),
-            Value::from(self.scope.as_str()),
-            Value::from(self.sources.clone()),
-        ];
-        let types = Types::default();
-        let mut bytes = Vec::new();
-        for (ty, value) in Self::types().iter().zip(&values) {
-            bytes.extend(crate::value::encode(&types, ty, value, MAX_RESULT_BYTES)?);
-        }
-        Ok(bytes)
-    }
-
-    /// What the section says.
-    ///
-    /// # Errors
-    /// Bytes that no compiler of this language wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ValueError> {
-        let types = Types::default();
-        let mut rest = bytes;
-        let [language, interface, name, version, scope, sources] =
-            Self::types().map(|ty| crate::value::decode_first(&types, &ty, &mut rest));
-        let number = |value: Value| {
-            value
-                .as_number()
-                .and_then(|number| u32::try_from(number).ok())
-                .ok_or(ValueError::Form)
-        };
-        let text = |value: Value| match value {
-            Value::Text(text) => Ok(text.to_string()),
-            _ => Err(ValueError::Type),
-        };
-        let Value::List(sources) = sources? else {
-            return Err(ValueError::Type);
-        };
-        let cid = |value: &Value| text(value.clone())?.parse().map_err(|_| ValueError::Form);
-        let metadata = Self {
-            language: number(language?)?,
-            interface: number(interface?)?,
-            name: text(name?)?,
-            version: number(version?)?,
-            scope: text(scope?)?,
-            sources: sources.iter().map(cid).collect::<Result<_, _>>()?,
-        };
-        if rest.is_empty() {
-            Ok(metadata)
-        } else {
-            Err(ValueError::Long)
-        }
     }
 }

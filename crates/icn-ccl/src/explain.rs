@@ -139,13 +139,21 @@ fn function_text(program: &Program, id: FunctionId) -> String {
     look(program, id, &mut found, &mut seen);
     let mut text = String::new();
     if let Some(value) = plain_result(program, &program.functions[id]) {
-        let _ = writeln!(text, "It is {value}.");
+        // A rule that ends with `true` says everything by what it refuses.
+        let _ = match value.as_str() {
+            "true" => writeln!(text, "Whatever it does not refuse, it allows."),
+            _ => writeln!(text, "It is {value}."),
+        };
     }
     for rule in &found.rules {
         let _ = writeln!(text, "{rule}");
     }
     if found.rules.is_empty() {
         text.push_str("It never refuses.\n");
+    }
+    if !found.constants.is_empty() {
+        let constants = found.constants.into_iter().collect::<Vec<_>>();
+        let _ = writeln!(text, "There, {}.", constants.join(", "));
     }
     if !found.fields.is_empty() {
         let _ = writeln!(
@@ -178,6 +186,7 @@ fn plain_result(program: &Program, function: &Function) -> Option<String> {
 struct Found {
     rules: Vec<String>,
     fields: BTreeSet<String>,
+    constants: BTreeSet<String>,
     faults: BTreeSet<&'static str>,
 }
 
@@ -218,6 +227,19 @@ fn look_at(program: &Program, expr: &Expr, found: &mut Found, seen: &mut BTreeSe
     }
     match &expr.kind {
         ExprKind::Refuse(reason) => found.rules.push(format!("It may refuse with {}.", words(reason))),
+        ExprKind::Const(value) => {
+            // A name in the source stands for a constant of the contract.
+            let name = words(expr);
+            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+            let is_keyword = matches!(value, Value::Bool(_) | Value::Option(_) | Value::Unit);
+            if is_name && !is_keyword {
+                let value = text_of(&program.types, &expr.ty, value);
+                found.constants.insert(format!("{name} is {value}"));
+            }
+        }
         ExprKind::Call(id, _) => look(program, *id, found, seen),
         ExprKind::Field(base, at) => {
             if let Type::Record(id) = &base.ty

@@ -301,7 +301,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
 ];
 
 /// A kind of proposals.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProposalKind {
     /// Its name.
     pub name: &'static str,

@@ -69,7 +69,7 @@ pub enum Threshold {
 }
 
 /// How proposals of a kind are decided.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its name.
     pub name: String,

@@ -282,11 +282,6 @@ pub fn decode(types: &Types, ty: &Type, bytes: &[u8]) -> Result<Value, ValueErro
     }
 }
 
-/// The value of type `ty` that `rest` begins with; leaves what follows.
-pub(crate) fn decode_first(types: &Types, ty: &Type, rest: &mut &[u8]) -> Result<Value, ValueError> {
-    read(types, ty, rest)
-}
-
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], ValueError> {
     let (taken, after) = rest.split_at_checked(count).ok_or(ValueError::Short)?;
     *rest = after;

@@ -138,6 +138,7 @@ impl Checker {
             span: name.span,
         });
         self.functions.push(None);
+        self.check_count(name.span);
         Symbol::Function(self.signatures.len() - 1)
     }
 

@@ -18,9 +18,10 @@ mod translate;
 mod wire;
 
 use crate::{
+    Metadata,
     abi::{
-        FUNCTION_PREFIX, INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, Metadata, ROLE_PREFIX,
-        STATIC_ADDRESS, TEST_PREFIX,
+        FUNCTION_PREFIX, INPUT_EXPORT, MEMORY_EXPORT, METADATA_SECTION, ROLE_PREFIX, STATIC_ADDRESS,
+        TEST_PREFIX,
     },
     ir::Program,
     limits::{MAX_HEAP_BYTES, MAX_MODULE_BYTES, MAX_STATIC_BYTES},
@@ -60,9 +61,9 @@ pub enum CompileError {
         "the compiled contract has {0} bytes; at most {MAX_MODULE_BYTES} are allowed: split the contract"
     )]
     Module(usize),
-    /// The name of the contract is too long for its metadata.
-    #[error("the name of the contract is too long: shorten it")]
-    Name,
+    /// What the module says of itself is too large.
+    #[error("the names, roles and processes of the contract are too long or too many: shorten them")]
+    Metadata,
     /// A fault of this compiler.
     #[error("the compiler wrote a module that is not valid, which is a fault of the compiler: {0}")]
     Invalid(String),
@@ -180,7 +181,9 @@ fn link(
     let mut data = DataSection::new();
     let address = i32::try_from(STATIC_ADDRESS).expect("the address is small");
     data.active(0, &ConstExpr::i32_const(address), statics.iter().copied());
-    let metadata = Metadata::of(program).to_bytes().map_err(|_| CompileError::Name)?;
+    let metadata = Metadata::of(program)
+        .to_bytes()
+        .map_err(|_| CompileError::Metadata)?;
 
     let mut module = Module::new();
     module

@@ -2,8 +2,8 @@
 //! as the formatter would, and can be explained.
 use crate::host::Host;
 use icn_ccl::{
-    Build, NoModules, Program, Value,
-    abi::{METADATA_SECTION, Metadata, TEST_PREFIX},
+    Build, Metadata, NoModules, Program, Value,
+    abi::{METADATA_SECTION, TEST_PREFIX},
     check, compile, explain, format, interp,
     testing::{Verdict, judge, run_tests},
 };
@@ -95,6 +95,7 @@ fn examples_can_be_explained() {
     let text = explain(&check(&source, &NoModules).program.unwrap());
     for part in [
         "It holds for all cooperatives",
+        "There, TRIAL is 90 days.",
         "a steward may make proposals",
         "At least 2/3 of the votes has to agree; 2/3 itself is enough.",
         "It refuses with \"nobody speaks for themselves\" unless not input.sponsors.contains(input.applicant).",
@@ -120,6 +121,7 @@ fn modules_say_what_they_are() {
             Metadata::of(&program).sources[0],
             icn_model::Cid::of_raw(source.as_bytes())
         );
+        assert_eq!(Metadata::of(&program).processes.len(), program.processes.len());
         let exports: Vec<_> = sections
             .exports()
             .map(|export| export.name().to_owned())

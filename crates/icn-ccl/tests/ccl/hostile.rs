@@ -135,6 +135,17 @@ fn circles_are_refused() {
 fn large_sources_are_refused() {
     let long = contract(&"// comment\n".repeat(limits::MAX_SOURCE_BYTES / 11));
     assert_eq!(codes(&long), [Code::SourceTooLong]);
+    let tests: String = (0..=limits::MAX_DECLARATIONS)
+        .map(|n| format!("test \"{n}\" {{ }}\n"))
+        .collect();
+    assert_eq!(codes(&contract(&tests)), [Code::TooMany]);
+    let locals: String = (0..=limits::MAX_LOCALS)
+        .map(|n| format!("let _v{n} = {n}; "))
+        .collect();
+    assert_eq!(
+        codes(&contract(&format!("fn f() -> Int {{ {locals} 1 }}"))),
+        [Code::TooMany]
+    );
     let open = "?".repeat(limits::MAX_SOURCE_BYTES);
     assert!(codes(&open).len() <= limits::MAX_DIAGNOSTICS);
 }

@@ -274,7 +274,15 @@ impl Writer<'_, '_> {
             0 => self.variable(ty).unwrap_or_else(|| self.literal(ty, depth)),
             1 => {
                 let condition = self.expr(&Ty::Bool, depth - 1);
-                let (then, otherwise) = (self.expr(ty, depth - 1), self.body(ty, depth - 1));
+                let then = match self.choices.below(8) {
+                    6 => format!("refuse(\"{}\")", self.choices.text()),
+                    7 => {
+                        let result = self.result.clone();
+                        format!("return {};", self.expr(&result, depth - 1))
+                    }
+                    _ => self.expr(ty, depth - 1),
+                };
+                let otherwise = self.body(ty, depth - 1);
                 format!("(if {condition} {{ {then} }} else {{ {otherwise} }})")
             }
             2 => self.match_expr(ty, depth),

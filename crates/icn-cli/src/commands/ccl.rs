@@ -7,9 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use icn_ccl::{
-    Build, Checked, Modules, Program, Source, Sources, Span, Stop,
-    abi::Metadata,
-    check,
+    Build, Checked, Metadata, Modules, Program, Source, Sources, Span, Stop, check,
     diagnostic::{Diagnostic, Label},
     limits::MAX_SOURCE_BYTES,
     testing::{Verdict, run_tests},
