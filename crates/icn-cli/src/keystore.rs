@@ -107,11 +107,6 @@ impl Entry {
         self.path.with_extension("json")
     }
 
-    /// Where the key is that is to follow.
-    pub(crate) fn next_path(&self) -> PathBuf {
-        self.path.with_extension("pem.next")
-    }
-
     /// Whose key it is; none if nobody has said.
     pub(crate) fn holder(&self) -> anyhow::Result<Option<Holder>> {
         let path = self.holder_path();
@@ -131,19 +126,6 @@ impl Entry {
         fs::write(&beside, serde_json::to_vec_pretty(holder)?)
             .and_then(|()| fs::rename(&beside, &path))
             .with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    /// Puts the next key in the place of `former`, which is kept under another name.
-    pub(crate) fn take_over(&self, former: &PublicKey, holder: &Holder) -> anyhow::Result<PathBuf> {
-        let text = former.to_string();
-        let kept = self
-            .path
-            .with_extension(format!("pem.former-{}", &text[text.len() - 8..]));
-        fs::copy(&self.path, &kept)
-            .and_then(|_| fs::rename(self.next_path(), &self.path))
-            .with_context(|| format!("cannot replace {}", self.path.display()))?;
-        self.keep(holder)?;
-        Ok(kept)
     }
 }
 

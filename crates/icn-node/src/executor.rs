@@ -1,19 +1,14 @@
 //! Jobs in the sandbox, each on a thread of its own: the runtime's threads never run a program.
+use crate::metrics;
 use bytes::Bytes;
 use icn_model::ExitStatus;
 use icn_protocol::environment::{Executor, Run, Task};
 use icn_sandbox::{CancelFlag, Outcome, Sandbox, job};
 use prometheus_client::{
-    metrics::{
-        counter::Counter,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, histogram::Histogram},
     registry::Registry,
 };
 use std::{sync::Arc, time::Instant};
-
-/// Times from four milliseconds to over a minute.
-const BUCKETS: u16 = 15;
 
 /// What is counted of the jobs that run here. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +23,7 @@ struct Counts {
 impl Default for JobMetrics {
     fn default() -> Self {
         Self(Arc::new(Counts {
-            seconds: Histogram::new(exponential_buckets(0.004, 2.0, BUCKETS)),
+            seconds: metrics::durations(),
             memory_denied: Counter::default(),
             table_denied: Counter::default(),
         }))

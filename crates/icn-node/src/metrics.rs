@@ -23,6 +23,7 @@ use prometheus_client::{
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
+        histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
@@ -31,6 +32,13 @@ use std::{collections::BTreeMap, fmt};
 const END: &str = "# EOF\n";
 /// How jobs end: shown from the start, so that an alert can ask for their increase.
 const ENDINGS: [&str; 3] = ["succeeded", "failed", "host-failure"];
+/// Buckets of [`durations`].
+const BUCKETS: u16 = 15;
+
+/// A histogram of what takes from four milliseconds to over a minute.
+pub(crate) fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.004, 2.0, BUCKETS))
+}
 
 /// What the node knows at one moment.
 pub(crate) struct Sample {

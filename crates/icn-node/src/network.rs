@@ -5,6 +5,7 @@ use crate::{
     listen,
 };
 use anyhow::ensure;
+use commonware_cryptography::Signer as _;
 use commonware_p2p::{Manager as _, TrackedPeers};
 use commonware_runtime::{Clock, Metrics, Quota, Spawner};
 use commonware_utils::{NZU32, NZUsize};
@@ -12,7 +13,7 @@ use icn_model::SecretKey;
 use icn_net::{Class, Network, NetworkStatus, Oracle, Presence, StartError, Validator, Verdict};
 use icn_protocol::{
     environment::{self, Admission, Connections},
-    gossip, market,
+    gossip, keys, market,
 };
 use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -96,6 +97,11 @@ pub(crate) fn configured(
     Ok(network)
 }
 
+/// The peer id of a key, as text.
+pub(crate) fn peer_name(key: &SecretKey) -> String {
+    icn_net::peer_name(&keys::private(key).public_key())
+}
+
 /// A number that no other process has.
 fn instance() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
@@ -119,7 +125,7 @@ pub(crate) async fn be_the_only_one(status: &NetworkStatus, others: usize) -> an
     };
     let _ = timeout(FIRST_ANSWER, verdict).await;
     ensure!(
-        !status.presence().borrow().has_twin,
+        !presence.borrow().has_twin,
         "another process runs with this node's key. Two nodes with one key contradict each other, and the others shut \
          out both: stop the other one, or make a new identity for this one (another data directory)"
     );

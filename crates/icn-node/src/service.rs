@@ -19,12 +19,10 @@ use crate::{
     succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
-use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Millis, Name, RoleKeys, SecretKey};
 use icn_protocol::{
-    keys,
     market::MarketConfig,
     node::{self, Node, NodeConfig},
     time::now,
@@ -46,14 +44,20 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Prefix of the consensus journals.
 const PARTITION: &str = "log";
 
-/// A node that is configured and has an identity, and is not running yet.
-pub struct Prepared {
+/// What a node is told and who it is.
+struct Origin {
     config: Config,
     live: Live,
     logging: Log,
     data_dir: PathBuf,
+    /// The key that it runs with.
     key: SecretKey,
     keys: KeyRing,
+}
+
+/// A node that is configured and has an identity, and is not running yet.
+pub struct Prepared {
+    origin: Origin,
     founder: Founder,
     /// None while the node waits for an invitation.
     membership: Option<Membership>,
@@ -109,12 +113,14 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
     let api_key = api_key(&config, &data_dir)?;
     config.check_key("api.api_key", &api_key)?;
     Ok(Prepared {
-        config,
-        live,
-        logging,
-        data_dir,
-        key,
-        keys,
+        origin: Origin {
+            config,
+            live,
+            logging,
+            data_dir,
+            key,
+            keys,
+        },
         founder,
         membership,
         api_key,
@@ -125,19 +131,20 @@ pub fn prepare(live: Live, founding: Founding, logging: Log) -> anyhow::Result<P
 impl Prepared {
     /// Whose node it is.
     pub const fn did(&self) -> Did {
-        self.keys.did()
+        self.origin.keys.did()
     }
 
     /// What is needed to start again.
     pub(crate) fn origin(&self) -> (Live, Log) {
-        (self.live.clone(), self.logging.clone())
+        (self.origin.live.clone(), self.origin.logging.clone())
     }
 
     /// To listen where the node listened before.
     pub(crate) fn bind_again(&mut self, bound: Bound) {
-        self.config.network.http_listen_addr = Some(bound.http);
-        self.config.network.p2p_listen_addr = bound.p2p.or(self.config.network.p2p_listen_addr.take());
-        self.config.monitoring.metrics_bind_addr = bound.metrics.or(self.config.monitoring.metrics_bind_addr);
+        let config = &mut self.origin.config;
+        config.network.http_listen_addr = Some(bound.http);
+        config.network.p2p_listen_addr = bound.p2p.or(config.network.p2p_listen_addr.take());
+        config.monitoring.metrics_bind_addr = bound.metrics.or(config.monitoring.metrics_bind_addr);
     }
 
     /// The directory of test mode, which has to outlive everything that runs: it goes with what is given.
@@ -147,7 +154,7 @@ impl Prepared {
 
     /// Where consensus keeps its votes and blocks.
     pub fn journal_dir(&self) -> PathBuf {
-        self.data_dir.join("journal")
+        self.origin.data_dir.join("journal")
     }
 }
 
@@ -206,31 +213,34 @@ pub(crate) enum Ended {
 /// Why it did not start, or stopped.
 pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<Ended> {
     let Prepared {
+        mut origin,
+        founder,
+        membership,
+        api_key,
+        scratch: _scratch,
+    } = prepared;
+    let mut signals = Signals::new()?;
+    let hangup = unix::signal(unix::SignalKind::hangup())?;
+    origin.config.storage.say();
+    let location = origin.config.storage.location()?;
+    let store = open_store(&location)?;
+    origin.key = origin.keys.in_force(&store, origin.key)?;
+    let Origin {
         config,
         live,
         logging,
         data_dir,
         key,
         keys,
-        founder,
-        membership,
-        api_key,
-        scratch: _scratch,
-    } = prepared;
+    } = &origin;
     let did = keys.did();
-    let mut signals = Signals::new()?;
-    let hangup = unix::signal(unix::SignalKind::hangup())?;
-    config.storage.say();
-    let location = config.storage.location()?;
-    let store = open_store(&location)?;
-    let key = keys.in_force(&store, key)?;
     let sandbox = Sandbox::new(SandboxConfig::default())?;
     let engine = sandbox.engine_profile().to_owned();
-    let listener = listen::for_http(&config).await?;
+    let listener = listen::for_http(config).await?;
     let http_address = listener
         .local_addr()
         .context("the HTTP listener has no address")?;
-    let access = Arc::new(Access::open(&config, &data_dir, &api_key)?);
+    let access = Arc::new(Access::open(config, data_dir, &api_key)?);
     let url = access.url(http_address);
     let front = Front::new(access.clone());
     tokio::spawn(access.clone().tend());
@@ -248,7 +258,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
     let profile = Profile {
         api_url: Some(url.clone()),
         api_key: Some(api_key),
-        key_path: Some(std::path::absolute(config.identity.key_path(&data_dir))?),
+        key_path: Some(std::path::absolute(config.identity.key_path(data_dir))?),
         ca_cert: access.tls.as_ref().and_then(|tls| tls.authority()),
         did: Some(did),
         store: Some(store_place(&location)?),
@@ -262,7 +272,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
                 did,
                 name: Some(founder.name.clone()),
                 key: key.public(),
-                peer_id: icn_net::peer_name(&keys::private(&key).public_key()),
+                peer_id: network::peer_name(key),
                 role: waiting::role(),
                 federation: None,
                 engine: engine.clone(),
@@ -272,7 +282,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
                 test_mode: config.runtime.test_mode,
                 started: now(&context),
             };
-            announce_waiting(did, &url, &data_dir)?;
+            announce_waiting(did, &url, data_dir)?;
             let accept = {
                 let data_dir = data_dir.clone();
                 move |file| federation::accept(&data_dir, file, &founder)
@@ -291,12 +301,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         }
     };
     let place = Place {
-        config,
-        live,
-        logging,
-        data_dir,
-        key,
-        keys,
+        origin,
         location,
         http_address,
         url,
@@ -317,14 +322,9 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
     ran
 }
 
-/// What a node is and where, whatever federation it is in.
+/// A node and where it is, whatever federation it is in.
 struct Place {
-    config: Config,
-    live: Live,
-    logging: Log,
-    data_dir: PathBuf,
-    key: SecretKey,
-    keys: KeyRing,
+    origin: Origin,
     location: Location,
     http_address: SocketAddr,
     url: String,
@@ -341,17 +341,20 @@ async fn run_in_federation(
     mut signals: Signals,
 ) -> anyhow::Result<Ended> {
     let Place {
+        origin,
+        location,
+        http_address,
+        url,
+        engine,
+    } = place;
+    let Origin {
         config,
         live,
         logging,
         data_dir,
         key,
         keys,
-        location,
-        http_address,
-        url,
-        engine,
-    } = place;
+    } = origin;
     let did = keys.did();
     let genesis = membership.genesis.clone();
     let network_config = network::configured(&config, &membership, &key)?;

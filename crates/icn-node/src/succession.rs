@@ -9,7 +9,7 @@ use crate::{
     identity,
 };
 use anyhow::{Context as _, bail};
-use icn_api::keyfile::{self, Passphrase, PassphraseError};
+use icn_api::keyfile::{self, Passphrase, PassphraseError, succession};
 use icn_model::{Did, PublicKey, Role, RoleKeys, SeatRecord, SecretKey};
 use icn_protocol::membership;
 use icn_store::Store;
@@ -62,10 +62,6 @@ impl KeyRing {
         self.did
     }
 
-    fn next_path(&self) -> PathBuf {
-        beside(&self.path, "next")
-    }
-
     fn passphrase(&self) -> Result<Option<Passphrase>, PassphraseError> {
         Passphrase::from_variables(&self.variable, |name| env::var_os(name))
     }
@@ -88,16 +84,16 @@ impl KeyRing {
         if seat == current.public() {
             return Ok(current);
         }
-        let next_path = self.next_path();
-        if next_path.exists() {
-            let next = self.open(&next_path)?;
+        let next = succession::next_path(&self.path);
+        if next.exists() {
+            let next = self.open(&next)?;
             if next.public() == seat {
-                self.take_over(&current)?;
+                succession::take_over(&self.path, &current.public())?;
                 tracing::info!(key = %seat, "the node goes on with its new key");
                 return Ok(next);
             }
         }
-        let former = former_path(&self.path, &seat);
+        let former = succession::former_path(&self.path, &seat);
         if former.exists() {
             let key = self.open(&former)?;
             if key.public() == seat {
@@ -113,55 +109,27 @@ impl KeyRing {
         )
     }
 
-    /// Puts the next key in the place of the current one, which is kept under another name: it may still act in other
-    /// roles.
-    fn take_over(&self, current: &SecretKey) -> anyhow::Result<()> {
-        let former = former_path(&self.path, &current.public());
-        let bytes = std::fs::read(&self.path)?;
-        files::replace(&former, &bytes, Readers::Owner)
-            .and_then(|()| files::take_place(&self.next_path(), &self.path))
-            .with_context(|| format!("cannot put the next key in the place of {}", self.path.display()))
-    }
-
     /// The key that is to follow `current`, made now if it was not before.
     ///
     /// # Errors
     /// If it cannot be written, encrypted as the current one is.
     pub(crate) fn next(&self) -> anyhow::Result<SecretKey> {
-        let path = self.next_path();
+        let path = succession::next_path(&self.path);
         if path.exists() {
             return self.open(&path);
         }
         keep_did(&self.data_dir, self.did)?;
-        let key = keyfile::generate()?;
-        match self.passphrase()? {
-            Some(passphrase) if keyfile::load(&self.path)?.is_encrypted() => {
-                keyfile::write_new_encrypted(&path, &key, &passphrase)?;
-            }
-            _ => keyfile::write_new(&path, &key)?,
-        }
-        Ok(key)
+        let is_encrypted = keyfile::load(&self.path)?.is_encrypted();
+        let passphrase = self.passphrase()?.filter(|_| is_encrypted);
+        Ok(succession::make_next(&self.path, passphrase.as_ref())?)
     }
-}
-
-/// Where a key is kept that was rotated away.
-fn former_path(path: &Path, key: &PublicKey) -> PathBuf {
-    let text = key.to_string();
-    beside(path, &format!("former-{}", &text[text.len() - 8..]))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    name.into()
 }
 
 /// Whose node the one of `data_dir` is, if that is kept there.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
+fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
     let path = data_dir.join(IDENTITY_FILE);
     let file = match std::fs::File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

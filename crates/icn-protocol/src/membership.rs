@@ -76,21 +76,24 @@ fn due(
 /// to its seat then, until it starts again with that key.
 pub async fn succeeded(ledger: &Ledger, author: &Author) -> PublicKey {
     let mut progress = ledger.watch();
-    let own = author.key().public();
     loop {
         progress.borrow_and_update();
-        let successor = ledger.read(|state| {
-            let seat = state.seat_record(&author.did())?;
-            let former = &seat.succession.former_seats;
-            former.contains(&own).then_some(seat.keys.seat)
-        });
-        match successor {
+        match successor(ledger, author) {
             Some(key) => return key,
             // Nothing changes any more once the ledger is gone.
             None if progress.changed().await.is_err() => std::future::pending().await,
             None => {}
         }
     }
+}
+
+/// The key that has the author's seat instead of the author's own; none while that has it, or never had.
+pub fn successor(ledger: &Ledger, author: &Author) -> Option<PublicKey> {
+    ledger.read(|state| {
+        let seat = state.seat_record(&author.did())?;
+        let former = &seat.succession.former_seats;
+        former.contains(&author.key().public()).then_some(seat.keys.seat)
+    })
 }
 
 /// The key that the seat of `did` has, by the state in a store; none if there is none.

@@ -189,13 +189,9 @@ impl Cluster {
     /// The nodes that run with another key than their seat has.
     pub fn turned(&self) -> Vec<usize> {
         let running = self.roster.running();
-        let turned = running.iter().filter(|(_, node)| {
-            let (did, key) = (node.author().did(), node.author().key().public());
-            node.ledger().read(|state| {
-                let seat = state.seat_record(&did);
-                seat.is_some_and(|seat| seat.succession.former_seats.contains(&key))
-            })
-        });
+        let turned = running
+            .iter()
+            .filter(|(_, node)| membership::successor(node.ledger(), node.author()).is_some());
         turned.map(|(at, _)| *at).collect()
     }
 

@@ -5,6 +5,7 @@
 mod error;
 mod passphrase;
 mod pem;
+pub mod succession;
 
 pub use self::{
     error::KeyFileError,

@@ -130,7 +130,6 @@ impl Meter {
     pub(super) fn order(&mut self, a: &Value, b: &Value, span: Span) -> Result<Ordering, Stop> {
         match (a, b) {
             (Value::Text(a), Value::Text(b)) => self.compare_texts(a, b, span),
-            (Value::Ratio(a), Value::Ratio(b)) => Ok(a.cmp(b)),
             _ => Ok(a.cmp(b)),
         }
     }

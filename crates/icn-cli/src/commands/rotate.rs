@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use icn_api::{client::Client, keyfile};
+use icn_api::{client::Client, keyfile::succession};
 use icn_model::{Action, Did, Possession, PublicKey, Role, RoleKeys, SeatRecord, SecretKey, Signed};
 use serde_json::json;
 use std::{
@@ -146,16 +146,11 @@ fn rotate_member(session: &Session, entry: &Entry) -> anyhow::Result<()> {
         .holder()?
         .with_context(|| format!("there is no @{} in the keystore: icn-cli key ls", entry.name))?;
     let Opened { key: old, passphrase } = unlock::read(&entry.path, &session.output)?;
-    let next_path = entry.next_path();
+    let next_path = succession::next_path(&entry.path);
     let next = if next_path.exists() {
         unlock::read(&next_path, &session.output)?.key
     } else {
-        let next = keyfile::generate()?;
-        match &passphrase {
-            Some(passphrase) => keyfile::write_new_encrypted(&next_path, &next, passphrase)?,
-            None => keyfile::write_new(&next_path, &next)?,
-        }
-        next
+        succession::make_next(&entry.path, passphrase.as_ref())?
     };
     let members = gather::members(&client)?;
     let member = members.members.iter().find(|member| member.did == holder.did);
@@ -178,7 +173,8 @@ fn rotate_member(session: &Session, entry: &Entry) -> anyhow::Result<()> {
         did: holder.did,
         key: next.public(),
     };
-    let kept = entry.take_over(&old.public(), &now)?;
+    let kept = succession::take_over(&entry.path, &old.public())?;
+    entry.keep(&now)?;
     session.output.say(format!(
         "@{} has its new key; the former one is in {}, and acts no more",
         entry.name,
@@ -303,11 +299,10 @@ fn same_but_seat(a: &RoleKeys, b: &RoleKeys) -> bool {
 
 fn seat_of(client: &Client, did: &Did) -> anyhow::Result<SeatRecord> {
     let members = gather::seats(client)?;
-    let seat = members.seats.into_iter().find(|seat| seat.did == *did);
-    let seat = seat.ok_or_else(|| {
+    let seat = super::node::seat(&members, did).ok_or_else(|| {
         Usage::new(format!(
             "{did} has no seat here: say with --author for which cooperative the key acts"
         ))
     })?;
-    Ok(seat.record)
+    Ok(seat.clone())
 }

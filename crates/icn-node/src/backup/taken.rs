@@ -131,8 +131,7 @@ impl Notes {
             Some(_) => last.last_incremental = Some(head.taken.created),
         }
         let text = serde_json::to_vec(&last).map_err(io::Error::from)?;
-        files::replace(&self.directory.join(LAST), &text, Readers::Owner).map_err(io::Error::other)?;
-        Ok(())
+        Ok(files::replace(&self.directory.join(LAST), &text, Readers::Owner)?)
     }
 
     /// Removes what backups that came to no end have left.

@@ -44,11 +44,11 @@ impl Caller {
             .extensions()
             .get()
             .map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
-        let key = presented(request.headers());
+        let secret = presented(request.headers()).map(Digest::of);
         Self {
             access: access.clone(),
-            holder: key.and_then(|key| access.keys.find(key)),
-            secret: key.map(Digest::of),
+            holder: secret.and_then(|secret| access.keys.find(secret)),
+            secret,
             address: client(&access.proxies, peer, request.headers()),
             needs,
         }

@@ -1,6 +1,6 @@
 //! Who the node is, and how it gets another key.
 use super::{app::App, extract::Query, failure::Failure, operations};
-use crate::{access::Change, succession};
+use crate::{access::Change, network, succession};
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use icn_api::{
     ApiError, DEFAULT_WAIT_MS,
@@ -8,7 +8,6 @@ use icn_api::{
     operations::{OperationState, OperationStatus, WaitQuery},
 };
 use icn_model::{Action, Possession, Refusal, SeatRecord, Signed};
-use icn_protocol::keys;
 use icn_store::BackendKind;
 
 /// `GET /v1/identity`
@@ -95,16 +94,11 @@ pub(super) async fn rotate(
     };
     let rotation = Rotation {
         key: next.public(),
-        peer_id: peer_id(&next),
+        peer_id: network::peer_name(&next),
         roles,
         operation,
     };
     Ok((code, Extension(change), Json(rotation)))
-}
-
-fn peer_id(key: &icn_model::SecretKey) -> String {
-    use commonware_cryptography::Signer as _;
-    icn_net::peer_name(&keys::private(key).public_key())
 }
 
 fn cannot(detail: &str) -> Failure {

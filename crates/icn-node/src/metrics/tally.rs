@@ -4,19 +4,13 @@ use crate::access::now;
 use icn_model::Event;
 use icn_protocol::ledger::{Ledger, LedgerError};
 use prometheus_client::{
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 use std::{sync::Arc, time::Duration};
 
 /// Records that are read at once.
 const BATCH: usize = 1_000;
-/// Latencies from four milliseconds to over a minute.
-const BUCKETS: u16 = 15;
 /// A block that is older when it comes was missed before.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
 /// What cooperatives vote on so far.
@@ -52,7 +46,7 @@ impl Default for Tally {
             jobs_failed: Family::default(),
             jobs_retried: Counter::default(),
             mana: Family::default(),
-            committed: Histogram::new(exponential_buckets(0.004, 2.0, BUCKETS)),
+            committed: super::durations(),
         };
         // What has not happened yet is 0 and not absent, so that an alert can ask for its increase.
         let _ = counts.proposals.get_or_create(&[("kind", ADMISSION)]);

@@ -12,7 +12,7 @@ pub(super) fn checks(access: &AccessStatus, url: &str, clock: Time) -> Vec<Check
     ]
 }
 
-fn certificate(certificate: Option<&CertificateStatus>, url: &str, clock: Time) -> Check {
+pub(super) fn certificate(certificate: Option<&CertificateStatus>, url: &str, clock: Time) -> Check {
     const NAME: &str = "certificate";
     let Some(CertificateStatus {
         names,
@@ -55,7 +55,7 @@ fn in_the_clear(name: &'static str, url: &str) -> Check {
     }
 }
 
-fn keys(access: &AccessStatus, clock: Time) -> Check {
+pub(super) fn keys(access: &AccessStatus, clock: Time) -> Check {
     const NAME: &str = "api-keys";
     if !access.require_auth {
         let mend = "take require_auth = false out of the node's configuration";

@@ -81,11 +81,10 @@ impl Seen<'_> {
         let url = self.client.base_url();
         let clock = self.status.clock;
         let interface = self.status.access.as_ref();
-        let of_access = |place: usize| {
-            let checks = interface.map(|interface| access::checks(interface, url, clock));
-            checks.and_then(|mut checks| (place < checks.len()).then(|| checks.swap_remove(place)))
-        };
-        let tls = of_access(0).unwrap_or_else(|| Check::unknown("", "the node tells nothing of it"));
+        let tls = interface.map_or_else(
+            || Check::unknown("", "the node tells nothing of it"),
+            |interface| access::certificate(interface.certificate.as_ref(), url, clock),
+        );
         let by_whom = match &self.session.settings.profile.ca_cert {
             _ if !url.starts_with("https://") => None,
             Some(file) => Some(Check::pass(
@@ -107,7 +106,7 @@ impl Seen<'_> {
             ),
             Check::worst("key management procedures", [self.node_key(), self.officers()]),
             Check::worst("TLS certificates valid", [tls].into_iter().chain(by_whom)),
-            self.authentication(of_access(1)),
+            self.authentication(interface.map(|interface| access::keys(interface, clock))),
             self.network(),
         ]
     }
