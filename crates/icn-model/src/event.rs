@@ -2,7 +2,8 @@
 //!
 //! Events are for readers: nothing in the state depends on them. They are the same on every node.
 use crate::{
-    Did, Digest, EpochNumber, Fault, Height, JobId, Mana, OperationId, PublicKey, Refusal, SeatKind, Time,
+    Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana, OperationId, PublicKey, Refusal,
+    SeatKind, Time,
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub enum EventKind {
     Rollback,
     /// A challenge and how it ended.
     Challenge,
+    /// Proposals, votes and what they decided.
+    Governance,
     /// An operation in a block that changed nothing.
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
@@ -32,13 +35,14 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
         Self::Job,
         Self::Rollback,
         Self::Challenge,
+        Self::Governance,
         Self::Refused,
         Self::Misbehaviour,
     ];
@@ -52,6 +56,7 @@ impl EventKind {
             Self::Job => "job",
             Self::Rollback => "rollback",
             Self::Challenge => "challenge",
+            Self::Governance => "governance",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
         }
@@ -72,18 +77,7 @@ pub enum Event {
         /// Who invited it.
         inviter: Did,
     },
-    /// A cooperative said yes to an applicant.
-    Approved {
-        /// Who applied.
-        applicant: Did,
-        /// Who said yes.
-        by: Did,
-        /// How many cooperatives have said yes.
-        approvals: u32,
-        /// How many are needed.
-        needed: u32,
-    },
-    /// An applicant has enough approvals.
+    /// An applicant was voted in.
     Admitted {
         /// Who.
         applicant: Did,
@@ -162,6 +156,18 @@ pub enum Event {
         cooperative: Did,
         /// What it had, back with the cooperative.
         returned: Mana,
+    },
+    /// A cooperative was made to give up its seat for a while; it does at the end of the epoch.
+    Suspended {
+        /// Who.
+        seat: Did,
+        /// Until when.
+        until: Time,
+    },
+    /// A suspension is over: the cooperative is admitted again.
+    SuspensionEnded {
+        /// Whose.
+        seat: Did,
     },
     /// The seats of the next epoch are fixed.
     SeatsFixed {
@@ -297,6 +303,8 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// Something about proposals, votes, policies and what they decide.
+    Governance(GovernanceEvent),
     /// A seat signed what it must not. Each node records what it saw itself.
     Misbehaved {
         /// The seat's key.
@@ -317,7 +325,6 @@ impl Event {
     pub const fn kind(&self) -> EventKind {
         match self {
             Self::Applied { .. }
-            | Self::Approved { .. }
             | Self::Admitted { .. }
             | Self::SeatReady { .. }
             | Self::Leaving { .. }
@@ -328,6 +335,8 @@ impl Event {
             | Self::KeysRotated { .. }
             | Self::SeatKeyChanged { .. }
             | Self::MemberKeyRotated { .. }
+            | Self::Suspended { .. }
+            | Self::SuspensionEnded { .. }
             | Self::MemberAdded { .. }
             | Self::MemberRemoved { .. } => EventKind::Membership,
             Self::SeatsFixed { .. } => EventKind::Epoch,
@@ -343,6 +352,7 @@ impl Event {
             | Self::ChallengeFailed { .. }
             | Self::JobDisproved { .. }
             | Self::ChallengeLapsed { .. } => EventKind::Challenge,
+            Self::Governance(_) => EventKind::Governance,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
         }

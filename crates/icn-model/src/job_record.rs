@@ -345,7 +345,7 @@ pub struct RankedBid {
 }
 
 /// Why a valid bid cannot win a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ineligible {
@@ -370,6 +370,11 @@ pub enum Ineligible {
         /// What the job may use, in bytes.
         required: u64,
     },
+    /// The federation's policy for bids is against it.
+    Policy {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Ineligible {
@@ -381,6 +386,7 @@ impl fmt::Display for Ineligible {
             Self::OwnJob {} => f.write_str("the job is its own"),
             Self::TriedBefore {} => f.write_str("has tried before"),
             Self::Memory { required } => write!(f, "has less than {required} bytes of memory free"),
+            Self::Policy { reason } => f.write_str(reason),
         }
     }
 }

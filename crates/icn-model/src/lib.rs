@@ -20,12 +20,17 @@ mod event;
 mod fault;
 mod federation;
 pub mod file;
+mod governance;
+mod governance_event;
+mod governance_record;
 mod job;
 mod job_record;
 mod key;
 pub mod limits;
 mod macros;
 mod operation;
+mod parameters;
+mod policy;
 mod records;
 mod refusal;
 mod units;
@@ -36,7 +41,17 @@ pub use event::{Event, EventKind, EventRecord};
 pub use fault::Fault;
 pub use federation::{
     Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
-    ParameterError, Parameters, Possession, Predecessor, Role, RoleKeys, SeatKind,
+    Possession, Predecessor, Role, RoleKeys, SeatKind,
+};
+pub use governance::{
+    Choice, ChoiceError, Effect, Electorate, ElectorateError, Method, MethodKind, MethodKindError, Process,
+    ProcessError, ProposalId, ProposalKind, ProposalKindError, ProposalSpec, Share, ShareError, Threshold,
+};
+pub use governance_event::GovernanceEvent;
+pub use governance_record::{
+    BallotRecord, Counts, DecidedRecord, Decision, DelegationRecord, DepartedRecord, LogEntry,
+    PROTOCOL_VERSION, PlannedUpgrade, ProposalPhase, ProposalRecord, ProposalStatus, ProposalStatusError,
+    Roll, Round, SideTally, Tally, Wish, WishesRecord,
 };
 pub use job::{
     Bid, Exclusion, ExclusionReason, ExitStatus, JobId, JobLimits, JobSpec, Outcome, Receipt, Requirements,
@@ -48,10 +63,15 @@ pub use job_record::{
 };
 pub use key::{Did, DidError, Domain, PublicKey, SecretKey, Signable, Signature, SignatureError, Signed};
 pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
+pub use parameters::{ParameterError, ParameterName, ParameterNameError, Parameters};
+pub use policy::{
+    Activity, ActivityRecord, AdmissionQuestion, BidQuestion, ContractRecord, ManaQuestion, PolicyAnswer,
+    PolicyFailure, PolicyQuestion, PolicyRecord, PolicySlot, PolicySlotError, PriceQuestion, VoteQuestion,
+};
 pub use records::{
-    AccountRecord, Approval, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, KeyWish,
-    MemberRecord, MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord,
-    StandingRecord, Succession, Supply, Totals,
+    AccountRecord, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, KeyWish, MemberRecord,
+    MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
+    Succession, Supply, Totals,
 };
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

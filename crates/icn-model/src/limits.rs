@@ -64,3 +64,31 @@ pub const MAX_INVITATION_SPAN: crate::Millis = crate::Millis::from_secs(30 * 24 
 pub const MAX_ENDED_JOBS: usize = 50_000;
 /// All mana that ever comes into being, in thousandths: sums of accounts never overflow.
 pub const MAX_SUPPLY: crate::Mana = crate::Mana::from_milli(i64::MAX as u64);
+/// Options of one proposal.
+pub const MAX_OPTIONS: usize = 32;
+/// How long a proposal is open, at the least.
+pub const MIN_VOTING: crate::Millis = crate::Millis::from_secs(1);
+/// How long a proposal is open, waits for sponsors, or waits to be carried out, at the most.
+pub const MAX_VOTING: crate::Millis = crate::Millis::from_secs(90 * 24 * 3_600);
+/// How long a cooperative can be suspended by one decision.
+pub const MAX_SUSPENSION: crate::Millis = crate::Millis::from_secs(365 * 24 * 3_600);
+/// Proposals of one cooperative and its members that are under way.
+pub const MAX_OPEN_PROPOSALS_PER_COOPERATIVE: usize = 16;
+/// Proposals of all that are under way.
+pub const MAX_OPEN_PROPOSALS: usize = 256;
+/// Proposals that are over and still kept for readers; beyond it the oldest go first.
+pub const MAX_ENDED_PROPOSALS: usize = 1_000;
+/// How long a proposal that is over is kept for readers, and a failed one can be tried again.
+pub const PROPOSAL_RETENTION: crate::Millis = crate::Millis::from_secs(90 * 24 * 3_600);
+/// Links of a chain of delegations.
+pub const MAX_DELEGATION_CHAIN: usize = 16;
+/// Delegations of one voter, on different topics.
+pub const MAX_DELEGATIONS: usize = 16;
+/// Bytes of the text of a contract or module.
+pub const MAX_CONTRACT_BYTES: usize = 24 << 10;
+/// Contracts and modules that the log knows at once.
+pub const MAX_CONTRACTS: usize = 1_024;
+/// For how many votes one ballot can count.
+pub const MAX_VOTE_WEIGHT: u64 = 1_000_000;
+/// How long a contract that nothing uses is kept, and an officer's wish that others do not share.
+pub const UNUSED_RETENTION: crate::Millis = crate::Millis::from_secs(30 * 24 * 3_600);

@@ -1,12 +1,13 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
-    Bid, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession, PublicKey,
-    Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Time, Verdict,
+    Bid, Choice, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession,
+    ProposalId, ProposalSpec, PublicKey, Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError,
+    Signed, Time, Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
     macros::content_id,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_bytes::{ByteBuf, Bytes};
@@ -27,7 +28,8 @@ content_id!(
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
-    /// Apply for a seat; signed with the applicant's first key.
+    /// Apply for a seat; signed with the applicant's first key. It is a proposal to admit the applicant, with the
+    /// operation's id.
     Join {
         /// Used once.
         invitation: Signed<Invitation>,
@@ -36,12 +38,7 @@ pub enum Action {
         /// Which keys act for it.
         keys: RoleKeys,
     },
-    /// Say yes to an applicant; an officer's word.
-    Approve {
-        /// Who applies.
-        applicant: Did,
-    },
-    /// Say that an approved node has the log and will order blocks from the next epoch on; the seat's word.
+    /// Say that an admitted node has the log and will order blocks from the next epoch on; the seat's word.
     Ready {},
     /// Give up the author's seat at the end of the epoch.
     Leave {},
@@ -118,6 +115,59 @@ pub enum Action {
         /// The word.
         verdict: Verdict,
     },
+    /// Make a proposal: an officer's word for its cooperative, or a member's. The operation's id is the
+    /// proposal's.
+    Propose {
+        /// What is proposed.
+        proposal: Box<ProposalSpec>,
+    },
+    /// Speak for another cooperative's proposal before it opens; an officer's word.
+    Sponsor {
+        /// Which.
+        proposal: ProposalId,
+    },
+    /// Vote: a member's word, or that of as many officers of a cooperative as its threshold says.
+    Vote {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// What the voter says.
+        choice: Choice,
+    },
+    /// Let another vote where the author does not: a member's word, or that of as many officers of a
+    /// cooperative as its threshold says.
+    Delegate {
+        /// Who: a member for a member, a cooperative for a cooperative.
+        to: Did,
+        /// On what; none for every topic without a delegation of its own.
+        topic: Option<Name>,
+        /// Until when, by block time, if not for good.
+        until: Option<Time>,
+    },
+    /// End a delegation; whose word it needs is as in [`Self::Delegate`].
+    Undelegate {
+        /// That on which topic.
+        topic: Option<Name>,
+    },
+    /// Withdraw a proposal that is not accepted yet; its proposer's word.
+    CancelProposal {
+        /// Which.
+        proposal: ProposalId,
+    },
+    /// Try again to carry out a proposal that could not be; an officer's word.
+    RetryProposal {
+        /// Which.
+        proposal: ProposalId,
+    },
+    /// Put the text of a contract, or of a module that contracts import, in the log, for policies to name.
+    PublishContract {
+        /// The text, at most [`crate::limits::MAX_CONTRACT_BYTES`].
+        source: String,
+    },
+    /// Say up to which version of the protocol the author's node can follow; the seat's word.
+    Announce {
+        /// The version.
+        protocol: u32,
+    },
 }
 
 impl Action {
@@ -125,7 +175,6 @@ impl Action {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Join { .. } => "join",
-            Self::Approve { .. } => "approve",
             Self::Ready {} => "ready",
             Self::Leave {} => "leave",
             Self::RotateKeys { .. } => "rotate-keys",
@@ -140,6 +189,15 @@ impl Action {
             Self::CancelJob { .. } => "cancel-job",
             Self::ChallengeJob { .. } => "challenge-job",
             Self::PostVerdict { .. } => "post-verdict",
+            Self::Propose { .. } => "propose",
+            Self::Sponsor { .. } => "sponsor",
+            Self::Vote { .. } => "vote",
+            Self::Delegate { .. } => "delegate",
+            Self::Undelegate { .. } => "undelegate",
+            Self::CancelProposal { .. } => "cancel-proposal",
+            Self::RetryProposal { .. } => "retry-proposal",
+            Self::PublishContract { .. } => "publish-contract",
+            Self::Announce { .. } => "announce",
         }
     }
 }

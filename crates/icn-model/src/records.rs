@@ -3,7 +3,8 @@
 //! Every record is stored under a key of its own, as canonical bytes; the API shows the same records.
 //! How they change is decided by `icn-state` only.
 use crate::{
-    Cid, Did, Digest, Height, Mana, Name, NamedRoot, Parameters, PublicKey, RoleKeys, SeatKind, Time,
+    Cid, DecidedRecord, Did, Digest, Height, Mana, Name, NamedRoot, Parameters, PublicKey, RoleKeys,
+    SeatKind, Time,
 };
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct MetaRecord {
     pub time: Time,
     /// Mana that came into being and went out of it.
     pub supply: Supply,
+    /// When the present period began, at whose end policies for mana are asked.
+    pub period: Time,
 }
 
 /// Mana that came into being and went out of it, since genesis.
@@ -75,6 +78,8 @@ pub struct FederationRecord {
     pub created: Time,
     /// Its rules now.
     pub parameters: Parameters,
+    /// What else was decided for all of it.
+    pub decided: DecidedRecord,
 }
 
 /// Rate and capacity of regeneration from a time on; keyed by that time.
@@ -93,12 +98,12 @@ pub struct RateRecord {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SeatPhase {
-    /// Waits for approvals.
+    /// Waits to be voted in.
     Applied {
         /// When the application lapses.
         until: Time,
     },
-    /// Has enough approvals, fetches the log.
+    /// Was voted in, fetches the log.
     Admitted {
         /// When the admission lapses, unless it is ready before.
         until: Time,
@@ -109,6 +114,11 @@ pub enum SeatPhase {
     Seated {},
     /// Orders blocks until the end of the epoch.
     Leaving {},
+    /// Has no seat and no vote for a while; its account rests. Then it is admitted again.
+    Suspended {
+        /// When that ends.
+        until: Time,
+    },
     /// Has given up its seat. Its account rests.
     Left {
         /// When it is forgotten, and what is in its account burned.
@@ -130,20 +140,10 @@ impl SeatPhase {
             Self::Ready {} => "ready",
             Self::Seated {} => "seated",
             Self::Leaving {} => "leaving",
+            Self::Suspended { .. } => "suspended",
             Self::Left { .. } => "left",
         }
     }
-}
-
-/// The officers of one cooperative that said yes to an applicant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// The cooperative.
-    pub by: Did,
-    /// Its officers' keys that signed so far; it has said yes when its threshold is met.
-    pub keys: Vec<PublicKey>,
 }
 
 /// What one officer wants the keys of its cooperative to be.
@@ -187,10 +187,12 @@ pub struct SeatRecord {
     pub phase: SeatPhase,
     /// When it got there, by block time.
     pub since: Time,
-    /// Who said yes to it; empty once it is admitted.
-    pub approvals: Vec<Approval>,
     /// Its own officers that want it to leave, until there are enough.
     pub leave: Vec<PublicKey>,
+    /// If it is made to leave for a while only: until when.
+    pub suspended: Option<Time>,
+    /// Up to which version of the protocol its node can follow, as far as it has said.
+    pub protocol: u32,
     /// What its keys were and will be.
     pub succession: Succession,
 }

@@ -2,8 +2,9 @@
 //!
 //! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
 //! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
-//! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx).
-use crate::{Did, JobId, Mana, PublicKey, Role, Sequence, Time};
+//! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx), governance (7xx), policies (8xx). The 6xx are
+//! faults of nodes.
+use crate::{Cid, Did, JobId, Mana, PolicySlot, ProposalId, ProposalKind, PublicKey, Role, Sequence, Time};
 use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -195,6 +196,103 @@ refusals! {
         "`icn-cli receipt verify CID --replay` shows whether a receipt is true at any time.";
     513 NotOnJury { job: JobId } "not-on-jury", "the author was not drawn for job {job}, or has spoken",
         "Drawn seats replay a challenged job, each once.",
+        "Nothing to do.";
+    701 UnknownProposal { proposal: ProposalId } "unknown-proposal", "there is no proposal {proposal}",
+        "No proposal of this id is in the log, or it is so old that it was pruned.",
+        "Check the id; `icn-cli proposal ls` lists proposals.";
+    702 BadProposal { detail: String } "bad-proposal", "nothing can be proposed so: {detail}",
+        "The proposal is not one that could be voted on.",
+        "The detail names the field and what is allowed.";
+    703 WrongTerms { detail: String } "wrong-terms", "proposals of this kind go otherwise: {detail}",
+        "What binds is voted on as the process of its kind says.",
+        "`icn-cli proposal rules` shows the process of each kind.";
+    704 BadClosing { closes: Time, earliest: Time, latest: Time } "bad-closing",
+        "voting would end at {closes}, which is not between {earliest} and {latest}",
+        "A proposal is open for as long as its process asks for, and for no more than 90 days.",
+        "Choose another end, or leave it out.";
+    705 TooManyProposals { open: u64, max: u64 } "too-many-proposals", "{open} proposals are open, at most {max} are allowed",
+        "Each cooperative can have 16 proposals under way at once, the federation 256.",
+        "Wait until some are decided, or withdraw one (`icn-cli proposal cancel ID`).";
+    706 WrongPhase { proposal: ProposalId, state: String } "wrong-phase", "proposal {proposal} is {state}",
+        "What was asked does not fit the proposal's state: votes are cast while it is open.",
+        "`icn-cli proposal show ID` shows the state and how it came about.";
+    707 NotOnRoll { voter: Did } "not-on-roll", "{voter} is not on the roll of this proposal",
+        "Those vote who belonged to the federation before the proposal opened, and still do; not the cooperative that it is against.",
+        "`icn-cli proposal show ID` shows who is on the roll.";
+    708 BadChoice { detail: String } "bad-choice", "nobody can vote so here: {detail}",
+        "The vote does not fit the proposal's method and options.",
+        "`icn-cli proposal show ID` shows the method and the options.";
+    709 VoteIsFinal {} "vote-is-final", "the author has voted, and votes on this proposal are final",
+        "The proposal says that a vote cannot be changed.",
+        "Nothing to do.";
+    710 AlreadySaid {} "already-said", "the author has said exactly this already",
+        "One voice counts once.",
+        "Nothing to do.";
+    711 NotProposer { proposal: ProposalId } "not-proposer", "proposal {proposal} was made by somebody else",
+        "Only who made a proposal can withdraw it.",
+        "Vote against it.";
+    712 SelfDelegation {} "self-delegation", "the author would vote for itself",
+        "Who votes needs no delegation.",
+        "Name somebody else.";
+    713 DelegationCycle { through: Did } "delegation-cycle", "the vote would come back to the author, through {through}",
+        "A chain of delegations must end with somebody who votes.",
+        "Name somebody who does not let you vote for them.";
+    714 NotDelegable { to: Did } "not-delegable", "the author cannot let {to} vote for it",
+        "Members let members vote, cooperatives let cooperatives; a chain has at most 16 links.",
+        "`icn-cli federation members` lists both.";
+    715 UnknownDelegation {} "unknown-delegation", "there is no such delegation",
+        "The author lets nobody vote for it on this topic.",
+        "`icn-cli delegate ls` lists your delegations.";
+    716 TooManyDelegations { max: u64 } "too-many-delegations", "the author has {max} delegations already",
+        "Their number is bounded.",
+        "End one first (`icn-cli delegate end`).";
+    717 DelegationEnded { until: Time, now: Time } "delegation-ended", "the delegation would have ended at {until}, the log is at {now}",
+        "A delegation ends in the future.",
+        "Name a later time, or none.";
+    718 BuiltInProcess { kind: ProposalKind } "built-in-process", "the process for {kind} is built in",
+        "Removals and the replacing of policies follow rules that no vote changes, so that no rule can block its own repeal.",
+        "Nothing to do.";
+    719 BadProcess { detail: String } "bad-process", "no vote can go so: {detail}",
+        "A process needs a quorum above 0, a threshold that can be met, and a bounded time.",
+        "The detail names what is wrong.";
+    720 BadParameter { name: String, value: u64, min: u64, max: u64 } "bad-parameter", "{name} = {value} is out of range: {min} to {max}",
+        "Each parameter has a range.",
+        "Choose a value within it; amounts of mana are in thousandths, times in milliseconds.";
+    721 NothingChanges { detail: String } "nothing-changes", "nothing would change: {detail}",
+        "The state is already as the proposal wants it.",
+        "Nothing to do.";
+    722 CannotDo { detail: String } "cannot-do", "this cannot be carried out: {detail}",
+        "What the proposal would change is not as it must be for that.",
+        "The detail names what stands in the way. `icn-cli proposal retry ID` tries again, once that has changed.";
+    723 CannotSponsor { detail: String } "cannot-sponsor", "the author cannot sponsor this proposal: {detail}",
+        "Sponsors are other cooperatives than the proposer's, each once, while the proposal is a draft.",
+        "`icn-cli proposal show ID` shows who sponsors it.";
+    801 BadContract { detail: String } "bad-contract", "the text is no contract: {detail}",
+        "What is published must be a contract or module of the Cooperative Contract Language, without faults.",
+        "`icn-cli ccl check FILE` shows each fault with its place and a suggestion.";
+    802 UnknownContract { contract: Cid } "unknown-contract", "the log has no contract {contract}",
+        "A policy names a contract that was published in the log.",
+        "Publish it first: `icn-cli ccl publish FILE`.";
+    803 NoPolicy { contract: Cid, slot: PolicySlot } "no-policy", "contract {contract} has no policy for {slot}",
+        "A contract decides the slots for which it has a policy.",
+        "`icn-cli ccl explain FILE` lists the policies of a contract.";
+    804 SlotTaken { slot: PolicySlot, contract: Cid } "slot-taken", "{slot} is decided by contract {contract} already",
+        "One contract decides a slot at a time.",
+        "Propose to replace it (`icn-cli proposal create replace-policy`).";
+    805 SlotFree { slot: PolicySlot } "slot-free", "no contract decides {slot}",
+        "There is nothing to replace or remove.",
+        "`icn-cli proposal rules` lists the policies in force.";
+    806 PolicyRefused { slot: PolicySlot, contract: Cid, reason: String } "policy-refused", "contract {contract}, which decides {slot}, says no: {reason}",
+        "The federation has let a contract decide this; the reason is the contract's own.",
+        "`icn-cli proposal rules` names the contract, `icn-cli ccl show CID` shows its text.";
+    807 PolicyFailed { slot: PolicySlot, contract: Cid, detail: String } "policy-failed", "contract {contract}, which decides {slot}, failed: {detail}",
+        "The contract came to a fault (an overflow, a division by zero, no fuel left) instead of an answer.",
+        "Propose to replace or remove the policy; nothing that it decides goes on until then.";
+    808 TooManyContracts { max: u64 } "too-many-contracts", "the log has {max} contracts already",
+        "Contracts that nothing uses are forgotten after 30 days.",
+        "Wait for that.";
+    809 ContractKnown { contract: Cid } "contract-known", "the log has contract {contract} already",
+        "One text is published once.",
         "Nothing to do.";
 }
 

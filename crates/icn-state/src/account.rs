@@ -11,15 +11,29 @@ impl State {
     /// time would find it.
     pub fn account(&self, did: &Did, at: Time) -> Option<AccountRecord> {
         let account = self.tables.accounts.get(did)?;
-        Some(self.regenerated(account, at).0)
+        Some(self.regenerated(did, account, at).0)
     }
 
-    fn regenerated(&self, account: &AccountRecord, at: Time) -> (AccountRecord, Mana) {
+    /// How much mana can still come into being.
+    pub(crate) fn supply_room(&self) -> Mana {
         let supply = &self.meta.supply;
-        let room = limits::MAX_SUPPLY
+        limits::MAX_SUPPLY
             .saturating_sub(supply.granted)
-            .saturating_sub(supply.regenerated);
+            .saturating_sub(supply.regenerated)
+    }
+
+    fn regenerated(&self, did: &Did, account: &AccountRecord, at: Time) -> (AccountRecord, Mana) {
+        let room = self.supply_room();
         let at = at.max(account.touched);
+        // An account is brought up to date when a policy gives it another rate, so one rate holds since.
+        if let Some(rate) = self.tables.own_rates.get(did) {
+            let stretch = Stretch {
+                from: account.touched,
+                to: at,
+                rate: *rate,
+            };
+            return mana::regenerate(account, core::iter::once(stretch), at, room);
+        }
         // The stretch of each dated rate ends where the next begins.
         let current = self.tables.rates.range(..=account.touched).next_back();
         let first = current.map_or(Time::ZERO, |(from, _)| *from);
@@ -73,7 +87,7 @@ impl Step<'_> {
         let Some(account) = self.state.tables.accounts.get(&did) else {
             return Err(Refusal::UnknownAuthor { author: did });
         };
-        let (mut account, gained) = self.state.regenerated(account, self.context.time);
+        let (mut account, gained) = self.state.regenerated(&did, account, self.context.time);
         let result = change(&mut account)?;
         self.state.tables.accounts.set(did, account);
         let regenerated = &mut self.state.meta.supply.regenerated;
@@ -109,11 +123,8 @@ impl Step<'_> {
         if wakes.is_ok() {
             return;
         }
+        let start = self.state.parameters().mana_start.min(self.state.supply_room());
         let supply = &mut self.state.meta.supply;
-        let room = limits::MAX_SUPPLY
-            .saturating_sub(supply.granted)
-            .saturating_sub(supply.regenerated);
-        let start = self.state.federation.parameters.mana_start.min(room);
         supply.granted = supply.granted.saturating_add(start);
         let account = AccountRecord {
             available: start,

@@ -1,18 +1,19 @@
 //! How a state begins.
-use crate::{changes::Changes, seats, state::State};
-use alloc::vec::Vec;
+use crate::{changes::Changes, governance::Policies, seats, state::State};
+use alloc::{sync::Arc, vec::Vec};
 use icn_model::{
-    AccountRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError, HeadRecord,
-    Height, MetaRecord, RateRecord, SeatKind, SeatPhase, SeatRecord, Succession, Supply,
+    AccountRecord, DecidedRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError,
+    HeadRecord, Height, MetaRecord, PROTOCOL_VERSION, RateRecord, SeatKind, SeatPhase, SeatRecord,
+    Succession, Supply,
 };
 
 impl State {
     /// The state of height 0: the founders seated, each with the start balance. Its root is
-    /// `H(zero ‖ H(changes))`.
+    /// `H(zero ‖ H(changes))`. Contracts run on `engine`.
     ///
     /// # Errors
     /// [`GenesisError`] says why no federation can begin so.
-    pub fn genesis(genesis: &Genesis) -> Result<(Self, Changes), GenesisError> {
+    pub fn genesis(genesis: &Genesis, engine: Arc<dyn Policies>) -> Result<(Self, Changes), GenesisError> {
         genesis.check()?;
         let mut state = Self {
             tables: crate::state::Tables::default(),
@@ -20,17 +21,23 @@ impl State {
                 id: genesis.id(),
                 name: genesis.name.clone(),
                 created: genesis.created,
-                parameters: genesis.parameters.clone(),
+                parameters: genesis.parameters,
+                decided: DecidedRecord {
+                    protocol: PROTOCOL_VERSION,
+                    ..DecidedRecord::default()
+                },
             },
             meta: MetaRecord {
                 height: Height::ZERO,
                 time: genesis.created,
                 supply: Supply::default(),
+                period: genesis.created,
             },
             head: HeadRecord {
                 root: Digest::ZERO,
                 checkpoint: None,
             },
+            engine,
         };
         let rate = RateRecord {
             rate_per_hour: genesis.parameters.mana_rate_per_hour,
@@ -47,8 +54,9 @@ impl State {
                     inviter: None,
                     phase: SeatPhase::Seated {},
                     since: genesis.created,
-                    approvals: Vec::new(),
                     leave: Vec::new(),
+                    suspended: None,
+                    protocol: PROTOCOL_VERSION,
                     succession: Succession::default(),
                 },
             );

@@ -19,11 +19,11 @@ impl<K> Default for Counts<K> {
 }
 
 impl<K: Ord> Counts<K> {
-    fn add(&mut self, key: K) {
+    pub(crate) fn add(&mut self, key: K) {
         *self.0.entry(key).or_insert(0) += 1;
     }
 
-    fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         if let Some(count) = self.0.get_mut(key) {
             *count -= 1;
             if *count == 0 {
@@ -40,9 +40,10 @@ impl<K: Ord> Counts<K> {
 /// When something happens to a seat by itself.
 pub(crate) const fn seat_due(seat: &SeatRecord) -> Option<Time> {
     match seat.phase {
-        SeatPhase::Applied { until } | SeatPhase::Admitted { until } | SeatPhase::Left { until } => {
-            Some(until)
-        }
+        SeatPhase::Applied { until }
+        | SeatPhase::Admitted { until }
+        | SeatPhase::Suspended { until }
+        | SeatPhase::Left { until } => Some(until),
         SeatPhase::Ready {} | SeatPhase::Seated {} | SeatPhase::Leaving {} => None,
     }
 }
@@ -96,6 +97,7 @@ impl Index<Did, SeatRecord> for SeatIndex {
             SeatPhase::Ready {} | SeatPhase::Leaving {} => {
                 self.waiting.insert(*did);
             }
+            SeatPhase::Suspended { .. } => {}
             SeatPhase::Seated {} => {
                 if seat.succession.next_seat.is_some() {
                     self.waiting.insert(*did);
@@ -126,6 +128,7 @@ impl Index<Did, SeatRecord> for SeatIndex {
             SeatPhase::Ready {} | SeatPhase::Leaving {} => {
                 self.waiting.remove(did);
             }
+            SeatPhase::Suspended { .. } => {}
             SeatPhase::Seated {} => {
                 self.waiting.remove(did);
                 self.voters.remove(did);

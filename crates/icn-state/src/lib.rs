@@ -52,6 +52,7 @@ mod account;
 mod audit;
 mod changes;
 mod genesis;
+mod governance;
 mod index;
 mod jobs;
 mod mana;
@@ -69,6 +70,7 @@ mod table;
 
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
+pub use governance::{Cast, Examined, NoPolicies, PlannedChange, Policies, Texts, roll_bytes, tally};
 pub use icn_model::Totals;
 pub use jobs::Weights;
 pub use merkle::MerkleTree;

@@ -17,7 +17,10 @@ impl Step<'_> {
         if !member.first_key().is_usable() {
             return Err(Refusal::BadKeys {});
         }
-        if tables.members.index().count.of(&cooperative) >= limits::MAX_MEMBERS_PER_COOPERATIVE {
+        // Those who left count while a roll has them, so that coming and going fills nobody's memory.
+        let departed = tables.departed.index().of(&cooperative);
+        let known = tables.members.index().count.of(&cooperative) + departed;
+        if known >= limits::MAX_MEMBERS_PER_COOPERATIVE {
             let max = limits::MAX_MEMBERS_PER_COOPERATIVE as u64;
             return Err(Refusal::TooManyMembers { max });
         }
@@ -59,6 +62,8 @@ impl Step<'_> {
             Ok(())
         })?;
         self.state.tables.accounts.remove(&member);
+        self.remember_departed(member);
+        self.forget_voter(member);
         self.state.tables.members.remove(&member);
         self.retire_key(key);
         self.events.push(Event::MemberRemoved {

@@ -1,12 +1,13 @@
-//! How nodes come and go: apply, approve, ready, leave. The epoch's turn is in `seats`.
+//! How nodes come and go: apply, ready, leave. The epoch's turn is in `seats`.
 //!
-//! Approving and leaving are words of the cooperative: they need as many officers as its threshold says.
-//! An applicant is admitted when over half of the seated cooperatives that are not leaving have said yes.
+//! An application is a proposal; the vote on it admits. Nobody votes on leaving, which needs as many officers of
+//! the cooperative as its threshold says; a vote can make a cooperative leave.
 use crate::step::Step;
 use alloc::vec::Vec;
 use icn_model::{
-    Approval, Did, Event, Invitation, InvitationRecord, Millis, Name, Operation, PublicKey, Refusal, Role,
-    RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, Succession, limits,
+    Did, Event, GovernanceEvent, Invitation, InvitationRecord, Millis, Name, Operation, PROTOCOL_VERSION,
+    PublicKey, Refusal, Role, RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, SignedOperation, Succession,
+    limits,
 };
 
 /// How long an application outlives its invitation, and an admission waits for the node to be ready.
@@ -31,11 +32,12 @@ pub(crate) fn is_enough(seat: &SeatRecord, votes: &[PublicKey]) -> bool {
 impl Step<'_> {
     pub(crate) fn join(
         &mut self,
-        operation: &Operation,
+        application: &SignedOperation,
         signed: &Signed<Invitation>,
         name: &Name,
         keys: &RoleKeys,
     ) -> Result<(), Refusal> {
+        let operation = application.operation();
         let applicant = operation.author;
         let invitation = &signed.content;
         if operation.key != applicant.first_key() || !keys.is_usable() {
@@ -57,8 +59,9 @@ impl Step<'_> {
             inviter: Some(invitation.inviter),
             phase: SeatPhase::Applied { until },
             since: self.context.time,
-            approvals: Vec::new(),
             leave: Vec::new(),
+            suspended: None,
+            protocol: PROTOCOL_VERSION,
             succession: Succession::default(),
         };
         self.state.tables.seats.set(applicant, seat);
@@ -67,7 +70,7 @@ impl Step<'_> {
             kind: invitation.kind,
             inviter: invitation.inviter,
         });
-        Ok(())
+        self.propose_admission(application, invitation.inviter, invitation.kind)
     }
 
     fn check_invitation(&self, signed: &Signed<Invitation>) -> Result<(), Refusal> {
@@ -124,70 +127,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(crate) fn approve(&mut self, operation: &Operation, applicant: Did) -> Result<(), Refusal> {
-        let by = operation.author;
-        let voter = self.cooperative_acting(operation, &[Role::Officer])?;
-        if voter.phase != (SeatPhase::Seated {}) {
-            return Err(Refusal::NotSeated {});
-        }
-        let mut seat = match self.state.tables.seats.get(&applicant) {
-            None => return Err(Refusal::UnknownApplicant { applicant }),
-            Some(seat) => match seat.phase {
-                SeatPhase::Applied { until } if until < self.now() => {
-                    return Err(Refusal::UnknownApplicant { applicant });
-                }
-                SeatPhase::Applied { .. } => seat.clone(),
-                SeatPhase::Left { .. } => return Err(Refusal::UnknownApplicant { applicant }),
-                _ => return Err(Refusal::AlreadyApproved { applicant }),
-            },
-        };
-        let at = seat.approvals.iter().position(|approval| approval.by == by);
-        let at = at.unwrap_or_else(|| {
-            seat.approvals.push(Approval { by, keys: Vec::new() });
-            seat.approvals.len() - 1
-        });
-        let votes = &mut seat.approvals[at].keys;
-        if is_enough(voter, votes) || votes.contains(&operation.key) {
-            return Err(Refusal::AlreadyApproved { applicant });
-        }
-        votes.push(operation.key);
-        let complete = is_enough(voter, votes);
-        self.state.tables.seats.set(applicant, seat);
-        if complete {
-            let (approvals, needed) = self.approvals(&applicant);
-            self.events.push(Event::Approved {
-                applicant,
-                by,
-                approvals,
-                needed,
-            });
-            self.admit_if_approved(applicant);
-        }
-        Ok(())
-    }
-
-    /// How many cooperatives have said yes, and how many must.
-    fn approvals(&self, applicant: &Did) -> (u32, u32) {
-        let seats = &self.state.tables.seats;
-        let voters = &seats.index().voters;
-        let approvals = seats.get(applicant).map_or(&[][..], |seat| &seat.approvals);
-        let approving = approvals.iter().filter(|approval| {
-            let by = seats.get(&approval.by);
-            voters.contains(&approval.by) && by.is_some_and(|by| is_enough(by, &approval.keys))
-        });
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        (count(approving.count()), count(voters.len() / 2 + 1))
-    }
-
-    /// Admits an applicant that has enough approvals, be it because one came or because fewer are needed.
-    pub(crate) fn admit_if_approved(&mut self, applicant: Did) {
-        let (approvals, needed) = self.approvals(&applicant);
-        let Some(seat) = self.state.tables.seats.get(&applicant) else {
-            return;
-        };
-        if approvals < needed || !matches!(seat.phase, SeatPhase::Applied { .. }) {
-            return;
-        }
+    /// Lets in an applicant that was voted in.
+    pub(crate) fn admit(&mut self, applicant: Did) {
         let until = self.context.time.after(APPLICATION_SPAN);
         self.set_phase(applicant, SeatPhase::Admitted { until });
         self.events.push(Event::Admitted { applicant });
@@ -199,8 +140,8 @@ impl Step<'_> {
             let seat = SeatRecord {
                 phase,
                 since: self.context.time,
-                approvals: Vec::new(),
                 leave: Vec::new(),
+                suspended: None,
                 ..seat.clone()
             };
             self.state.tables.seats.set(did, seat);
@@ -239,9 +180,41 @@ impl Step<'_> {
             self.state.tables.seats.set(did, seat);
             return Ok(());
         }
+        self.make_leave(did);
+        Ok(())
+    }
+
+    /// Makes a cooperative or witness give up its seat at the end of the epoch: for a while if its record says
+    /// so, else for good.
+    pub(crate) fn make_leave(&mut self, did: Did) {
+        let suspended = self.state.tables.seats.get(&did).and_then(|seat| seat.suspended);
         self.set_phase(did, SeatPhase::Leaving {});
+        if let (Some(seat), Some(_)) = (self.state.tables.seats.get(&did), suspended) {
+            let seat = SeatRecord {
+                suspended,
+                ..seat.clone()
+            };
+            self.state.tables.seats.set(did, seat);
+        }
         self.events.push(Event::Leaving { seat: did });
         self.roll_back_open_jobs(did);
+    }
+
+    /// The author's node can follow the protocol up to a version.
+    pub(crate) fn announce(&mut self, operation: &Operation, protocol: u32) -> Result<(), Refusal> {
+        let seat = self.seat_acting(operation, &[Role::Seat])?;
+        if seat.protocol >= protocol {
+            return Err(Refusal::AlreadySaid {});
+        }
+        let seat = SeatRecord {
+            protocol,
+            ..seat.clone()
+        };
+        self.state.tables.seats.set(operation.author, seat);
+        self.tell(GovernanceEvent::Announced {
+            seat: operation.author,
+            protocol,
+        });
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! What time does to seats: applications lapse, epochs turn, those long gone are forgotten.
-use crate::{state::State, step::Step};
+use crate::{membership::APPLICATION_SPAN, state::State, step::Step};
 use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
-    Did, EpochNumber, EpochRecord, Event, Millis, PublicKey, SeatEntry, SeatKind, SeatPhase, SeatRecord,
-    SequenceRecord, limits,
+    Did, EpochNumber, EpochRecord, Event, GovernanceEvent, Millis, PlannedUpgrade, PublicKey, SeatEntry,
+    SeatKind, SeatPhase, SeatRecord, SequenceRecord, Share, limits,
 };
 
 /// Blocks between fixing the next epoch's seats and its beginning, for hand-over.
@@ -48,6 +48,7 @@ impl Step<'_> {
                     epoch: epoch.next(),
                     seats: seats.iter().map(|entry| entry.did).collect(),
                 });
+                self.fix_upgrade(epoch.next(), &seats);
                 self.state.tables.epochs.set(epoch.next(), EpochRecord { seats });
                 true
             }
@@ -85,26 +86,21 @@ impl Step<'_> {
                     }
                 }
                 (SeatPhase::Leaving {}, None) => {
+                    let suspended = seat.suspended;
                     self.rest(did);
-                    self.events.push(Event::Left {
-                        seat: did,
-                        epoch: next,
-                    });
+                    match suspended {
+                        Some(until) => self.set_phase(did, SeatPhase::Suspended { until }),
+                        None => self.events.push(Event::Left {
+                            seat: did,
+                            epoch: next,
+                        }),
+                    }
                 }
                 // Ready or leaving since the seats were fixed: it waits for the epoch after.
                 _ => {}
             }
         }
-        // With fewer cooperatives, fewer approvals are needed.
-        let is_applicant = |seat: &SeatRecord| matches!(seat.phase, SeatPhase::Applied { .. });
-        let seats = self
-            .state
-            .tables
-            .seats
-            .iter()
-            .filter(|(_, seat)| is_applicant(seat));
-        let applicants: Vec<Did> = seats.map(|(did, _)| *did).collect();
-        applicants.into_iter().for_each(|did| self.admit_if_approved(did));
+        self.follow_upgrade();
         let oldest = EpochNumber::new(next.get().saturating_sub(EPOCHS_KEPT));
         let old: Vec<_> = self
             .state
@@ -115,6 +111,53 @@ impl Step<'_> {
             .collect();
         old.iter()
             .for_each(|epoch| self.state.tables.epochs.remove(epoch));
+    }
+
+    /// Fixes whether the version that was decided on begins with the next epoch: if over two thirds of its seats
+    /// can follow it. Else it waits for the epoch after.
+    fn fix_upgrade(&mut self, next: EpochNumber, seats: &[SeatEntry]) {
+        let Some(planned) = self
+            .state
+            .federation
+            .decided
+            .upgrade
+            .filter(|planned| planned.epoch <= next)
+        else {
+            return;
+        };
+        let follows = |entry: &&SeatEntry| {
+            let seat = self.state.tables.seats.get(&entry.did);
+            seat.is_some_and(|seat| seat.protocol >= planned.version)
+        };
+        let following = seats.iter().filter(follows).count() as u64;
+        if Share::TWO_THIRDS.compare(following, seats.len() as u64).is_gt() {
+            let fixed = PlannedUpgrade {
+                epoch: next,
+                fixed: true,
+                ..planned
+            };
+            self.state.federation.decided.upgrade = Some(fixed);
+            self.tell(GovernanceEvent::UpgradeFixed {
+                version: planned.version,
+                epoch: next,
+            });
+        }
+    }
+
+    /// With the last block of an epoch: the version that was fixed for the next one is followed from now on.
+    fn follow_upgrade(&mut self) {
+        let decided = &mut self.state.federation.decided;
+        if let Some(planned) = decided.upgrade.filter(|planned| planned.fixed) {
+            decided.protocol = planned.version;
+            decided.upgrade = None;
+        }
+    }
+
+    /// A suspension is over: the cooperative gets its seat again once its node says that it is ready.
+    fn readmit(&mut self, did: Did) {
+        let until = self.context.time.after(APPLICATION_SPAN);
+        self.set_phase(did, SeatPhase::Admitted { until });
+        self.events.push(Event::SuspensionEnded { seat: did });
     }
 
     /// The seat is given up; the account rests until it comes back or is forgotten.
@@ -135,6 +178,7 @@ impl Step<'_> {
             let phase = self.state.tables.seats.get(&did).map(|seat| seat.phase);
             match phase {
                 Some(SeatPhase::Left { .. }) => self.forget(did),
+                Some(SeatPhase::Suspended { .. }) => self.readmit(did),
                 Some(_) => self.lapse(did),
                 None => {}
             }
@@ -180,6 +224,8 @@ impl Step<'_> {
             let had = self.with_account(member, |account| Ok(core::mem::take(&mut account.available)));
             self.burn(had.unwrap_or_default());
             self.state.tables.accounts.remove(&member);
+            self.remember_departed(member);
+            self.forget_voter(member);
             if let Some(record) = self.state.tables.members.get(&member).copied() {
                 self.state.tables.members.remove(&member);
                 self.retire_key(record.key);
@@ -194,6 +240,9 @@ impl Step<'_> {
         self.burn(burned);
         self.state.tables.accounts.remove(&did);
         self.forget_standing(did);
+        self.forget_voter(did);
+        self.state.tables.activities.remove(&did);
+        self.state.tables.own_rates.remove(&did);
         self.remove_seat(did);
         self.events.push(Event::Forgotten { seat: did, burned });
     }

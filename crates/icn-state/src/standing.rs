@@ -24,7 +24,7 @@ const HOUR_MS: u64 = 3_600_000;
 const NEWCOMER: u32 = 250;
 const BY_WORK: u128 = 750;
 
-fn faults(standing: &StandingRecord, at: Time) -> u32 {
+pub(crate) fn faults(standing: &StandingRecord, at: Time) -> u32 {
     let forgiven = at.since(standing.faulted).get() / (HOUR_MS / FORGIVEN_PER_HOUR);
     standing
         .faults
@@ -54,6 +54,13 @@ impl Step<'_> {
         if executor == payer {
             return;
         }
+        self.note_activity(executor, |activity| {
+            activity.jobs_executed = activity.jobs_executed.saturating_add(1);
+            activity.earned = activity.earned.saturating_add(amount);
+        });
+        self.note_activity(payer, |activity| {
+            activity.spent = activity.spent.saturating_add(amount)
+        });
         let cap = self.state.parameters().standing_cap_per_payer;
         let key = (executor, payer);
         let before = self
@@ -76,6 +83,9 @@ impl Step<'_> {
 
     /// Counts a failure.
     pub(crate) fn fault(&mut self, executor: Did, points: u32) {
+        self.note_activity(executor, |activity| {
+            activity.jobs_failed = activity.jobs_failed.saturating_add(1);
+        });
         let at = self.context.time;
         let mut standing = self.state.standing(&executor);
         standing.faults = faults(&standing, at).saturating_add(points).min(FAULT_LIED);

@@ -3,15 +3,21 @@
 //! Here is nothing of what operations mean: see `step` and the modules that it calls.
 use crate::{
     changes::{Change, Changes},
-    index::{JobIndex, MemberIndex, SeatIndex},
+    governance::{
+        Policies,
+        index::{BallotIndex, ProposalIndex},
+    },
+    index::{Counts, JobIndex, MemberIndex, SeatIndex},
     merkle::MerkleTree,
     table::{DueIndex, Table},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use icn_model::{
-    AccountRecord, Cid, Did, Digest, EpochNumber, EpochRecord, FederationRecord, HeadRecord, Height,
+    AccountRecord, ActivityRecord, BallotRecord, Cid, ContractRecord, DecidedRecord, DelegationRecord,
+    DepartedRecord, Did, Digest, EpochNumber, EpochRecord, FederationRecord, HeadRecord, Height,
     InvitationId, InvitationRecord, JobId, JobRecord, JobSpec, MemberRecord, MetaRecord, PaidRecord,
-    Parameters, PublicKey, Ranking, RateRecord, SeatEntry, SeatRecord, SequenceRecord, StandingRecord, Time,
+    Parameters, PolicyRecord, PolicySlot, Process, ProposalId, ProposalKind, ProposalRecord, PublicKey,
+    Ranking, RateRecord, SeatEntry, SeatRecord, SequenceRecord, StandingRecord, Time, WishesRecord,
     canonical::{self, DecodeError},
 };
 
@@ -95,6 +101,26 @@ tables! {
     0x31 jobs: Table<JobId, JobRecord, JobIndex>;
     /// The choice among the bids of the last award.
     0x32 rankings: Table<JobId, Ranking>;
+    /// Proposals.
+    0x40 proposals: Table<ProposalId, ProposalRecord, ProposalIndex>;
+    /// Votes.
+    0x41 ballots: Table<(ProposalId, Did), BallotRecord, BallotIndex>;
+    /// Who votes for those who do not: whose, topic.
+    0x42 delegations: Table<(Did, Digest), DelegationRecord, DueIndex<(Did, Digest)>>;
+    /// What officers want that needs more of them: cooperative, matter.
+    0x43 wishes: Table<(Did, Digest), WishesRecord, DueIndex<(Did, Digest)>>;
+    /// What was decided that proposals of a kind go through.
+    0x44 processes: Table<ProposalKind, Process>;
+    /// Members that left, by when.
+    0x45 departed: Table<(Time, Did), DepartedRecord, Counts<Did>>;
+    /// Texts of contracts.
+    0x50 contracts: Table<Cid, ContractRecord, DueIndex<Cid>>;
+    /// The contracts that decide slots.
+    0x51 policies: Table<PolicySlot, PolicyRecord>;
+    /// What cooperatives do and did lately.
+    0x52 activities: Table<Did, ActivityRecord>;
+    /// Rates and capacities by policy.
+    0x53 own_rates: Table<Did, RateRecord>;
 }
 
 /// Why stored records are not a state.
@@ -133,6 +159,8 @@ pub struct State {
     pub(crate) federation: FederationRecord,
     pub(crate) meta: MetaRecord,
     pub(crate) head: HeadRecord,
+    /// Runs contracts; not part of what the log brings about.
+    pub(crate) engine: Arc<dyn Policies>,
 }
 
 /// Where a state stands, to be undone to.
@@ -140,17 +168,25 @@ pub struct State {
 pub(crate) struct Mark {
     tables: TablesMark,
     meta: MetaRecord,
+    rules: Rules,
 }
+
+/// The part of the federation's record that the log can change.
+pub(crate) type Rules = (Parameters, DecidedRecord);
 
 impl State {
     /// The state that was persisted as `records`, in any order.
     ///
     /// Each record is checked to be canonical; that together they are what the root says is the caller's to
     /// know (they were written in one batch with the root), or to check by [`State::merkle_root`].
+    /// Contracts run on `engine`.
     ///
     /// # Errors
     /// [`LoadError`] names the record that is missing or damaged.
-    pub fn load(records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<Self, LoadError> {
+    pub fn load(
+        records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+        engine: Arc<dyn Policies>,
+    ) -> Result<Self, LoadError> {
         let mut tables = Tables::default();
         let (mut head, mut meta, mut federation) = (None, None, None);
         for (key, value) in records {
@@ -167,6 +203,7 @@ impl State {
             federation: federation.ok_or(LoadError::Missing { name: "federation" })?,
             meta: meta.ok_or(LoadError::Missing { name: "meta" })?,
             head: head.ok_or(LoadError::Missing { name: "head" })?,
+            engine,
         })
     }
 
@@ -222,12 +259,18 @@ impl State {
         Mark {
             tables: self.tables.mark(),
             meta: self.meta,
+            rules: self.rules(),
         }
     }
 
     pub(crate) fn undo_to(&mut self, mark: Mark) {
         self.tables.undo_to(mark.tables);
         self.meta = mark.meta;
+        (self.federation.parameters, self.federation.decided) = mark.rules;
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        (self.federation.parameters, self.federation.decided)
     }
 
     /// Height of the last applied block; 0 after genesis.

@@ -55,6 +55,7 @@ impl State {
             context: *context,
             events: Vec::new(),
         };
+        let rules = step.state.rules();
         step.pass_time();
         step.state.tables.keep();
         let mut results = Vec::with_capacity(operations.len());
@@ -67,7 +68,7 @@ impl State {
         self.tables.keep();
         self.meta.height = context.height;
         self.meta.time = context.time;
-        let mut changes = self.seal(false);
+        let mut changes = self.seal(self.rules() != rules);
         if fixed {
             self.set_checkpoint(&mut changes);
         }
@@ -249,8 +250,7 @@ impl Step<'_> {
                 invitation,
                 name,
                 keys,
-            } => self.join(operation, invitation, name, keys),
-            Action::Approve { applicant } => self.approve(operation, *applicant),
+            } => self.join(signed, invitation, name, keys),
             Action::Ready {} => self.ready(operation),
             Action::Leave {} => self.leave(operation),
             Action::RotateKeys { keys, possession } => self.rotate_keys(operation, keys, possession.as_ref()),
@@ -270,13 +270,24 @@ impl Step<'_> {
             Action::CancelJob { job } => self.cancel_job(operation, *job),
             Action::ChallengeJob { job } => self.challenge_job(operation, *job),
             Action::PostVerdict { verdict } => self.post_verdict(operation, verdict),
+            Action::Propose { proposal } => self.propose(signed, proposal),
+            Action::Sponsor { proposal } => self.sponsor(operation, *proposal),
+            Action::Vote { proposal, choice } => self.vote(signed, *proposal, choice),
+            Action::Delegate { to, topic, until } => self.delegate(signed, *to, topic.as_ref(), *until),
+            Action::Undelegate { topic } => self.undelegate(signed, topic.as_ref()),
+            Action::CancelProposal { proposal } => self.cancel_proposal(operation, *proposal),
+            Action::RetryProposal { proposal } => self.retry_proposal(operation, *proposal),
+            Action::PublishContract { source } => self.publish_contract(signed, source),
+            Action::Announce { protocol } => self.announce(operation, *protocol),
         }
     }
 
     /// What time brings about, before the operations of a block.
     fn pass_time(&mut self) {
         self.bridge_gap();
+        self.bridge_governance_gap();
         self.expire_jobs();
+        self.expire_governance();
         self.expire_membership();
     }
 

@@ -10,7 +10,8 @@ use alloc::{
 };
 use core::ops::RangeBounds;
 use icn_model::{
-    Did, Digest, EpochNumber, InvitationId, JobId, PublicKey, Time,
+    Cid, Codec, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot, ProposalId, ProposalKind,
+    PublicKey, Time,
     canonical::{self, DecodeError},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +21,8 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// A key with canonical bytes whose order is the order of the keys.
 pub(crate) trait Key: Ord + Clone {
+    /// How many bytes each has.
+    const LEN: usize;
     fn encode(&self, out: &mut Vec<u8>);
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
@@ -72,6 +75,14 @@ impl<K: Key, V, I: Index<K, V>> Table<K, V, I> {
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         self.rows.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     pub(crate) fn range(&self, range: impl RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &V)> {
@@ -176,6 +187,7 @@ pub(crate) fn full_key<K: Key>(number: u8, key: &K) -> Vec<u8> {
 macro_rules! key_of_32_bytes {
     ($($name:ty: $bytes:expr, $from:expr;)*) => {
         $(impl Key for $name {
+            const LEN: usize = 32;
             fn encode(&self, out: &mut Vec<u8>) {
                 let bytes: fn(&$name) -> &[u8; 32] = $bytes;
                 out.extend_from_slice(bytes(self));
@@ -192,9 +204,14 @@ key_of_32_bytes! {
     PublicKey: |key| key.as_bytes(), PublicKey::new;
     InvitationId: |id| id.digest().as_bytes(), |bytes| InvitationId::new(Digest::new(bytes));
     JobId: |id| id.digest().as_bytes(), |bytes| JobId::new(Digest::new(bytes));
+    ProposalId: |id| id.digest().as_bytes(), |bytes| ProposalId::new(Digest::new(bytes));
+    Digest: |digest| digest.as_bytes(), Digest::new;
+    // Contracts are texts: raw blocks.
+    Cid: |cid| cid.digest().as_bytes(), |bytes| Cid::new(Codec::Raw, Digest::new(bytes));
 }
 
 impl Key for Did {
+    const LEN: usize = PublicKey::LEN;
     fn encode(&self, out: &mut Vec<u8>) {
         self.first_key().encode(out);
     }
@@ -203,20 +220,22 @@ impl Key for Did {
     }
 }
 
-impl Key for (Did, Did) {
+impl<A: Key, B: Key> Key for (A, B) {
+    const LEN: usize = A::LEN + B::LEN;
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         self.1.encode(out);
     }
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (first, second) = bytes.split_at_checked(PublicKey::LEN)?;
-        Some((Did::decode(first)?, Did::decode(second)?))
+        let (first, second) = bytes.split_at_checked(A::LEN)?;
+        Some((A::decode(first)?, B::decode(second)?))
     }
 }
 
 macro_rules! key_of_a_number {
     ($($name:ty),*) => {
         $(impl Key for $name {
+            const LEN: usize = 8;
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.get().to_be_bytes());
             }
@@ -228,6 +247,27 @@ macro_rules! key_of_a_number {
 }
 
 key_of_a_number!(Time, EpochNumber);
+
+/// Names are numbered as they are listed: a name that is added comes last.
+macro_rules! key_of_a_name {
+    ($($name:ty),*) => {
+        $(impl Key for $name {
+            const LEN: usize = 1;
+            fn encode(&self, out: &mut Vec<u8>) {
+                let at = Self::ALL.iter().position(|name| name == self);
+                out.push(at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX));
+            }
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                match bytes {
+                    [at] => Self::ALL.get(usize::from(*at)).copied(),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+key_of_a_name!(ProposalKind, PolicySlot);
 
 /// An index of what falls due when; one entry per row at most.
 pub(crate) struct DueIndex<K>(BTreeSet<(Time, K)>);
@@ -255,6 +295,11 @@ impl<K: Ord + Clone> DueIndex<K> {
     pub(crate) fn before(&self, now: Time, max: usize) -> Vec<K> {
         let due = self.0.iter().take_while(|(due, _)| *due < now).take(max);
         due.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Every key, the earliest first.
+    pub(crate) fn all(&self) -> Vec<K> {
+        self.0.iter().map(|(_, key)| key.clone()).collect()
     }
 
     pub(crate) fn first(&self) -> Option<Time> {

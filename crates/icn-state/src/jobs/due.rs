@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use icn_model::{Delivery, Did, Event, JobId, JobPhase, JobStatus, Mana, Millis, Time, limits};
 
 /// A pause of the log that is nobody's fault: what somebody had to do in it gets as much time again.
-const GAP: Millis = Millis::from_secs(600);
+pub(crate) const GAP: Millis = Millis::from_secs(600);
 
 impl Step<'_> {
     /// Ends what fell due before the parent's time, the earliest first.

@@ -4,10 +4,11 @@
 //! another bid, so a bidder that exaggerates can lift itself, but cannot push another down. Free memory,
 //! load and locality are the bidder's own word; price and reputation, which are not, weigh seven tenths.
 //! Ties go to the lower price, then by a hash of job, attempt and bidder, so that no identity is favoured.
-use crate::state::State;
-use alloc::vec::Vec;
+use crate::{standing::faults, state::State};
+use alloc::{string::ToString as _, vec::Vec};
 use icn_model::{
-    Bid, Did, Digest, Exclusion, Ineligible, JobId, JobRecord, JobSpec, Millis, RankedBid, Ranking, Time,
+    Bid, BidQuestion, Did, Digest, Exclusion, Ineligible, JobId, JobRecord, JobSpec, Millis, PolicyAnswer,
+    PolicyQuestion, PolicySlot, RankedBid, Ranking, Time,
 };
 
 /// How much each score counts, in tenths.
@@ -104,7 +105,9 @@ impl State {
             locality_score,
             load_score,
             score,
-            ineligible: self.ineligible(job, spec, bid, reputation),
+            ineligible: self
+                .ineligible(job, spec, bid, reputation)
+                .or_else(|| self.ineligible_by_policy(job, spec, bid, at)),
             chosen: false,
         }
     }
@@ -124,6 +127,38 @@ impl State {
                     None
                 }
             })
+    }
+
+    /// What the policy for bids says against one, if there is such a policy.
+    fn ineligible_by_policy(
+        &self,
+        job: &JobRecord,
+        spec: &JobSpec,
+        bid: &Bid,
+        at: Time,
+    ) -> Option<Ineligible> {
+        if !self.tables.policies.contains(&PolicySlot::BidEligibility) {
+            return None;
+        }
+        let standing = self.standing(&bid.executor);
+        let seat = self.tables.seats.get(&bid.executor);
+        let question = BidQuestion {
+            bidder: bid.executor,
+            submitter: job.cooperative,
+            now: at,
+            price: bid.price,
+            max_price: spec.max_mana,
+            jobs_executed: standing.completed,
+            jobs_failed: standing.failed,
+            fault_points: faults(&standing, at),
+            bidder_member_for: seat.map_or(Millis::ZERO, |seat| at.since(seat.since)),
+        };
+        let reason = match self.ask(&PolicyQuestion::BidEligibility(question)) {
+            Ok(Some(PolicyAnswer::Is(false))) => "it may not bid".into(),
+            Ok(_) => return None,
+            Err(refusal) => refusal.to_string(),
+        };
+        Some(Ineligible::Policy { reason })
     }
 
     /// The rule by which a cooperative cannot run a job, whatever it bids.

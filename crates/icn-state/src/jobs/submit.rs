@@ -2,8 +2,8 @@
 use crate::{account::spend, step::Step};
 use alloc::{format, string::String, vec::Vec};
 use icn_model::{
-    Did, Digest, Event, JobId, JobPhase, JobRecord, JobSpec, Operation, Refusal, Role, SeatPhase, Time,
-    canonical, limits,
+    Did, Digest, Event, JobId, JobPhase, JobRecord, JobSpec, Millis, Operation, PolicyAnswer, PolicyQuestion,
+    PolicySlot, PriceQuestion, Refusal, Role, SeatPhase, Time, canonical, limits,
 };
 
 /// Why no job can be so, if it cannot: what needs nothing but the job to tell.
@@ -114,6 +114,7 @@ impl Step<'_> {
         let Some(held) = spec.max_mana.checked_mul(u64::from(spec.replicas)) else {
             return bad("max_mana is more than there can be".into());
         };
+        self.check_price(spec, cooperative, payer)?;
         let max = self.state.parameters().max_holds;
         self.with_account(payer, |account| {
             if account.holds >= max {
@@ -142,12 +143,40 @@ impl Step<'_> {
         };
         self.state.tables.specs.set(id, spec.clone());
         self.state.tables.jobs.set(id, job);
+        self.note_activity(cooperative, |activity| {
+            activity.jobs_submitted = activity.jobs_submitted.saturating_add(1);
+        });
         self.events.push(Event::JobSubmitted {
             job: id,
             submitter: payer,
             held,
         });
         Ok(())
+    }
+
+    /// What a job may cost is up to the policy for prices, if there is one.
+    fn check_price(&self, spec: &JobSpec, submitter: Did, payer: Did) -> Result<(), Refusal> {
+        if !self.state.tables.policies.contains(&PolicySlot::PriceCeiling) {
+            return Ok(());
+        }
+        let now = self.context.time;
+        let question = PriceQuestion {
+            submitter,
+            now,
+            cpu: Millis::new(spec.limits.wall_ms),
+            memory_bytes: spec.limits.memory_bytes,
+            output_bytes: spec.limits.output_bytes,
+            replicas: spec.replicas,
+            balance: self.state.account(&payer, now).unwrap_or_default().available,
+            average_price: self.state.average_price(),
+        };
+        match self.ask(&PolicyQuestion::PriceCeiling(question))? {
+            Some(PolicyAnswer::Mana(ceiling)) if spec.max_mana > ceiling => {
+                let reason = format!("{} is over the ceiling of {ceiling}", spec.max_mana);
+                Err(self.policy_says_no(PolicySlot::PriceCeiling, &reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The cooperative that stands behind a submitter: a member signs for itself, a cooperative by an

@@ -1,0 +1,210 @@
+//! Contracts in the log: published as text, named by slots, asked by the state machine.
+//!
+//! How a contract runs is the engine's business ([`Policies`]); the state keeps their texts, so that every node
+//! compiles the same. What has no answer is a refusal, or an event where nobody asked: never a stopped log.
+use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
+use alloc::{string::String, vec::Vec};
+use icn_model::{
+    Cid, ContractRecord, GovernanceEvent, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot,
+    ProposalStatus, Refusal, SignedOperation, limits,
+};
+
+/// Texts of contracts and of the modules that they import.
+pub trait Texts {
+    /// The text that hashes to `cid`, as raw bytes.
+    fn text(&self, cid: &Cid) -> Option<&str>;
+}
+
+/// What a contract is, to the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// What it is called.
+    pub name: String,
+    /// The slots that it has a policy for.
+    pub slots: Vec<PolicySlot>,
+    /// The modules that it imports, directly or not.
+    pub imports: Vec<Cid>,
+}
+
+/// Runs contracts. A function of its arguments: every engine of a federation gives the same answers, bounds
+/// the work of one call, and may keep what it has compiled by the contract's CID.
+pub trait Policies: Send + Sync {
+    /// Whether a text is a contract or module without faults.
+    ///
+    /// # Errors
+    /// The first fault, with its place.
+    fn examine(&self, source: &str, texts: &dyn Texts) -> Result<Examined, String>;
+
+    /// What a contract that was examined says to a question.
+    ///
+    /// # Errors
+    /// The contract refuses, or comes to a fault.
+    fn ask(
+        &self,
+        contract: &Cid,
+        texts: &dyn Texts,
+        question: &PolicyQuestion,
+    ) -> Result<PolicyAnswer, PolicyFailure>;
+}
+
+/// An engine for states in which there are no contracts: it takes none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPolicies;
+
+impl Policies for NoPolicies {
+    fn examine(&self, _: &str, _: &dyn Texts) -> Result<Examined, String> {
+        Err("this program runs no contracts".into())
+    }
+
+    fn ask(&self, _: &Cid, _: &dyn Texts, _: &PolicyQuestion) -> Result<PolicyAnswer, PolicyFailure> {
+        Err(PolicyFailure::Fault {
+            detail: "this program runs no contracts".into(),
+        })
+    }
+}
+
+impl Texts for State {
+    fn text(&self, cid: &Cid) -> Option<&str> {
+        self.tables
+            .contracts
+            .get(cid)
+            .map(|record| record.source.as_str())
+    }
+}
+
+impl State {
+    /// What the policy for a question's slot says, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::PolicyRefused`] or [`Refusal::PolicyFailed`], with the contract's reason.
+    pub(crate) fn ask(&self, question: &PolicyQuestion) -> Result<Option<PolicyAnswer>, Refusal> {
+        let slot = question.slot();
+        let Some(policy) = self.tables.policies.get(&slot) else {
+            return Ok(None);
+        };
+        match self.engine.ask(&policy.contract, self, question) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(failure) => Err(self.policy_failed(slot, failure)),
+        }
+    }
+
+    pub(crate) fn policy_failed(&self, slot: PolicySlot, failure: PolicyFailure) -> Refusal {
+        let contract = self.tables.policies.get(&slot).map(|policy| policy.contract);
+        let contract = contract.unwrap_or_else(|| Cid::of_raw(&[]));
+        match failure {
+            PolicyFailure::Refused { reason } => Refusal::PolicyRefused {
+                slot,
+                contract,
+                reason,
+            },
+            PolicyFailure::Fault { detail } => Refusal::PolicyFailed {
+                slot,
+                contract,
+                detail,
+            },
+        }
+    }
+}
+
+impl Step<'_> {
+    pub(crate) fn ask(&self, question: &PolicyQuestion) -> Result<Option<PolicyAnswer>, Refusal> {
+        self.state.ask(question)
+    }
+
+    pub(crate) fn policy_failed(&self, slot: PolicySlot, failure: PolicyFailure) -> Refusal {
+        self.state.policy_failed(slot, failure)
+    }
+
+    /// The refusal of a policy that answers no without a reason of its own.
+    pub(crate) fn policy_says_no(&self, slot: PolicySlot, reason: &str) -> Refusal {
+        let reason = reason.into();
+        self.policy_failed(slot, PolicyFailure::Refused { reason })
+    }
+
+    pub(crate) fn publish_contract(&mut self, signed: &SignedOperation, source: &str) -> Result<(), Refusal> {
+        let speaker = self.speaker(signed.operation())?;
+        if source.len() > limits::MAX_CONTRACT_BYTES {
+            return Err(Refusal::TooLarge {
+                what: "bytes of the contract".into(),
+                value: source.len() as u64,
+                max: limits::MAX_CONTRACT_BYTES as u64,
+            });
+        }
+        let contract = Cid::of_raw(source.as_bytes());
+        if self.state.tables.contracts.contains(&contract) {
+            return Err(Refusal::ContractKnown { contract });
+        }
+        if self.state.tables.contracts.len() >= limits::MAX_CONTRACTS {
+            let max = limits::MAX_CONTRACTS as u64;
+            return Err(Refusal::TooManyContracts { max });
+        }
+        let examined = self.state.engine.examine(source, &*self.state);
+        let examined = examined.map_err(|detail| Refusal::BadContract { detail })?;
+        self.pay_for_governance(speaker.did)?;
+        let published = self.context.time;
+        let record = ContractRecord {
+            author: speaker.did,
+            published,
+            until: published.after(limits::UNUSED_RETENTION),
+            name: examined.name,
+            slots: examined.slots,
+            imports: examined.imports,
+            source: source.into(),
+        };
+        self.state.tables.contracts.set(contract, record);
+        self.tell(GovernanceEvent::ContractPublished {
+            contract,
+            by: speaker.did,
+        });
+        Ok(())
+    }
+
+    /// Forgets contracts that nothing uses.
+    pub(crate) fn expire_contracts(&mut self) {
+        let due = self
+            .state
+            .tables
+            .contracts
+            .index()
+            .before(self.now(), MAX_DUE_PER_BLOCK);
+        for contract in due {
+            if self.is_used(&contract) {
+                if let Some(record) = self.state.tables.contracts.get(&contract) {
+                    let until = self.context.time.after(limits::UNUSED_RETENTION);
+                    let record = ContractRecord {
+                        until,
+                        ..record.clone()
+                    };
+                    self.state.tables.contracts.set(contract, record);
+                }
+            } else {
+                self.state.tables.contracts.remove(&contract);
+                self.tell(GovernanceEvent::ContractForgotten { contract });
+            }
+        }
+    }
+
+    /// Whether a slot, or a proposal that may still be carried out, has a contract, or one that imports it.
+    fn is_used(&self, contract: &Cid) -> bool {
+        use icn_model::Effect;
+        let tables = &self.state.tables;
+        let in_slots = tables.policies.iter().map(|(_, policy)| policy.contract);
+        let alive = tables.proposals.iter().filter(|(_, proposal)| {
+            let status = proposal.phase.status();
+            !status.is_ended() || status == ProposalStatus::Failed
+        });
+        let in_proposals = alive.filter_map(|(_, proposal)| match proposal.spec.effect {
+            Effect::InstallPolicy { contract, .. } | Effect::ReplacePolicy { contract, .. } => Some(contract),
+            _ => None,
+        });
+        in_slots.chain(in_proposals).any(|user| {
+            let imports = || {
+                tables
+                    .contracts
+                    .get(&user)
+                    .is_some_and(|user| user.imports.contains(contract))
+            };
+            user == *contract || imports()
+        })
+    }
+}
