@@ -388,7 +388,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
             "members",
             paths::MEMBERS,
             Tag::Federation,
-            "Cooperatives, witnesses, applicants with their approvals, and members",
+            "Cooperatives, witnesses, applicants with the votes on them, and members",
             &[ok(Body::json::<federation::Members>())],
         )
     },

@@ -1,8 +1,8 @@
 //! The federation: its rules, seats, applicants and members, and how it began.
 use crate::node::FederationBrief;
 use icn_model::{
-    Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, MemberRecord, Name, Parameters, SeatEntry,
-    SeatRecord, Time,
+    Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, MemberRecord, Name, Parameters, ProposalId,
+    SeatEntry, SeatRecord, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,8 +92,8 @@ pub struct Members {
     pub height: Height,
     /// Cooperatives and witnesses in every phase, applicants included, in the order of their DIDs.
     pub seats: Vec<SeatView>,
-    /// Cooperatives that must say yes to an applicant.
-    pub approvals_needed: u32,
+    /// The votes on applicants that are under way.
+    pub applications: Vec<Application>,
     /// Members in the order of their DIDs.
     pub members: Vec<MemberView>,
     /// What to pass as `after` for more members; none if these are the last.
@@ -101,7 +101,26 @@ pub struct Members {
     pub next: Option<Did>,
 }
 
+/// The vote on an applicant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Application {
+    /// Who applied.
+    pub applicant: Did,
+    /// The proposal to admit it.
+    pub proposal: ProposalId,
+    /// How many cooperatives have voted.
+    pub voted: u64,
+    /// Of how many.
+    pub on_roll: u64,
+}
+
 impl Members {
+    /// The vote on an applicant, if one is under way.
+    pub fn application(&self, applicant: &Did) -> Option<&Application> {
+        self.applications.iter().find(|one| one.applicant == *applicant)
+    }
+
     /// What a seat is called.
     pub fn name_of(&self, did: &Did) -> Option<&Name> {
         let seat = self.seats.iter().find(|seat| seat.did == *did)?;

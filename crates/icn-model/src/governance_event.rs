@@ -43,6 +43,8 @@ pub enum GovernanceEvent {
     Voted {
         /// On which proposal.
         proposal: ProposalId,
+        /// Of which kind.
+        kind: ProposalKind,
         /// Who.
         voter: Did,
     },

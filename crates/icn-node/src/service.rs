@@ -28,6 +28,7 @@ use icn_protocol::{
     time::now,
 };
 use icn_sandbox::{Sandbox, SandboxConfig};
+use icn_state::NoPolicies;
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     net::SocketAddr,
@@ -376,6 +377,7 @@ async fn run_in_federation(
         blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
         resilience: config.network.resilience(),
         market: market_config(&config),
+        policies: Arc::new(NoPolicies),
         application: membership.application,
     };
     let job_metrics = JobMetrics::default();

@@ -190,8 +190,9 @@ mod tests {
             inviter: None,
             phase: SeatPhase::Seated {},
             since: Time::new(0),
-            approvals: Vec::new(),
             leave: Vec::new(),
+            suspended: None,
+            protocol: icn_model::PROTOCOL_VERSION,
             succession: Succession::default(),
         }
     }

@@ -378,7 +378,9 @@ mod tests {
     fn objection(change: impl FnOnce(&mut Block) + Send + 'static) -> Option<Fault> {
         deterministic::Runner::seeded(1).start(|mut context| async move {
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
-            let ledger = Ledger::open(store, &genesis()).await.unwrap();
+            let ledger = Ledger::open(store, &genesis(), Arc::new(icn_state::NoPolicies))
+                .await
+                .unwrap();
             let parent = ledger.genesis_block();
             let federation = genesis().id();
             let leader = secret().public();

@@ -156,7 +156,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     (reports, evidence): (Reports, Evidence),
     lanes: Lanes<N>,
 ) -> Result<(), LedgerError> {
-    let parameters = config.genesis.parameters.clone();
+    let parameters = config.genesis.parameters;
     let epoch_blocks = NonZeroU64::new(parameters.epoch_blocks).unwrap_or(NonZeroU64::MIN);
     let epocher = FixedEpocher::new(epoch_blocks);
     let mut namespace = NAMESPACE.to_vec();

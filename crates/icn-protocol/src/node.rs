@@ -29,6 +29,7 @@ use icn_model::{
     Action, Did, Genesis, Height, OperationId, PublicKey, Refusal, SecretKey, SignedOperation, Time,
     limits::MAX_OPERATION_BYTES,
 };
+use icn_state::Engine;
 use icn_store::Store;
 use rand_core::CryptoRng;
 use std::{num::NonZeroU64, sync::Arc};
@@ -53,6 +54,8 @@ pub struct NodeConfig {
     pub resilience: Resilience,
     /// What it offers.
     pub market: MarketConfig,
+    /// What runs the federation's contracts.
+    pub policies: Engine,
     /// What it applies for a seat with, if it was invited.
     pub application: Option<Action>,
 }
@@ -99,7 +102,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     connections: Connections<N>,
     executor: X,
 ) -> Result<(Node, Handle<Result<(), LedgerError>>), NodeError> {
-    let ledger = Ledger::open(store, &config.genesis).await?;
+    let ledger = Ledger::open(store, &config.genesis, config.policies).await?;
     let applied = ledger.progress().height;
     let may_vote = journal::may_vote(&mut runtime, ledger.store(), &config.partition, applied).await?;
     // Alone, a seat has nobody to whom it could contradict itself.

@@ -30,10 +30,10 @@ use icn_protocol::{
     resilience::{Resilience, Retry},
     time::now,
 };
-use icn_state::State;
+use icn_state::{NoPolicies, State};
 use icn_store::{Batch, Durability, MemoryBackend, Reader as _, ScanRange, Store, StoreConfig, Table};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 type Context = deterministic::Context;
 
@@ -126,7 +126,9 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
 
 /// Makes a store believe in another outcome of the genesis than everybody else's.
 async fn falsify(store: &Store, genesis: &Genesis) {
-    Ledger::open(store.clone(), genesis).await.unwrap();
+    Ledger::open(store.clone(), genesis, Arc::new(NoPolicies))
+        .await
+        .unwrap();
     let records = store.scan(Table::State, &ScanRange::all(), 64).unwrap();
     let (key, mut head) = records
         .entries

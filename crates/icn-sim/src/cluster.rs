@@ -22,6 +22,7 @@ use icn_protocol::{
     resilience::Resilience,
     time::now,
 };
+use icn_state::NoPolicies;
 use icn_store::{MemoryBackend, Store, StoreConfig};
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -237,6 +238,7 @@ impl Cluster {
             blocks_per_file: BLOCKS_PER_FILE,
             resilience: Resilience::default(),
             market: market(birth.at),
+            policies: Arc::new(NoPolicies),
             application: None,
         };
         let (tell, told) = oneshot::channel();

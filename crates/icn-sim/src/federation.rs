@@ -63,7 +63,7 @@ impl Federation {
         let genesis = Genesis {
             name: name("simulated federation"),
             created: BEGIN,
-            parameters: config.parameters.clone(),
+            parameters: config.parameters,
             founders: founders.collect(),
             predecessor: None,
         };

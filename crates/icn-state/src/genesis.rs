@@ -1,6 +1,6 @@
 //! How a state begins.
-use crate::{changes::Changes, governance::Policies, seats, state::State};
-use alloc::{sync::Arc, vec::Vec};
+use crate::{changes::Changes, governance::Engine, seats, state::State};
+use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, DecidedRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError,
     HeadRecord, Height, MetaRecord, PROTOCOL_VERSION, RateRecord, SeatKind, SeatPhase, SeatRecord,
@@ -13,7 +13,7 @@ impl State {
     ///
     /// # Errors
     /// [`GenesisError`] says why no federation can begin so.
-    pub fn genesis(genesis: &Genesis, engine: Arc<dyn Policies>) -> Result<(Self, Changes), GenesisError> {
+    pub fn genesis(genesis: &Genesis, engine: Engine) -> Result<(Self, Changes), GenesisError> {
         genesis.check()?;
         let mut state = Self {
             tables: crate::state::Tables::default(),

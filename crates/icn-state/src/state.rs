@@ -4,14 +4,14 @@
 use crate::{
     changes::{Change, Changes},
     governance::{
-        Policies,
+        Engine,
         index::{BallotIndex, ProposalIndex},
     },
     index::{Counts, JobIndex, MemberIndex, SeatIndex},
     merkle::MerkleTree,
     table::{DueIndex, Table},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, ActivityRecord, BallotRecord, Cid, ContractRecord, DecidedRecord, DelegationRecord,
     DepartedRecord, Did, Digest, EpochNumber, EpochRecord, FederationRecord, HeadRecord, Height,
@@ -160,7 +160,7 @@ pub struct State {
     pub(crate) meta: MetaRecord,
     pub(crate) head: HeadRecord,
     /// Runs contracts; not part of what the log brings about.
-    pub(crate) engine: Arc<dyn Policies>,
+    pub(crate) engine: Engine,
 }
 
 /// Where a state stands, to be undone to.
@@ -185,7 +185,7 @@ impl State {
     /// [`LoadError`] names the record that is missing or damaged.
     pub fn load(
         records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
-        engine: Arc<dyn Policies>,
+        engine: Engine,
     ) -> Result<Self, LoadError> {
         let mut tables = Tables::default();
         let (mut head, mut meta, mut federation) = (None, None, None);
@@ -271,6 +271,11 @@ impl State {
 
     pub(crate) fn rules(&self) -> Rules {
         (self.federation.parameters, self.federation.decided)
+    }
+
+    /// What runs the federation's contracts.
+    pub fn engine(&self) -> Engine {
+        self.engine.clone()
     }
 
     /// Height of the last applied block; 0 after genesis.

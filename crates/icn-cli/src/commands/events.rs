@@ -95,14 +95,6 @@ fn described(event: &Event, names: &Names) -> String {
                 of(inviter)
             )
         }
-        Event::Approved {
-            applicant,
-            by,
-            approvals,
-            needed,
-        } => {
-            format!("{} approved {}, {approvals} of {needed}", of(by), of(applicant))
-        }
         Event::Admitted { applicant } => format!("{} was admitted", of(applicant)),
         Event::SeatReady { seat } => format!("{} is ready for its seat", of(seat)),
         Event::Leaving { seat } => format!("{} gives up its seat", of(seat)),
@@ -125,6 +117,11 @@ fn described(event: &Event, names: &Names) -> String {
             format!("{key} has the seat of {} from epoch {epoch} on", of(seat))
         }
         Event::MemberKeyRotated { member, key } => format!("{key} acts for {}", of(member)),
+        Event::Suspended { seat, until } => {
+            format!("{} is suspended until {}", of(seat), format::time(*until))
+        }
+        Event::SuspensionEnded { seat } => format!("the suspension of {} is over", of(seat)),
+        Event::Governance(event) => super::governance_event::described(event, names),
         Event::MemberAdded { member, cooperative } => format!("{} entered {}", of(member), of(cooperative)),
         Event::MemberRemoved {
             member,

@@ -18,12 +18,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use icn_api::{
     InvitationFile,
     client::Client,
-    federation::{Members, SeatView},
+    federation::{Application, Members, SeatView},
     operations::NextOperation,
 };
 use icn_model::{
-    Action, Did, Invitation, Millis, Name, Officers, PublicKey, RoleKeys, SeatKind, SeatPhase, Sequence,
-    Signed, limits,
+    Action, Choice, Did, Invitation, Millis, Name, Officers, PublicKey, RoleKeys, SeatKind, SeatPhase,
+    Sequence, Signed, limits,
 };
 use std::{
     io::{BufRead as _, IsTerminal as _},
@@ -42,7 +42,7 @@ pub(crate) enum FederationCommand {
     /// A node that was started with --invitation applies by itself, with its one key in every role. This is
     /// for applicants whose officers have keys of their own.
     Join(JoinArgs),
-    /// Say yes to an applicant, as an officer
+    /// Vote for admitting an applicant, as an officer
     Approve {
         /// The applicant, by name or identity
         applicant: String,
@@ -288,25 +288,33 @@ fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
         keys,
     };
     let done = session.submit_as(&client, &signer, &action)?;
-    session.output.say(
-        "applied: an officer of over half of the cooperatives must approve (icn-cli federation approve)",
-    );
+    session
+        .output
+        .say("applied: the cooperatives vote on it now (icn-cli federation approve)");
     tell(session, &done, "applied")
 }
 
 fn approve(session: &Session, applicant: &str) -> anyhow::Result<()> {
     let client = session.client()?;
     let applicant = session.resolve(&client, applicant)?;
-    let done = session.submit(&client, &Action::Approve { applicant })?;
+    let members = gather::seats(&client)?;
+    let Some(application) = members.application(&applicant) else {
+        return Err(anyhow::anyhow!(
+            "no vote on {applicant} is open: `icn-cli federation members` shows who has applied, and `icn-cli proposal \
+             create admit` proposes again to admit somebody"
+        ));
+    };
+    let vote = Action::Vote {
+        proposal: application.proposal,
+        choice: Choice::Yes {},
+    };
+    let done = session.submit(&client, &vote)?;
     let members = gather::seats(&client)?;
     if let Some(seat) = super::node::seat(&members, &applicant) {
-        session.output.say(format!(
-            "{} is {}",
-            seat.name,
-            phase(&seat.phase, approvals(&members, seat))
-        ));
+        let now = phase(&seat.phase, members.application(&applicant));
+        session.output.say(format!("{} is {now}", seat.name));
     }
-    tell(session, &done, "approved")
+    tell(session, &done, "voted for it")
 }
 
 fn leave(session: &Session, yes: bool) -> anyhow::Result<()> {
@@ -334,23 +342,16 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Cooperatives that have said yes.
-fn approvals(members: &Members, applicant: &icn_model::SeatRecord) -> (usize, u32) {
-    let threshold =
-        |by: &Did| super::node::seat(members, by).map_or(1, |seat| usize::from(seat.keys.officers.threshold));
-    let yes = applicant
-        .approvals
-        .iter()
-        .filter(|approval| approval.keys.len() >= threshold(&approval.by));
-    (yes.count(), members.approvals_needed)
-}
-
-fn phase(phase: &SeatPhase, (yes, needed): (usize, u32)) -> String {
+fn phase(phase: &SeatPhase, vote: Option<&Application>) -> String {
     match phase {
-        SeatPhase::Applied { until } => format!(
-            "applied, {yes} of {needed} approvals, until {}",
-            format::time(*until)
-        ),
+        SeatPhase::Applied { until } => {
+            let vote = vote.map_or_else(
+                || "no vote on it is open".into(),
+                |vote| format!("{} of {} cooperatives have voted", vote.voted, vote.on_roll),
+            );
+            format!("applied, {vote}, until {}", format::time(*until))
+        }
+        SeatPhase::Suspended { until } => format!("suspended until {}", format::time(*until)),
         SeatPhase::Admitted { until } => format!("admitted, must be ready by {}", format::time(*until)),
         other => other.name().to_owned(),
     }
@@ -385,7 +386,7 @@ fn seats_table(members: &Members) -> Table {
         table.row([
             record.name.to_string(),
             format!("{:?}", record.kind).to_lowercase(),
-            phase(&record.phase, approvals(members, record)),
+            phase(&record.phase, members.application(did)),
             format!("{} of {}", officers.threshold, officers.keys.len()),
             record.keys.seat.to_string(),
             did.to_string(),

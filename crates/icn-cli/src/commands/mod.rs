@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod federation;
 pub(crate) mod found;
+mod governance_event;
 pub(crate) mod job;
 pub(crate) mod job_result;
 pub(crate) mod job_submit;

@@ -198,6 +198,7 @@ impl Backups {
                 blocks: inner.node.exchange().blocks(),
                 pins: inner.dag.pins(),
                 genesis: &inner.genesis,
+                policies: ledger.read(icn_state::State::engine),
                 log_block: &|height| runtime.block_on(inner.node.block(height)),
                 in_memory: &|| ledger.read(|state| (state.height(), state.merkle_root())),
                 stop: &inner.stop,

@@ -15,7 +15,7 @@ use icn_protocol::{
     block::LogBlock,
     ledger::{BlockPlace, FinalOperation},
 };
-use icn_state::{BlockContext, State};
+use icn_state::{BlockContext, Engine, State};
 use icn_store::{BlockError, Blocks, Reader, ScanRange, Store, Table};
 use std::{
     ops::Bound,
@@ -33,6 +33,8 @@ pub(super) struct Subject<'a> {
     pub(super) blocks: &'a Blocks,
     pub(super) pins: &'a Pins,
     pub(super) genesis: &'a Genesis,
+    /// What runs the federation's contracts.
+    pub(super) policies: Engine,
     /// The content of a final block, if it is on this node.
     pub(super) log_block: &'a dyn Fn(Height) -> Option<LogBlock>,
     /// The Merkle root of the state in memory, with its height.
@@ -120,7 +122,7 @@ impl Check<'_> {
 
     /// Executes the log anew, and compares what comes out with what is stored.
     fn state(&mut self, stored: &State) -> Result<(), BackupError> {
-        let Ok((mut state, _)) = State::genesis(self.subject.genesis) else {
+        let Ok((mut state, _)) = State::genesis(self.subject.genesis, self.subject.policies.clone()) else {
             self.fault("the federation's genesis begins no state".into(), None);
             return Ok(());
         };

@@ -15,7 +15,7 @@ use super::{
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use icn_model::{Cid, Did, Digest, Genesis, Height, canonical};
 use icn_protocol::{anchor, ledger::FinalOperation};
-use icn_state::State;
+use icn_state::{NoPolicies, State};
 use icn_store::{Blocks, MAX_PAGE_ENTRIES, Reader, ScanRange, Store, Table};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -130,7 +130,8 @@ pub(super) fn read_state(reader: &impl Reader) -> Result<State, BackupError> {
         records.push((key, value));
         Ok(())
     })?;
-    Ok(State::load(records.into_iter())?)
+    // Nothing is applied to it: no contract is asked.
+    Ok(State::load(records.into_iter(), Arc::new(NoPolicies))?)
 }
 
 /// The number of the last event; 0 if there is none.

@@ -8,10 +8,10 @@ use super::{
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
-    federation::{Federation, GenesisView, MemberView, Members, MembersQuery, SeatView},
+    federation::{Application, Federation, GenesisView, MemberView, Members, MembersQuery, SeatView},
     log::LogBlock,
 };
-use icn_model::{Checkpoint, Cid, Codec, Did, Height, MemberRecord, limits::MAX_ADDRESSES};
+use icn_model::{Checkpoint, Cid, Codec, Did, Effect, Height, MemberRecord, limits::MAX_ADDRESSES};
 use icn_net::{Address, Direction};
 use icn_protocol::keys;
 use icn_state::State as LogState;
@@ -100,7 +100,7 @@ pub(super) async fn members(State(app): State<App>, Query(query): Query<MembersQ
         Members {
             height: state.height(),
             seats: seats.collect(),
-            approvals_needed: approvals_needed(state),
+            applications: applications(state),
             members: members
                 .into_iter()
                 .map(|(did, record)| MemberView { did, record })
@@ -110,13 +110,23 @@ pub(super) async fn members(State(app): State<App>, Query(query): Query<MembersQ
     }))
 }
 
-/// Over half of the seated cooperatives that are not leaving.
-fn approvals_needed(state: &LogState) -> u32 {
-    let voters = state
-        .cooperatives()
-        .filter(|(_, seat)| seat.phase == icn_model::SeatPhase::Seated {})
-        .count();
-    u32::try_from(voters / 2 + 1).unwrap_or(u32::MAX)
+/// The open proposals to admit somebody.
+fn applications(state: &LogState) -> Vec<Application> {
+    let admissions = state.proposals().filter_map(|(id, proposal)| {
+        let (Effect::Admit { applicant } | Effect::AdmitWitness { applicant }) = proposal.spec.effect else {
+            return None;
+        };
+        (!proposal.phase.status().is_ended()).then_some(Application {
+            applicant,
+            proposal: *id,
+            voted: state.turnout(id),
+            on_roll: proposal
+                .roll
+                .as_ref()
+                .map_or(0, |roll| roll.cooperatives.len() as u64),
+        })
+    });
+    admissions.collect()
 }
 
 /// At most `max` members after `after`, of one cooperative or all, in the order of their DIDs.

@@ -1,7 +1,7 @@
 //! What the log has brought about since the process started, counted from its events, and how soon its blocks were
 //! durable here.
 use crate::access::now;
-use icn_model::Event;
+use icn_model::{Event, GovernanceEvent, ProposalKind};
 use icn_protocol::ledger::{Ledger, LedgerError};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -13,8 +13,22 @@ use std::{sync::Arc, time::Duration};
 const BATCH: usize = 1_000;
 /// A block that is older when it comes was missed before.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
-/// What cooperatives vote on so far.
-const ADMISSION: &str = "admission";
+
+/// What becomes of proposals, in the end or, if they failed, so far.
+const OUTCOMES: [&str; 6] = ["executed", "failed", "rejected", "vetoed", "cancelled", "expired"];
+
+/// Which of [`OUTCOMES`] an event tells of.
+const fn outcome(event: &GovernanceEvent) -> Option<&'static str> {
+    match event {
+        GovernanceEvent::Executed { .. } => Some("executed"),
+        GovernanceEvent::Failed { .. } => Some("failed"),
+        GovernanceEvent::Rejected { .. } => Some("rejected"),
+        GovernanceEvent::Vetoed { .. } => Some("vetoed"),
+        GovernanceEvent::Cancelled { .. } => Some("cancelled"),
+        GovernanceEvent::Expired { .. } => Some("expired"),
+        _ => None,
+    }
+}
 
 /// A counter with one label that has few values.
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
@@ -49,9 +63,11 @@ impl Default for Tally {
             committed: super::durations(),
         };
         // What has not happened yet is 0 and not absent, so that an alert can ask for its increase.
-        let _ = counts.proposals.get_or_create(&[("kind", ADMISSION)]);
-        let _ = counts.votes.get_or_create(&[("kind", ADMISSION)]);
-        for outcome in ["approved", "lapsed"] {
+        for kind in ProposalKind::ALL {
+            let _ = counts.proposals.get_or_create(&[("kind", kind.name())]);
+            let _ = counts.votes.get_or_create(&[("kind", kind.name())]);
+        }
+        for outcome in OUTCOMES {
             let _ = counts.decisions.get_or_create(&[("outcome", outcome)]);
         }
         for how in ["rolled-back", "cancelled", "disproved"] {
@@ -117,10 +133,13 @@ impl Tally {
             let _ = family.get_or_create(&[(label, value)]).inc();
         };
         match event {
-            Event::Applied { .. } => one(proposals, "kind", ADMISSION),
-            Event::Approved { .. } => one(votes, "kind", ADMISSION),
-            Event::Admitted { .. } => one(decisions, "outcome", "approved"),
-            Event::ApplicationLapsed { .. } => one(decisions, "outcome", "lapsed"),
+            Event::Governance(GovernanceEvent::Proposed { kind, .. }) => one(proposals, "kind", kind.name()),
+            Event::Governance(GovernanceEvent::Voted { kind, .. }) => one(votes, "kind", kind.name()),
+            Event::Governance(event) => {
+                if let Some(outcome) = outcome(event) {
+                    one(decisions, "outcome", outcome);
+                }
+            }
             Event::JobSubmitted { .. } => {
                 self.0.jobs_submitted.inc();
             }
@@ -146,17 +165,17 @@ impl Tally {
         let families = [
             (
                 "icn_governance_proposals",
-                "Questions put to the cooperatives since the process started: applications for a seat",
+                "Proposals that were made since the process started, applications included",
                 &counts.proposals,
             ),
             (
                 "icn_governance_votes",
-                "Votes of cooperatives since the process started",
+                "Votes that were cast or changed since the process started",
                 &counts.votes,
             ),
             (
                 "icn_governance_decisions",
-                "Questions that were decided or lapsed since the process started",
+                "What became of proposals since the process started",
                 &counts.decisions,
             ),
             (
@@ -204,27 +223,26 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icn_model::{Did, SecretKey};
+    use icn_model::{Did, Digest, ProposalId, SecretKey};
     use prometheus_client::encoding::text;
 
     #[test]
     fn events_are_counted_by_what_they_are() {
         let tally = Tally::default();
         let did = Did::new(SecretKey::from_seed(&[1; 32]).public());
-        tally.count(&Event::Approved {
-            applicant: did,
-            by: did,
-            approvals: 1,
-            needed: 2,
-        });
+        tally.count(&Event::Governance(GovernanceEvent::Voted {
+            proposal: ProposalId::new(Digest::ZERO),
+            kind: ProposalKind::Admit,
+            voter: did,
+        }));
         tally.count(&Event::SeatReady { seat: did });
         let mut registry = Registry::default();
         tally.register(&mut registry);
         let mut text = String::new();
         text::encode(&mut text, &registry).unwrap();
         for line in [
-            r#"icn_governance_votes_total{kind="admission"} 1"#,
-            r#"icn_governance_proposals_total{kind="admission"} 0"#,
+            r#"icn_governance_votes_total{kind="admit"} 1"#,
+            r#"icn_governance_proposals_total{kind="admit"} 0"#,
             r#"icn_jobs_failed_total{how="disproved"} 0"#,
             "icn_jobs_submitted_total 0",
         ] {

@@ -2,10 +2,10 @@
 use super::{APPLIED, Applied, BlockPlace, LedgerError};
 use crate::block::LogBlock;
 use icn_model::{Digest, Height, canonical};
-use icn_state::State;
+use icn_state::{Engine, State};
 use icn_store::{Batch, Durability, Reader as _, ScanRange, Store, Table};
 
-pub(super) fn state(store: &Store) -> Result<State, LedgerError> {
+pub(super) fn state(store: &Store, engine: Engine) -> Result<State, LedgerError> {
     let snapshot = store.snapshot()?;
     let mut records = Vec::new();
     let all = ScanRange::all();
@@ -18,7 +18,7 @@ pub(super) fn state(store: &Store) -> Result<State, LedgerError> {
             None => break,
         }
     }
-    State::load(records.into_iter()).map_err(|error| LedgerError::Damaged {
+    State::load(records.into_iter(), engine).map_err(|error| LedgerError::Damaged {
         what: "the state",
         detail: error.to_string(),
     })
@@ -27,8 +27,9 @@ pub(super) fn state(store: &Store) -> Result<State, LedgerError> {
 pub(super) async fn found(
     store: &Store,
     genesis: &icn_model::Genesis,
+    engine: Engine,
 ) -> Result<(State, Applied), LedgerError> {
-    let (state, changes) = State::genesis(genesis).map_err(|error| LedgerError::Damaged {
+    let (state, changes) = State::genesis(genesis, engine).map_err(|error| LedgerError::Damaged {
         what: "the genesis",
         detail: error.to_string(),
     })?;

@@ -10,7 +10,7 @@ use crate::{block::LogBlock, counters::Counters, fan::Fan, keys, pool::Pool};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_utils::{TryCollect as _, channel::watch, ordered::Set, sync::Mutex};
 use icn_model::{Digest, EpochNumber, EventRecord, Height, OperationId, Refusal, SeatEntry, Time, canonical};
-use icn_state::State;
+use icn_state::{Engine, State};
 use icn_store::{Reader as _, ScanRange, Store, StoreError, Table};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -155,14 +155,18 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] if the store fails or holds something else.
-    pub async fn open(store: Store, genesis: &icn_model::Genesis) -> Result<Self, LedgerError> {
+    pub async fn open(
+        store: Store,
+        genesis: &icn_model::Genesis,
+        engine: Engine,
+    ) -> Result<Self, LedgerError> {
         let applied = store.get(Table::Meta, APPLIED.as_bytes())?;
         let (state, applied) = match applied {
             Some(bytes) => (
-                load::state(&store)?,
+                load::state(&store, engine)?,
                 decode::<Applied>("the last applied block", &bytes)?,
             ),
-            None => load::found(&store, genesis).await?,
+            None => load::found(&store, genesis, engine).await?,
         };
         if state.federation() != genesis.id() || state.height() != applied.height {
             let detail = format!(

@@ -48,6 +48,7 @@ impl Step<'_> {
         self.cast(id, speaker, choice.clone(), weight, by);
         self.tell(GovernanceEvent::Voted {
             proposal: id,
+            kind: proposal.kind(),
             voter: speaker.did,
         });
         if proposal.process.votes_final && self.is_decided(id, &proposal) {

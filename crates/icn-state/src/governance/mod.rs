@@ -27,7 +27,7 @@ mod roll;
 mod tally;
 mod wishes;
 
-pub use policies::{Examined, NoPolicies, Policies, Texts};
+pub use policies::{Engine, Examined, NoPolicies, Policies, Texts};
 pub use query::PlannedChange;
 pub use roll::roll_bytes;
 pub use tally::{Cast, tally};

@@ -3,7 +3,7 @@
 //! How a contract runs is the engine's business ([`Policies`]); the state keeps their texts, so that every node
 //! compiles the same. What has no answer is a refusal, or an event where nobody asked: never a stopped log.
 use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use icn_model::{
     Cid, ContractRecord, GovernanceEvent, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot,
     ProposalStatus, Refusal, SignedOperation, limits,
@@ -47,7 +47,10 @@ pub trait Policies: Send + Sync {
     ) -> Result<PolicyAnswer, PolicyFailure>;
 }
 
-/// An engine for states in which there are no contracts: it takes none.
+/// The engine of a state, shared by those that load one.
+pub type Engine = Arc<dyn Policies>;
+
+/// An engine for states in which there are no contracts, or that are only read: it takes none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoPolicies;
 

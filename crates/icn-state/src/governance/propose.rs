@@ -4,8 +4,7 @@ use crate::{account::spend, step::Step};
 use alloc::{format, string::ToString as _, vec::Vec};
 use icn_model::{
     Did, Effect, GovernanceEvent, Mana, Method, MethodKind, Name, Operation, Process, ProposalId,
-    ProposalKind, ProposalPhase, ProposalRecord, ProposalSpec, Refusal, SeatKind, SignedOperation, Time,
-    limits,
+    ProposalKind, ProposalPhase, ProposalRecord, ProposalSpec, Refusal, SeatKind, SignedOperation, limits,
 };
 
 fn bad(detail: &str) -> Refusal {

@@ -7,6 +7,8 @@
 
 mod attacks;
 mod challenges;
+mod contracts;
+mod governance;
 mod jobs;
 mod laws;
 mod mana;
@@ -16,4 +18,5 @@ mod script;
 mod selection;
 mod sequences;
 mod speed;
+mod voting;
 mod world;

@@ -4,8 +4,8 @@ use crate::{
     world::{World, did, forged, key, parameters},
 };
 use icn_model::{
-    Action, Did, EpochNumber, Event, Invitation, Mana, Millis, Officers, Parameters, Refusal, RoleKeys,
-    SeatKind, limits,
+    Action, Choice, Did, EpochNumber, Event, Invitation, Mana, Millis, Officers, Parameters, Refusal,
+    RoleKeys, SeatKind, limits,
 };
 
 fn seats(script: &Script, epoch: u64) -> Vec<Did> {
@@ -29,8 +29,8 @@ fn a_cooperative_joins() {
         t=1   join by=C invited=A             -> ok | C phase applied
         t=2   ready by=C                      -> not-admitted
         t=3   approve C by=A                  -> ok | C phase applied
-        t=4   approve C by=A                  -> already-approved
-        t=5   approve D by=A                  -> unknown-applicant
+        t=4   approve C by=A                  -> vote-is-final
+        t=5   approve D by=A                  -> unknown-proposal
         t=6   approve C by=B                  -> ok | C phase admitted
         t=7   submit J by=C max=1             -> not-seated
         t=8   ready by=C                      -> ok | C phase ready, C available 0
@@ -144,13 +144,13 @@ fn over_half_of_the_cooperatives_must_say_yes() {
         t=2   approve X by=A                  -> ok
         t=3   approve X by=B                  -> ok | X phase applied
         t=4   approve X by=C                  -> ok | X phase admitted
-        t=5   approve X by=D                  -> already-approved
+        t=5   approve X by=D                  -> wrong-phase
         ",
     );
 }
 
 #[test]
-fn fewer_are_needed_when_some_have_left() {
+fn who_leaves_votes_no_more() {
     run(
         &["A", "B", "C", "D"],
         "
@@ -159,7 +159,8 @@ fn fewer_are_needed_when_some_have_left() {
         t=3   approve X by=B                  -> ok | X phase applied
         t=4   leave by=D                      -> ok | D phase leaving
         t=4.1 approve X by=D                  -> not-seated
-        t=5   epoch                           -> ok | D phase left, X phase admitted
+        t=5   epoch                           -> ok | D phase left, X phase applied
+        t+1   approve X by=C                  -> ok | X phase admitted
         ",
     );
 }
@@ -264,11 +265,11 @@ fn a_witness_orders_blocks_and_nothing_else() {
         "
         t=1   join by=W invited=A as=witness  -> ok
         t=2   approve W by=A                  -> ok
-        t=3   approve W by=B                  -> ok | W phase admitted
+        t=3   approve W by=B                  -> ok | W phase admitted, W executed
         t=4   ready by=W                      -> ok
         t=5   epoch                           -> ok | W phase seated, W available 0, supply granted 300
         t+1   submit J by=W max=0             -> not-a-cooperative
-        t+1   approve X by=W                  -> not-a-cooperative
+        t+1   propose P by=W                  -> not-a-cooperative
         t+1   add m by=W                      -> not-a-cooperative
         t+1   submit J by=A max=10            -> ok
         t+1   award J by=A bids=W:1           -> bad-bid
@@ -378,7 +379,12 @@ fn officers_speak_for_a_cooperative_only_together() {
     };
     let join = world.join("C", world.invitation("B", SeatKind::Cooperative, 1));
     world.act("C", join).unwrap();
-    let approve = || Action::Approve { applicant: did("C") };
+    let (proposal, _) = world.state.proposals().next().unwrap();
+    let proposal = *proposal;
+    let approve = || Action::Vote {
+        proposal,
+        choice: Choice::Yes {},
+    };
     world.act("B", approve()).unwrap();
     let not_officer = Err(Refusal::NotAuthorised {
         author: did("A"),
@@ -390,10 +396,14 @@ fn officers_speak_for_a_cooperative_only_together() {
         "the seat key does not vote"
     );
     assert_eq!(by(&mut world, "o1", approve()), Ok(()));
-    assert!(matches!(
-        by(&mut world, "o1", approve()),
-        Err(Refusal::AlreadyApproved { .. })
-    ));
+    assert_eq!(by(&mut world, "o1", approve()), Err(Refusal::AlreadySaid {}));
+    assert!(world.state.ballot(&proposal, &did("A")).is_none(), "one of two");
+    let against = Action::Vote {
+        proposal,
+        choice: Choice::No {},
+    };
+    assert_eq!(by(&mut world, "o2", against), Ok(()), "they need not agree");
+    assert!(world.state.ballot(&proposal, &did("A")).is_none());
     assert_eq!(
         world.state.seat_record(&did("C")).unwrap().phase.name(),
         "applied"

@@ -6,17 +6,19 @@
 //!
 //! `t` is in seconds from the start, or `t+1` from the last block; amounts are whole mana, decimals allowed.
 //! After the arrow stands `ok` or the name of the refusal, after the bar what must hold then:
-//! `NAME PART AMOUNT` for a part of an account, `JOB STATUS` for a job, `NAME reputation N`, `supply PART
-//! AMOUNT`. A job's executors run it so that `out=` is what comes out, or `exit=` how it fails.
+//! `NAME PART AMOUNT` for a part of an account, `JOB STATUS` for a job or proposal, `NAME reputation N`, `supply
+//! PART AMOUNT`. What is said of proposals is in `voting`. A job's executors run it so that `out=` is what comes out, or `exit=` how it fails.
 use crate::world::{START, World, did, forged, key, outcome, parameters};
 use icn_model::{
-    Action, ExitStatus, JobId, Mana, Millis, Parameters, SeatKind, Signed, SignedOperation, Verdict,
+    Action, ExitStatus, JobId, Mana, Millis, Parameters, ProposalId, SeatKind, Signed, SignedOperation,
+    Verdict,
 };
 use std::collections::BTreeMap;
 
 pub(crate) struct Script {
     pub(crate) world: World,
     pub(crate) jobs: BTreeMap<String, JobId>,
+    pub(crate) proposals: BTreeMap<String, ProposalId>,
 }
 
 /// Runs a table among cooperatives of these names, with the parameters of tests.
@@ -28,23 +30,24 @@ pub(crate) fn run_with(names: &[&str], parameters: Parameters, table: &str) -> S
     let mut script = Script {
         world: World::new(names, parameters),
         jobs: BTreeMap::new(),
+        proposals: BTreeMap::new(),
     };
     script.run(table);
     script.world.check_replay();
     script
 }
 
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     words: Vec<&'a str>,
     options: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Line<'a> {
-    fn word(&self, at: usize) -> &'a str {
+    pub(crate) fn word(&self, at: usize) -> &'a str {
         self.words[at]
     }
 
-    fn get(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         self.options.get(name).copied()
     }
 
@@ -52,7 +55,7 @@ impl<'a> Line<'a> {
         self.get("by").expect("by=NAME")
     }
 
-    fn list(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.get(name)
             .into_iter()
             .flat_map(|list| list.split(','))
@@ -60,7 +63,7 @@ impl<'a> Line<'a> {
     }
 }
 
-fn mana(text: &str) -> Mana {
+pub(crate) fn mana(text: &str) -> Mana {
     text.parse().unwrap_or_else(|_| panic!("{text} is no amount"))
 }
 
@@ -112,18 +115,31 @@ impl Script {
                 self.world.end_epoch();
                 return;
             }
+            // Until what is voted on is counted; until what is accepted is carried out, too.
+            "close" => return self.tick([21, 1]),
+            "enact" => return self.tick([21, 1, 11, 1]),
             _ => Some(self.operation(&line)),
         };
         let outcome = self.world.apply(time, operation.clone().into_iter().collect());
         let Some(operation) = operation else { return };
-        if line.word(0) == "submit" {
-            self.jobs.insert(line.word(1).into(), operation.id().into());
+        match line.word(0) {
+            "submit" => drop(self.jobs.insert(line.word(1).into(), operation.id().into())),
+            "propose" => drop(self.proposals.insert(line.word(1).into(), operation.id().into())),
+            "join" => drop(self.proposals.insert(line.by().into(), operation.id().into())),
+            _ => {}
         }
         let result = match &outcome.results[0] {
             Ok(()) => "ok",
             Err(refusal) => refusal.code().name,
         };
         assert_eq!(result, expected, "in: {whole}\n{:?}", outcome.results[0]);
+    }
+
+    fn tick<const N: usize>(&mut self, pauses: [u64; N]) {
+        for pause in pauses {
+            let time = self.world.state.time().after(Millis::from_secs(pause));
+            self.world.apply(time, Vec::new());
+        }
     }
 
     fn operation(&mut self, line: &Line<'_>) -> SignedOperation {
@@ -174,12 +190,9 @@ impl Script {
                 let invitation = self.world.invitation(line.get("invited").unwrap(), kind, nonce);
                 self.world.join(line.by(), invitation)
             }
-            "approve" => Action::Approve {
-                applicant: did(line.word(1)),
-            },
             "ready" => Action::Ready {},
             "leave" => Action::Leave {},
-            _ => panic!("unknown verb {verb}"),
+            _ => self.governance(line),
         }
     }
 
@@ -239,7 +252,7 @@ impl Script {
         }
     }
 
-    fn check(&self, line: &str, check: &str) {
+    pub(crate) fn check(&self, line: &str, check: &str) {
         let words: Vec<&str> = check.split_whitespace().collect();
         let state = &self.world.state;
         let found = match words.as_slice() {
@@ -257,10 +270,18 @@ impl Script {
                 let record = state.seat_record(&did(name));
                 record.map_or("unknown", |seat| seat.phase.name()).to_string()
             }
+            [proposal, _] if self.proposals.contains_key(*proposal) => {
+                let record = state.proposal(&self.proposals[*proposal]);
+                record.map_or("unknown".into(), |one| one.phase.status().to_string())
+            }
             [job, _] => {
                 let record = self.jobs.get(*job).and_then(|id| state.job(id));
                 record.map_or("unknown".into(), |job| job.phase.status().to_string())
             }
+            [name, "rate", _] => state
+                .own_rate(&did(name))
+                .map_or("none".into(), |own| text(own.rate_per_hour)),
+            ["parameter", name, _] => state.parameters().get(name.parse().unwrap()).to_string(),
             [name, part, _] => {
                 let account = state.account(&did(name), state.time()).unwrap_or_default();
                 match *part {
@@ -287,7 +308,7 @@ fn text(amount: Mana) -> String {
 }
 
 /// Seconds with at most three decimals are read like mana, which has thousandths, too.
-fn seconds_of(text: &str) -> Millis {
+pub(crate) fn seconds_of(text: &str) -> Millis {
     let millis = match text.strip_suffix('d') {
         Some(days) => mana(days).milli() * 86_400,
         None => mana(text).milli(),

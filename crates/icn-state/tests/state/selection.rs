@@ -67,6 +67,7 @@ fn the_ineligible_come_last_each_with_its_rule() {
             .find(|bid| bid.executor == did(name))
             .unwrap()
             .ineligible
+            .clone()
     };
     assert_eq!(why("E"), Some(Ineligible::NotNamed {}));
     assert_eq!(
@@ -95,6 +96,7 @@ fn the_ineligible_come_last_each_with_its_rule() {
                 .find(|bid| bid.executor == *did)
                 .unwrap()
                 .ineligible
+                .clone()
         })
         .collect();
     assert_eq!(
@@ -164,7 +166,7 @@ proptest! {
         for bid in &bids {
             let alone = select(&world, job, core::slice::from_ref(bid)).bids.remove(0);
             let among = ranking.bids.iter().find(|one| one.executor == bid.executor).unwrap();
-            prop_assert_eq!((alone.score, alone.ineligible), (among.score, among.ineligible));
+            prop_assert_eq!((alone.score, &alone.ineligible), (among.score, &among.ineligible));
             let dearer = Bid { price: bid.price.saturating_add(Mana::from_milli(1)), ..bid.clone() };
             let dearer = select(&world, job, &[dearer]).bids.remove(0);
             prop_assert!(dearer.score <= alone.score);
