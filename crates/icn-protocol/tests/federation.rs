@@ -200,6 +200,7 @@ impl Federation {
                 blocks_per_file: node::BLOCKS_PER_FILE,
                 resilience: Resilience::default(),
                 market: MarketConfig::default(),
+                policies: Arc::new(NoPolicies),
                 application: None,
             };
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());

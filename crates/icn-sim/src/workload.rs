@@ -209,7 +209,7 @@ impl Workload {
         self.modules.insert(cid, module.into());
 
         let wall_ms = self.rng.random_range(1_000..4_000);
-        let parameters = running.ledger().read(|state| state.parameters().clone());
+        let parameters = running.ledger().read(|state| *state.parameters());
         let least = parameters.bid_window_ms.get() + parameters.receipt_grace_ms.get() + wall_ms;
         let slack_ms = self.rng.random_range(3_000..40_000);
         let coordinator = self

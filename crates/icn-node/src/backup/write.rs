@@ -131,7 +131,7 @@ pub(super) fn read_state(reader: &impl Reader) -> Result<State, BackupError> {
         Ok(())
     })?;
     // Nothing is applied to it: no contract is asked.
-    Ok(State::load(records.into_iter(), Arc::new(NoPolicies))?)
+    Ok(State::load(records.into_iter(), std::sync::Arc::new(NoPolicies))?)
 }
 
 /// The number of the last event; 0 if there is none.

@@ -50,7 +50,7 @@ fn a_member_is_added_and_gets_mana() {
             .collect::<Vec<_>>(),
         [member]
     );
-    assert_eq!((members.seats.len(), members.approvals_needed), (1, 1));
+    assert_eq!((members.seats.len(), members.applications.len()), (1, 0));
 }
 
 #[test]

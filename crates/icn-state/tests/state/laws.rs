@@ -224,7 +224,8 @@ impl Play {
         let settled: Vec<JobId> = settled.map(|(id, _)| id).collect();
         for job in settled {
             let [lie, challenger, ..] = *job.digest().as_bytes();
-            if lie % 3 == 0 {
+            // Some doubt the truth.
+            if lie % 3 == 0 || lie % 16 == 1 {
                 let name = NAMES[usize::from(challenger) % NAMES.len()];
                 operations.push(self.world.operation(name, Action::ChallengeJob { job }));
             }
@@ -318,7 +319,7 @@ proptest! {
 #[test]
 fn indexes_agree_with_a_scan() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let tree = deeds(2_400..2_401).new_tree(&mut runner).unwrap();
+    let tree = deeds(1_800..1_801).new_tree(&mut runner).unwrap();
     let mut play = Play::new();
     play.play(&tree.current());
     // The log is rich enough to be a test.
@@ -342,16 +343,7 @@ fn indexes_agree_with_a_scan() {
         "SeatKeyChanged",
         "Seated",
     ] {
-            .world
-            .state
-            .seat_records()
-            .map(|(_, seat)| seat.phase)
-            .collect();
-        assert!(
-            play.seen.contains(event),
-            "{event} is not among {:?}, {phases:?}",
-            play.seen
-        );
+        assert!(play.seen.contains(event), "{event} is not among {:?}", play.seen);
     }
     let state = &play.world.state;
     let all: Vec<_> = state.jobs(None).collect();

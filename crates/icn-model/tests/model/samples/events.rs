@@ -113,15 +113,11 @@ fn membership_events() -> Vec<Event> {
             kind: SeatKind::Witness,
             inviter: did(1),
         },
-        Event::Approved {
-            applicant,
-            by: cooperative,
-            approvals: 2,
-            needed: 3,
-        },
         Event::Admitted { applicant },
         Event::SeatReady { seat },
         Event::Leaving { seat },
+        Event::Suspended { seat, until: time(9) },
+        Event::SuspensionEnded { seat },
         Event::Seated { seat, epoch },
         Event::Left { seat, epoch },
         Event::ApplicationLapsed { applicant },
@@ -225,19 +221,25 @@ fn job_events() -> Vec<Event> {
 }
 
 pub(super) fn samples() -> Vec<Sample> {
-    let refusals = refusals();
+    let mut refusals = refusals();
+    refusals.extend(super::governance::refusals());
     assert_eq!(refusals.len(), REFUSAL_CODES.len(), "every refusal has a sample");
     let refused = refusals.into_iter().map(|refusal| Event::Refused {
         operation: OperationId::new(Digest::of(b"operation")),
         author: did(1),
         refusal,
     });
-    let events = membership_events().into_iter().chain(job_events()).chain(refused);
+    let events = membership_events().into_iter().chain(job_events());
+    let events = events.chain(super::governance::happened()).chain(refused);
     let record = |event: Event| {
         let debug = format!("{event:?}");
-        let mut name = debug.split([' ', '{']).next().unwrap().to_string();
+        let mut name = debug.split([' ', '{', '(']).next().unwrap().to_string();
         if let Event::Refused { refusal, .. } = &event {
             name = format!("{name} {}", refusal.code().name);
+        }
+        if let Event::Governance(event) = &event {
+            let debug = format!("{event:?}");
+            name = format!("{name} {}", debug.split([' ', '{']).next().unwrap());
         }
         let record = EventRecord {
             number: 17,

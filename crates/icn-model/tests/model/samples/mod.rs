@@ -5,6 +5,7 @@
 )]
 
 mod events;
+mod governance;
 mod records;
 
 use icn_model::{
@@ -201,13 +202,12 @@ pub(crate) fn actions() -> Vec<Action> {
             outcome,
         },
     };
-    vec![
+    let mut actions = vec![
         Action::Join {
             invitation: Signed::new(invitation(), &key(1)),
             name: "Newcomer".parse().unwrap(),
             keys: RoleKeys::single(key(9).public()),
         },
-        Action::Approve { applicant: did(9) },
         Action::Ready {},
         Action::Leave {},
         Action::RotateKeys {
@@ -252,7 +252,9 @@ pub(crate) fn actions() -> Vec<Action> {
         Action::ChallengeJob { job: job_id() },
         verdict(Some(Digest::of(b"outcome"))),
         verdict(None),
-    ]
+    ];
+    actions.extend(governance::actions());
+    actions
 }
 
 pub(crate) fn operation(action: Action) -> Operation {
@@ -329,6 +331,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     }
     samples.extend(records::samples());
     samples.extend(events::samples());
+    samples.extend(governance::samples());
     samples
 }
 

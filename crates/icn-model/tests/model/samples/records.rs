@@ -1,11 +1,11 @@
 //! Every stored record.
 use super::{Sample, cid, did, exits, key, sample, time};
 use icn_model::{
-    AccountRecord, Approval, Assignment, Challenge, Delivery, Digest, EpochRecord, Exclusion,
-    ExclusionReason, FederationRecord, HeadRecord, Height, Ineligible, InvitationRecord, JobPhase, JobRecord,
-    Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot, PaidRecord, Parameters, RankedBid, Ranking,
-    RateRecord, RoleKeys, SeatEntry, SeatKind, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
-    Succession, Supply, Totals, Vote,
+    AccountRecord, Assignment, Challenge, DecidedRecord, Delivery, Digest, EpochNumber, EpochRecord,
+    Exclusion, ExclusionReason, FederationRecord, HeadRecord, Height, Ineligible, InvitationRecord, JobPhase,
+    JobRecord, Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot, PaidRecord, Parameters,
+    PlannedUpgrade, RankedBid, Ranking, RateRecord, RoleKeys, SeatEntry, SeatKind, SeatPhase, SeatRecord,
+    SequenceRecord, StandingRecord, Succession, Supply, Totals, Vote,
 };
 
 fn seat(phase: SeatPhase) -> SeatRecord {
@@ -16,11 +16,9 @@ fn seat(phase: SeatPhase) -> SeatRecord {
         inviter: Some(did(2)),
         phase,
         since: time(5),
-        approvals: vec![Approval {
-            by: did(2),
-            keys: vec![key(2).public()],
-        }],
         leave: vec![key(1).public()],
+        suspended: Some(time(6)),
+        protocol: 1,
         succession: Succession {
             next_seat: Some(key(3).public()),
             former_seats: vec![key(4).public(), key(5).public()],
@@ -111,6 +109,9 @@ fn ranking() -> Ranking {
         Some(Ineligible::OwnJob {}),
         Some(Ineligible::TriedBefore {}),
         Some(Ineligible::Memory { required: 1 << 20 }),
+        Some(Ineligible::Policy {
+            reason: "too young".into(),
+        }),
     ];
     let bids = rules.map(|ineligible| RankedBid {
         executor: did(2),
@@ -120,8 +121,8 @@ fn ranking() -> Ranking {
         locality_score: 33,
         load_score: 1_000,
         score: 6_383,
-        ineligible,
         chosen: ineligible.is_none(),
+        ineligible,
     });
     Ranking {
         attempt: 0,
@@ -157,6 +158,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 height: Height::new(7),
                 time: time(7),
                 supply,
+                period: time(6),
             },
         ),
         sample(
@@ -166,6 +168,15 @@ pub(super) fn samples() -> Vec<Sample> {
                 name: "Federation".parse().unwrap(),
                 created: time(0),
                 parameters: Parameters::production(),
+                decided: DecidedRecord {
+                    clearing_every_ms: None,
+                    protocol: 1,
+                    upgrade: Some(PlannedUpgrade {
+                        version: 2,
+                        epoch: EpochNumber::new(3),
+                        fixed: true,
+                    }),
+                },
             },
         ),
         sample(
@@ -256,6 +267,7 @@ pub(super) fn samples() -> Vec<Sample> {
         SeatPhase::Ready {},
         SeatPhase::Seated {},
         SeatPhase::Leaving {},
+        SeatPhase::Suspended { until },
         SeatPhase::Left { until },
     ] {
         samples.push(sample(&format!("seat record {}", phase.name()), &seat(phase)));
