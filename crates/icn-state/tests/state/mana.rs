@@ -92,9 +92,9 @@ proptest! {
             mana_start: Mana::from_milli(start),
             ..parameters()
         };
-        let mut often = World::new(&["A", "B"], parameters.clone());
+        let mut often = World::new(&["A", "B"], parameters);
         often.loads = false;
-        let untouched = World::new(&["A", "B"], parameters.clone());
+        let untouched = World::new(&["A", "B"], parameters);
         let capacity = parameters.mana_capacity.milli();
         let mut now = START;
         for step in steps {

@@ -244,11 +244,13 @@ pub(crate) fn random_action(state: &State, whom: &str, which: u8, amount: u64) -
         },
         7 => Action::Delegate {
             to: did(whom),
-            topic: (amount % 2 == 0).then(|| "general".parse().unwrap()),
-            until: (amount % 3 == 0).then(|| state.time().after(Millis::new(amount))),
+            topic: amount.is_multiple_of(2).then(|| "general".parse().unwrap()),
+            until: amount
+                .is_multiple_of(3)
+                .then(|| state.time().after(Millis::new(amount))),
         },
         8 => Action::Undelegate {
-            topic: (amount % 2 == 0).then(|| "general".parse().unwrap()),
+            topic: amount.is_multiple_of(2).then(|| "general".parse().unwrap()),
         },
         9 => match amount % 3 {
             0 => Action::CancelProposal { proposal },
@@ -279,7 +281,7 @@ fn random_proposal(state: &State, whom: &str, proposal: ProposalId, amount: u64)
             name,
             value: state.parameters().get(name) + 1,
         },
-        if amount % 40 == 0 {
+        if amount.is_multiple_of(40) {
             Effect::Suspend {
                 cooperative: whom,
                 span_ms: Millis::new(amount),
@@ -326,6 +328,6 @@ fn random_proposal(state: &State, whom: &str, proposal: ProposalId, amount: u64)
         },
         topic: "general".parse().unwrap(),
         closes: None,
-        votes_final: amount % 6 == 0,
+        votes_final: amount.is_multiple_of(6),
     }
 }
