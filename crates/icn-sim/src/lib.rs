@@ -9,6 +9,7 @@
 //! A reader begins with `driver`, then [`schedule`] (what goes wrong), then [`oracle`] (what must
 //! hold).
 
+mod assembly;
 pub mod cluster;
 pub mod config;
 mod driver;

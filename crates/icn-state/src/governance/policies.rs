@@ -143,7 +143,7 @@ impl Step<'_> {
         }
         let examined = self.state.engine.examine(source, &*self.state);
         let examined = examined.map_err(|detail| Refusal::BadContract { detail })?;
-        self.pay_for_governance(speaker.did)?;
+        let cost = self.pay_for_governance(speaker.did)?;
         let published = self.context.time;
         let record = ContractRecord {
             author: speaker.did,
@@ -158,6 +158,7 @@ impl Step<'_> {
         self.tell(GovernanceEvent::ContractPublished {
             contract,
             by: speaker.did,
+            cost,
         });
         Ok(())
     }
