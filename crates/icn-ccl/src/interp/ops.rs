@@ -80,7 +80,7 @@ impl Machine<'_> {
             Op::TextLength => Ok(count(text(&args[0]).len())),
             Op::TextContains => {
                 let (whole, part) = (text(&args[0]), text(&args[1]));
-                self.meter.work(1 + whole.len() * part.len() / 32, span)?;
+                self.meter.work(1 + whole.len() * (part.len() + 8) / 64, span)?;
                 Ok(Value::Bool(whole.contains(&*part)))
             }
             Op::TextStartsWith => {
