@@ -12,6 +12,7 @@
 mod assembly;
 pub mod cluster;
 pub mod config;
+mod contracts;
 mod driver;
 mod errors;
 pub mod executor;
