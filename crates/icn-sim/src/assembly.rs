@@ -67,7 +67,7 @@ impl Workload {
             closes: None,
             votes_final: self.rng.random_bool(0.3),
         };
-        self.act(
+        self.speak(
             node,
             Action::Propose {
                 proposal: Box::new(proposal),
@@ -118,7 +118,7 @@ impl Workload {
         for node in 0..self.dids.len() {
             if self.rng.random_bool(0.8) {
                 let choice = self.choice(&method);
-                self.act(node, Action::Vote { proposal, choice });
+                self.speak(node, Action::Vote { proposal, choice });
             }
             if let Some(member) = self.member(node) {
                 let choice = self.choice(&method);
@@ -162,7 +162,7 @@ impl Workload {
         };
         match from {
             Some(member) => self.act_for(node, &member, action),
-            None => self.act(node, action),
+            None => self.speak(node, action),
         };
     }
 
@@ -182,8 +182,8 @@ impl Workload {
                 .read(|state| state.proposals().next().map(|(id, _)| *id))
         };
         match (failed, newest()) {
-            (Some(proposal), _) => self.act(node, Action::RetryProposal { proposal }),
-            (None, Some(proposal)) => self.act(node, Action::CancelProposal { proposal }),
+            (Some(proposal), _) => self.speak(node, Action::RetryProposal { proposal }),
+            (None, Some(proposal)) => self.speak(node, Action::CancelProposal { proposal }),
             (None, None) => None,
         };
     }

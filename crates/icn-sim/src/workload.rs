@@ -37,6 +37,8 @@ pub struct Workload {
     pub(crate) rng: StdRng,
     seed: u64,
     pub(crate) dids: Vec<Did>,
+    /// The first key of each cooperative, which stays its officer's when the seat gets another one.
+    officers: Vec<SecretKey>,
     pub(crate) roster: Roster,
     judge: Judge,
     jobs: VecDeque<Remembered>,
@@ -68,6 +70,11 @@ impl Workload {
             rng: StdRng::seed_from_u64(seed ^ STREAM),
             seed,
             dids: federation.cooperatives.iter().map(|one| one.did).collect(),
+            officers: federation
+                .cooperatives
+                .iter()
+                .map(|one| one.keys[0].clone())
+                .collect(),
             roster,
             judge,
             jobs: VecDeque::new(),
@@ -140,17 +147,27 @@ impl Workload {
 
     /// Hands in an operation of a member, signed by the member's own key.
     pub(crate) fn act_for(&mut self, node: usize, member: &SecretKey, action: Action) -> Option<OperationId> {
+        self.act_with(node, Did::new(member.public()), member, action)
+    }
+
+    /// Hands in an operation of a cooperative, signed by its officer.
+    pub(crate) fn speak(&mut self, node: usize, action: Action) -> Option<OperationId> {
+        let officer = self.officers[node].clone();
+        self.act_with(node, self.dids[node], &officer, action)
+    }
+
+    fn act_with(&mut self, node: usize, author: Did, key: &SecretKey, action: Action) -> Option<OperationId> {
         let running = self.roster.node(node)?;
         let now = self.now();
         let operation = Operation {
             federation: running.ledger().read(icn_state::State::federation),
-            author: Did::new(member.public()),
-            key: member.public(),
-            sequence: running.ledger().next_sequence(&member.public()),
+            author,
+            key: key.public(),
+            sequence: running.ledger().next_sequence(&key.public()),
             expires: now.after(EXPIRY),
             action,
         };
-        let operation = SignedOperation::sign(operation, member);
+        let operation = SignedOperation::sign(operation, key);
         let submitted = running
             .submit(&mut self.context, now, vec![operation])
             .into_iter()
