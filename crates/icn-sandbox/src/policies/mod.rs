@@ -5,11 +5,15 @@
 //! only how its functions are called. A simulation runs the same contracts by the interpreter of `icn-ccl`,
 //! and gets the same answers.
 //!
+//! Where this build of the engine is not fit to run them (`probe`), the host uses the interpreter, too: slower, and
+//! with the same answers.
+//!
 //! What is kept between calls (compiled modules, an instance of each) never shows: each call begins anew.
 mod instance;
+mod probe;
 
 use crate::cache::{Cache, Lookup};
-use icn_ccl::{Contract, Resolver, contract::Ended};
+use icn_ccl::{Contract, Interpreter, Resolver, contract::Ended};
 use icn_model::{Cid, PolicyAnswer, PolicyFailure, PolicyQuestion};
 use icn_state::{Examined, Policies, Texts};
 use instance::Instance;
@@ -39,9 +43,14 @@ const STACK_BYTES: usize = 16 << 20;
 
 /// Runs contracts of the log under wasmi. Clones share what is kept; any number of threads may ask at a time.
 #[derive(Clone)]
-pub struct PolicyHost(Arc<Inner>);
+pub struct PolicyHost(Arc<Way>);
 
-struct Inner {
+enum Way {
+    Compiled(Compiled),
+    Interpreted(Interpreter),
+}
+
+struct Compiled {
     engine: Engine,
     kept: Cache<Arc<Prepared>>,
 }
@@ -55,7 +64,7 @@ struct Prepared {
 
 impl fmt::Debug for PolicyHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyHost").finish_non_exhaustive()
+        f.debug_tuple("PolicyHost").field(&self.engine()).finish()
     }
 }
 
@@ -102,22 +111,37 @@ impl PolicyHost {
     /// A host that has compiled nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Inner {
-            engine: engine(),
-            kept: Cache::new(KEPT_CONTRACTS, KEPT_BYTES),
-        }))
+        let engine = engine();
+        let way = if probe::is_still(&engine) {
+            Way::Compiled(Compiled::new(engine))
+        } else {
+            Way::Interpreted(Interpreter::default())
+        };
+        Self(Arc::new(way))
+    }
+
+    /// What runs contracts in this build, for the log of a node.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match &*self.0 {
+            Way::Compiled(_) => "wasmi",
+            Way::Interpreted(_) => "interpreter",
+        }
     }
 }
 
 impl Policies for PolicyHost {
     fn examine(&self, source: &str, texts: &dyn Texts) -> Result<Examined, String> {
         let (contract, module) = Contract::read(source, &OfState(texts))?;
-        let prepared = self.0.prepare(contract, &module)?;
-        Ok(Examined {
-            name: prepared.contract.name().to_owned(),
-            slots: prepared.contract.slots(),
-            imports: prepared.contract.imports(),
-        })
+        let examined = Examined {
+            name: contract.name().to_owned(),
+            slots: contract.slots(),
+            imports: contract.imports(),
+        };
+        if let Way::Compiled(host) = &*self.0 {
+            host.prepare(contract, &module)?;
+        }
+        Ok(examined)
     }
 
     fn ask(
@@ -126,12 +150,24 @@ impl Policies for PolicyHost {
         texts: &dyn Texts,
         question: &PolicyQuestion,
     ) -> Result<PolicyAnswer, PolicyFailure> {
-        let prepared = self.0.contract(contract, &OfState(texts))?;
-        prepared.ask(&self.0.engine, question)
+        match &*self.0 {
+            Way::Compiled(host) => {
+                let prepared = host.contract(contract, &OfState(texts))?;
+                prepared.ask(&host.engine, question)
+            }
+            Way::Interpreted(interpreter) => interpreter.ask(contract, &OfState(texts), question),
+        }
     }
 }
 
-impl Inner {
+impl Compiled {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            kept: Cache::new(KEPT_CONTRACTS, KEPT_BYTES),
+        }
+    }
+
     fn contract(&self, cid: &Cid, texts: &dyn Resolver) -> Result<Arc<Prepared>, PolicyFailure> {
         let key = Sha256::digest(cid.to_string()).into();
         let found = self.kept.lookup(key, PATIENCE, || Ok::<_, Infallible>(()));

@@ -1,5 +1,5 @@
 //! The slowest contracts that anybody has thought of end by the bounds of the language, far from the engine's.
-use super::{PolicyHost, instance::FUEL};
+use super::{Compiled, engine, instance::FUEL, probe};
 use icn_ccl::{Contract, NoModules, interp};
 use icn_model::{
     Did, Millis, PolicyFailure, PolicyQuestion, PolicySlot, ProposalKind, PublicKey, Time, VoteQuestion,
@@ -213,15 +213,20 @@ fn slow() -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_slowest_contracts_end_by_the_language() {
-    let host = PolicyHost::new();
+    let engine = engine();
+    if !probe::is_still(&engine) {
+        println!("this build of the engine is not fit to run contracts");
+        return;
+    }
+    let host = Compiled::new(engine);
     let mut most = 0;
     for (name, source) in slow() {
         let (contract, module) =
             Contract::read(&source, &NoModules).unwrap_or_else(|error| panic!("{name}: {error}\n{source}"));
         assert_eq!(contract.slots(), [PolicySlot::VoteWeight]);
-        let prepared = host.0.prepare(contract, &module).unwrap();
+        let prepared = host.prepare(contract, &module).unwrap();
         let begin = Instant::now();
-        let answer = prepared.ask(&host.0.engine, &question());
+        let answer = prepared.ask(&host.engine, &question());
         let took = begin.elapsed();
         let burned = {
             let idle = prepared.idle.lock().unwrap();
