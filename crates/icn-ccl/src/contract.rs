@@ -16,6 +16,7 @@ use crate::{
 use core::cell::Cell;
 use icn_model::{Cid, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot, VoteQuestion};
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -77,7 +78,7 @@ struct Watched<'a> {
 }
 
 impl Resolver for Watched<'_> {
-    fn source(&self, cid: &Cid) -> Option<&str> {
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
         let found = self.inner.source(cid);
         self.missed.set(self.missed.get() || found.is_none());
         found
@@ -163,7 +164,7 @@ impl Contract {
             inner: texts,
             missed: Cell::new(false),
         };
-        Self::read(text, &watched).map_err(|error| {
+        Self::read(&text, &watched).map_err(|error| {
             if watched.missed.get() {
                 missing()
             } else {

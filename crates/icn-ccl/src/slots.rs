@@ -221,6 +221,7 @@ mod tests {
             output_bytes: 5,
             replicas: 6,
             balance: Mana::from_milli(7),
+            offered: Mana::ZERO,
             average_price: Some(Mana::from_milli(8)),
         };
         let admission = AdmissionQuestion {

@@ -1,5 +1,6 @@
 //! Places in source files, and where imported files come from. Reads nothing itself.
 use icn_model::Cid;
+use std::borrow::Cow;
 
 /// A range of bytes in one of the source files of a contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +111,7 @@ impl Sources {
 pub trait Resolver {
     /// The text of the file that `cid` names, if it can be had. That it is what the id names is checked by
     /// the caller of this function.
-    fn source(&self, cid: &Cid) -> Option<&str>;
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>>;
 }
 
 /// A resolver that has no modules.
@@ -118,7 +119,7 @@ pub trait Resolver {
 pub struct NoModules;
 
 impl Resolver for NoModules {
-    fn source(&self, _: &Cid) -> Option<&str> {
+    fn source(&self, _: &Cid) -> Option<Cow<'_, str>> {
         None
     }
 }
@@ -139,8 +140,8 @@ impl Modules {
 }
 
 impl Resolver for Modules {
-    fn source(&self, cid: &Cid) -> Option<&str> {
-        self.files.get(cid).map(String::as_str)
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
+        self.files.get(cid).map(|text| Cow::Borrowed(text.as_str()))
     }
 }
 

@@ -2,6 +2,7 @@
 use icn_ccl::{Resolver, contract::Interpreter};
 use icn_model::{Cid, PolicyAnswer, PolicyFailure, PolicyQuestion};
 use icn_state::{Examined, Policies, Texts};
+use std::borrow::Cow;
 
 /// The engine of simulated nodes.
 #[derive(Debug, Default)]
@@ -10,8 +11,8 @@ pub(crate) struct Contracts(Interpreter);
 struct OfState<'a>(&'a dyn Texts);
 
 impl Resolver for OfState<'_> {
-    fn source(&self, cid: &Cid) -> Option<&str> {
-        self.0.text(cid)
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
+        self.0.text(cid).map(Cow::Borrowed)
     }
 }
 

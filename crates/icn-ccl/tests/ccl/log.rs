@@ -180,11 +180,11 @@ fn what_the_log_does_not_take_is_said_in_one_line() {
 struct Log(Vec<(Cid, String)>);
 
 impl Resolver for Log {
-    fn source(&self, cid: &Cid) -> Option<&str> {
+    fn source(&self, cid: &Cid) -> Option<std::borrow::Cow<'_, str>> {
         self.0
             .iter()
             .find(|(known, _)| known == cid)
-            .map(|(_, text)| text.as_str())
+            .map(|(_, text)| text.as_str().into())
     }
 }
 

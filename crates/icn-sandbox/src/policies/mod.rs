@@ -19,6 +19,7 @@ use icn_state::{Examined, Policies, Texts};
 use instance::Instance;
 use sha2::{Digest, Sha256};
 use std::{
+    borrow::Cow,
     convert::Infallible,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -78,8 +79,8 @@ impl Default for PolicyHost {
 struct OfState<'a>(&'a dyn Texts);
 
 impl Resolver for OfState<'_> {
-    fn source(&self, cid: &Cid) -> Option<&str> {
-        self.0.text(cid)
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
+        self.0.text(cid).map(Cow::Borrowed)
     }
 }
 

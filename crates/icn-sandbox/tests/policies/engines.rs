@@ -106,7 +106,7 @@ prop_compose! {
         (memory_bytes, output_bytes, balance) in (number(), number(), mana()),
         average_price in proptest::option::of(mana()),
     ) -> PriceQuestion {
-        PriceQuestion { submitter, now, cpu, memory_bytes, output_bytes, replicas, balance, average_price }
+        PriceQuestion { submitter, now, cpu, memory_bytes, output_bytes, replicas, balance, offered: Mana::ZERO, average_price }
     }
 }
 

@@ -2,6 +2,7 @@
 use icn_ccl::{Interpreter, Resolver};
 use icn_model::{Cid, PolicyAnswer, PolicyFailure, PolicyQuestion};
 use icn_state::{Examined, Policies, Texts};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A log of texts.
@@ -34,8 +35,8 @@ pub(crate) struct Interpreted(Interpreter);
 struct OfState<'a>(&'a dyn Texts);
 
 impl Resolver for OfState<'_> {
-    fn source(&self, cid: &Cid) -> Option<&str> {
-        self.0.text(cid)
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
+        self.0.text(cid).map(Cow::Borrowed)
     }
 }
 
