@@ -691,6 +691,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     governance::BALLOTS,
     governance::AUDIT,
     governance::PLAN,
+    governance::BACKTEST,
     governance::RULES,
     governance::DELEGATIONS,
     governance::CONTRACTS,

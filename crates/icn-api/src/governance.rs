@@ -211,6 +211,53 @@ pub struct Plan {
     pub cost: Mana,
 }
 
+/// Body of [`crate::paths::GOVERNANCE_BACKTEST`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Backtest {
+    /// The slot that the contract would decide.
+    pub slot: PolicySlot,
+    /// The contract's text; what it imports is in the log.
+    pub source: String,
+    /// On how many of the last operations of the log it is tried, at least; all of them if there are fewer.
+    pub operations: u64,
+}
+
+/// Answer of [`crate::paths::GOVERNANCE_BACKTEST`]: what a contract would have said to what has happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BacktestReport {
+    /// The first block that it was tried on.
+    pub from: Height,
+    /// The last one.
+    pub to: Height,
+    /// How many operations these blocks carry.
+    pub operations: u64,
+    /// Questions for the slot that came up.
+    pub asked: u64,
+    /// Of them, those to which the contract says no.
+    pub refused: u64,
+    /// Of them, those to which it has no answer, by a fault.
+    pub failed: u64,
+    /// Of them, those to which it gives another amount or weight than the federation's own rule.
+    pub changed: u64,
+    /// The first of these; at most 50.
+    pub cases: Vec<BacktestCase>,
+}
+
+/// Something that would have gone otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BacktestCase {
+    /// The block in which it was asked.
+    pub height: Height,
+    /// About whom.
+    pub subject: Did,
+    /// What the contract says, for people.
+    pub says: String,
+}
+
 /// Where a process comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -91,6 +91,8 @@ pub const MAX_CONFIG_BODY_BYTES: usize = 64 << 10;
 pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a request about what an effect would change.
 pub const MAX_EFFECT_BODY_BYTES: usize = 4 << 10;
+/// Bytes of a contract to be tried on the log, as JSON: each byte of its text may take six.
+pub const MAX_BACKTEST_BODY_BYTES: usize = 6 * icn_model::limits::MAX_CONTRACT_BYTES + (4 << 10);
 /// Bytes of a request to pin a block.
 pub const MAX_PIN_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a request for a backup.

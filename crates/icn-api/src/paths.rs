@@ -80,6 +80,8 @@ pub const PROPOSAL_BALLOTS: &str = "/v1/governance/proposals/{id}/ballots";
 pub const PROPOSAL_AUDIT: &str = "/v1/governance/proposals/{id}/audit";
 /// What a proposal would change.
 pub const GOVERNANCE_PLAN: &str = "/v1/governance/plan";
+/// What a contract would have said to what has happened.
+pub const GOVERNANCE_BACKTEST: &str = "/v1/governance/backtest";
 /// How what is decided.
 pub const GOVERNANCE_RULES: &str = "/v1/governance/rules";
 /// Who votes for whom.

@@ -2,9 +2,8 @@
 //! have asked it.
 //!
 //! The log is executed as it was, so each question is that of the moment; what the contract says changes nothing.
-use icn_model::{
-    Cid, Did, Genesis, Height, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot,
-};
+use icn_api::governance::{Backtest, BacktestCase, BacktestReport};
+use icn_model::{Cid, Did, Genesis, Height, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot};
 use icn_protocol::block::LogBlock;
 use icn_state::{BlockContext, Engine, Examined, Policies, State, Texts};
 use std::{
@@ -18,55 +17,14 @@ use std::{
 /// Cases that a report shows.
 const MAX_CASES: usize = 50;
 
-/// What is tried.
-pub(crate) struct Candidate {
-    pub(crate) slot: PolicySlot,
-    pub(crate) source: String,
-    /// The texts that it may import.
-    pub(crate) modules: BTreeMap<Cid, String>,
-}
-
 /// Where the federation's log is.
 pub(crate) struct History<'a> {
     pub(crate) genesis: &'a Genesis,
     pub(crate) last: Height,
     /// The content of a final block, if it is on this node.
     pub(crate) block: &'a dyn Fn(Height) -> Option<LogBlock>,
-    /// Set when the node shuts down.
+    /// Set when nobody waits for the answer any more.
     pub(crate) stop: &'a AtomicBool,
-}
-
-/// A question that the contract would have answered otherwise than it went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Case {
-    pub(crate) height: Height,
-    pub(crate) subject: Did,
-    pub(crate) says: String,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Findings {
-    /// Questions that were asked.
-    pub(crate) asked: u64,
-    /// Of them, those that the contract would have refused.
-    pub(crate) refused: u64,
-    /// Of them, those to which it has no answer.
-    pub(crate) failed: u64,
-    /// Of them, those to which its answer is not what the federation's own rule gives.
-    pub(crate) changed: u64,
-    /// The first of these.
-    pub(crate) cases: Vec<Case>,
-}
-
-/// What was tried on what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trial {
-    pub(crate) contract: Cid,
-    pub(crate) from: Height,
-    pub(crate) to: Height,
-    pub(crate) operations: u64,
-    pub(crate) findings: Findings,
 }
 
 /// Why nothing was tried.
@@ -74,11 +32,11 @@ pub(crate) struct Trial {
 pub(crate) enum BacktestError {
     #[error("the text is no contract: {0}")]
     Contract(String),
-    #[error("the contract has no policy for {0}")]
-    NoPolicy(PolicySlot),
+    #[error("contract {contract} has no policy for {slot}")]
+    NoPolicy { contract: Cid, slot: PolicySlot },
     #[error("this node does not have block {0} of the log: ask a node that has followed from the beginning")]
     Missing(Height),
-    #[error("the node is shutting down")]
+    #[error("nobody waits for the answer any more")]
     Stopped,
 }
 
@@ -99,7 +57,7 @@ struct Watcher {
     /// Whether the window has begun.
     is_on: AtomicBool,
     height: AtomicU64,
-    findings: Mutex<Findings>,
+    report: Mutex<BacktestReport>,
 }
 
 impl Policies for Watcher {
@@ -123,49 +81,59 @@ impl Policies for Watcher {
     fn watch(&self, question: &PolicyQuestion) {
         let answer = self.engine.ask(&self.contract, &self.texts, question);
         let height = Height::new(self.height.load(Ordering::Relaxed));
-        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
-        findings.note(height, question, &answer);
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut report, height, question, &answer);
     }
 }
 
-impl Findings {
-    fn note(&mut self, height: Height, question: &PolicyQuestion, answer: &Result<PolicyAnswer, PolicyFailure>) {
-        self.asked += 1;
-        let (subject, says) = match (question, answer) {
-            (question, Err(failure)) => {
-                match failure {
-                    PolicyFailure::Refused { .. } => self.refused += 1,
-                    PolicyFailure::Fault { .. } => self.failed += 1,
-                }
-                (subject(question), failure.to_string())
+fn note(
+    report: &mut BacktestReport,
+    height: Height,
+    question: &PolicyQuestion,
+    answer: &Result<PolicyAnswer, PolicyFailure>,
+) {
+    report.asked += 1;
+    let (subject, says) = match (question, answer) {
+        (question, Err(failure)) => {
+            match failure {
+                PolicyFailure::Refused { .. } => report.refused += 1,
+                PolicyFailure::Fault { .. } => report.failed += 1,
             }
-            (question, Ok(PolicyAnswer::Is(false))) => {
-                self.refused += 1;
-                (subject(question), "no".to_owned())
-            }
-            (PolicyQuestion::PriceCeiling(job), Ok(PolicyAnswer::Mana(ceiling))) if job.offered > *ceiling => {
-                self.refused += 1;
-                (job.submitter, format!("{} is over the ceiling of {ceiling}", job.offered))
-            }
-            (PolicyQuestion::ManaRate(mana), Ok(PolicyAnswer::Mana(rate))) if *rate != mana.base_rate => {
-                self.changed += 1;
-                (mana.cooperative, instead(*rate, mana.base_rate))
-            }
-            (PolicyQuestion::ManaCapacity(mana), Ok(PolicyAnswer::Mana(capacity)))
-                if *capacity != mana.base_capacity =>
-            {
-                self.changed += 1;
-                (mana.cooperative, instead(*capacity, mana.base_capacity))
-            }
-            (PolicyQuestion::VoteWeight(vote), Ok(PolicyAnswer::Count(weight))) if *weight != 1 => {
-                self.changed += 1;
-                (vote.voter, format!("{weight} votes"))
-            }
-            _ => return,
-        };
-        if self.cases.len() < MAX_CASES {
-            self.cases.push(Case { height, subject, says });
+            (subject(question), failure.to_string())
         }
+        (question, Ok(PolicyAnswer::Is(false))) => {
+            report.refused += 1;
+            (subject(question), "no".to_owned())
+        }
+        (PolicyQuestion::PriceCeiling(job), Ok(PolicyAnswer::Mana(ceiling))) if job.offered > *ceiling => {
+            report.refused += 1;
+            (
+                job.submitter,
+                format!("{} is over the ceiling of {ceiling}", job.offered),
+            )
+        }
+        (PolicyQuestion::ManaRate(mana), Ok(PolicyAnswer::Mana(rate))) if *rate != mana.base_rate => {
+            report.changed += 1;
+            (mana.cooperative, instead(*rate, mana.base_rate))
+        }
+        (PolicyQuestion::ManaCapacity(mana), Ok(PolicyAnswer::Mana(capacity)))
+            if *capacity != mana.base_capacity =>
+        {
+            report.changed += 1;
+            (mana.cooperative, instead(*capacity, mana.base_capacity))
+        }
+        (PolicyQuestion::VoteWeight(vote), Ok(PolicyAnswer::Count(weight))) if *weight != 1 => {
+            report.changed += 1;
+            (vote.voter, format!("{weight} votes"))
+        }
+        _ => return,
+    };
+    if report.cases.len() < MAX_CASES {
+        report.cases.push(BacktestCase {
+            height,
+            subject,
+            says,
+        });
     }
 }
 
@@ -184,20 +152,24 @@ fn subject(question: &PolicyQuestion) -> Did {
     }
 }
 
-/// Tries a contract on the blocks at the end of the log that carry the last `operations` operations. Reads and
-/// executes the whole log; for a blocking thread.
+/// Tries a contract on the blocks at the end of the log that carry the operations asked for; `modules` are the texts
+/// that it may import. Reads and executes the whole log; for a blocking thread.
 pub(crate) fn backtest(
-    candidate: Candidate,
+    trial: Backtest,
+    modules: BTreeMap<Cid, String>,
     engine: Engine,
     history: &History<'_>,
-    operations: u64,
-) -> Result<Trial, BacktestError> {
-    let Candidate { slot, source, modules } = candidate;
+) -> Result<BacktestReport, BacktestError> {
+    let Backtest {
+        slot,
+        source,
+        operations,
+    } = trial;
     let contract = Cid::of_raw(source.as_bytes());
     let mut texts = Modules(modules);
     let examined = engine.examine(&source, &texts).map_err(BacktestError::Contract)?;
     if !examined.slots.contains(&slot) {
-        return Err(BacktestError::NoPolicy(slot));
+        return Err(BacktestError::NoPolicy { contract, slot });
     }
     texts.0.insert(contract, source);
     let (from, operations) = window(history, operations)?;
@@ -208,7 +180,7 @@ pub(crate) fn backtest(
         texts,
         is_on: AtomicBool::new(false),
         height: AtomicU64::new(0),
-        findings: Mutex::default(),
+        report: Mutex::default(),
     });
     let Ok((mut state, _)) = State::genesis(history.genesis, watcher.clone()) else {
         return Err(BacktestError::Missing(Height::ZERO));
@@ -228,13 +200,16 @@ pub(crate) fn backtest(
         };
         state.apply(&context, &block.content().operations);
     }
-    let findings = watcher.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Trial {
-        contract,
+    let report = watcher
+        .report
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    Ok(BacktestReport {
         from,
         to: history.last,
         operations,
-        findings,
+        ..report
     })
 }
 

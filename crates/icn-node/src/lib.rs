@@ -7,7 +7,8 @@
 mod access;
 mod announce;
 mod background;
-pub mod backup;
+pub mod backtest;
+mod backup;
 mod builder;
 pub mod config;
 mod context;

@@ -12,8 +12,8 @@ use crate::{
     events::{EventPage, EventsQuery},
     federation::{Federation, GenesisView, Joining, Members, MembersQuery},
     governance::{
-        BallotPage, BallotsQuery, ContractPage, ContractView, ContractsQuery, Delegations, DelegationsQuery,
-        Plan, ProposalPage, ProposalView, ProposalsQuery, Rules,
+        Backtest, BacktestReport, BallotPage, BallotsQuery, ContractPage, ContractView, ContractsQuery,
+        Delegations, DelegationsQuery, Plan, ProposalPage, ProposalView, ProposalsQuery, Rules,
     },
     keys::{KeyName, KeyView, Keys, MadeKey, NewKey, RotateKey},
     log::LogBlock,
@@ -530,6 +530,22 @@ impl Client {
             source,
         })?;
         self.json(&Request::post(paths::GOVERNANCE_PLAN, "application/json", &body))
+    }
+
+    /// Tries a contract on what has happened.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn backtest(&self, trial: &Backtest) -> Result<BacktestReport, ClientError> {
+        let body = serde_json::to_vec(trial).map_err(|source| ClientError::Decode {
+            url: paths::GOVERNANCE_BACKTEST.to_owned(),
+            source,
+        })?;
+        self.json(&Request::post(
+            paths::GOVERNANCE_BACKTEST,
+            "application/json",
+            &body,
+        ))
     }
 
     /// How what is decided, and what was.

@@ -1,7 +1,8 @@
 //! The routes of governance.
 use super::{OF_ONE, get, ok};
 use crate::{
-    Answer, Body, Endpoint, ErrorKind, MAX_EFFECT_BODY_BYTES, Method, Query, Tag, audit, governance, paths,
+    Answer, Body, Endpoint, ErrorKind, MAX_BACKTEST_BODY_BYTES, MAX_EFFECT_BODY_BYTES, Method, Query, Tag,
+    audit, governance, paths,
 };
 use icn_model::Effect;
 
@@ -14,6 +15,16 @@ const OF_AUDITING: &[ErrorKind] = &[
     ErrorKind::NotFound,
     ErrorKind::NotReady,
     ErrorKind::Busy,
+];
+/// The errors of trying a contract, one at a time.
+const OF_TRYING: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::NoFederation,
+    ErrorKind::NotReady,
+    ErrorKind::Busy,
+    ErrorKind::BodyTooLarge,
+    ErrorKind::UnsupportedMediaType,
 ];
 /// The errors of asking what an effect would change.
 const OF_PLANNING: &[ErrorKind] = &[
@@ -88,6 +99,29 @@ pub(super) const PLAN: Endpoint = Endpoint {
             Answer {
                 status: 422,
                 meaning: "The effect could not be carried out now; the code is the refusal's",
+                body: Body::Problem,
+            },
+        ],
+    )
+};
+
+pub(super) const BACKTEST: Endpoint = Endpoint {
+    method: Method::Post,
+    details: "Changes nothing: the node executes its log anew, and asks the contract what the state machine asked, or \
+              would have asked, in the last operations.",
+    request: Some(Body::json::<governance::Backtest>()),
+    max_request_bytes: MAX_BACKTEST_BODY_BYTES,
+    errors: OF_TRYING,
+    ..get(
+        "backtest",
+        paths::GOVERNANCE_BACKTEST,
+        TAG,
+        "What a contract would have said to what has happened",
+        &[
+            ok(Body::json::<governance::BacktestReport>()),
+            Answer {
+                status: 422,
+                meaning: "The text is no contract, or has no policy for the slot; the code is the refusal's",
                 body: Body::Problem,
             },
         ],

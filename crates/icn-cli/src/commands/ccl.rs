@@ -16,7 +16,7 @@ use icn_ccl::{
     limits::MAX_SOURCE_BYTES,
     testing::{Verdict, run_tests},
 };
-use icn_model::Cid;
+use icn_model::{Cid, PolicySlot};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -50,6 +50,18 @@ pub(crate) enum CclCommand {
     },
     /// List the contracts of the log
     Ls,
+    /// Try a contract on what has happened: what it would have said in the last operations of the log
+    Backtest {
+        /// The source
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The slot that it would decide
+        #[arg(long)]
+        slot: PolicySlot,
+        /// On how many of the last operations
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        last: u64,
+    },
 }
 
 /// Which source.
@@ -90,6 +102,7 @@ pub(crate) fn run(global: &Global, output: &Output, command: CclCommand) -> anyh
         CclCommand::Publish { file } => contract::publish(&session()?, &file),
         CclCommand::Show { cid } => contract::show(&session()?, &cid),
         CclCommand::Ls => contract::ls(&session()?),
+        CclCommand::Backtest { file, slot, last } => contract::backtest(&session()?, &file, slot, last),
         CclCommand::Check(args) => check_source(output, &args),
         CclCommand::Build(args) => build(output, &args),
         CclCommand::Test(args) => test(output, &args),

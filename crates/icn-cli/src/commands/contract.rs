@@ -4,19 +4,19 @@ use crate::{format, session::Session, table::Table};
 use icn_api::{
     MAX_PAGE,
     client::{Client, ClientError},
-    governance::{ContractBrief, ContractsQuery},
+    governance::{Backtest, BacktestReport, ContractBrief, ContractsQuery},
 };
 use icn_ccl::Resolver;
 use icn_model::{Action, Cid, PolicySlot};
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 /// Modules that a contract imports, out of the log.
 struct OfTheLog<'a>(&'a Client);
 
 impl Resolver for OfTheLog<'_> {
-    fn source(&self, cid: &Cid) -> Option<String> {
+    fn source(&self, cid: &Cid) -> Option<Cow<'_, str>> {
         // What cannot be had is told by the checker, with the place that imports it.
-        self.0.contract(cid).ok().map(|view| view.record.source)
+        self.0.contract(cid).ok().map(|view| view.record.source.into())
     }
 }
 
@@ -103,6 +103,49 @@ fn slots(slots: &[PolicySlot]) -> String {
     }
     let names: Vec<_> = slots.iter().map(|slot| slot.name()).collect();
     names.join(", ")
+}
+
+/// `ccl backtest`
+pub(super) fn backtest(session: &Session, path: &Path, slot: PolicySlot, last: u64) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let trial = Backtest {
+        slot,
+        source: ccl::read(path)?,
+        operations: last,
+    };
+    let report = client.backtest(&trial)?;
+    session.output.data(&report, |output| {
+        let BacktestReport {
+            from,
+            to,
+            operations,
+            asked,
+            refused,
+            failed,
+            changed,
+            ref cases,
+        } = report;
+        output.line(format!(
+            "{operations} operations in blocks {from} to {to} asked {asked} times for {slot}: it would have refused \
+             {refused}, changed {changed}, and had no answer to {failed}"
+        ))?;
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let names = session.names(&client);
+        let mut table = Table::new([">BLOCK", "ABOUT", "IT SAYS"]);
+        for case in cases {
+            let says = case.says.replace(char::is_control, "\u{fffd}");
+            table.row([case.height.to_string(), names.of(&case.subject), says]);
+        }
+        output.table(&table)?;
+        let found = refused + failed + changed;
+        let shown = cases.len() as u64;
+        if shown < found {
+            output.line(format!("and {} more", found - shown))?;
+        }
+        Ok(())
+    })
 }
 
 /// `ccl ls`

@@ -5,13 +5,15 @@ use super::{
     failure::Failure,
     page,
 };
+use crate::backtest::{self, BacktestError, History};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
     governance::{
-        BallotPage, BallotView, BallotsQuery, ContractBrief, ContractPage, ContractView, ContractsQuery,
-        Delegations, DelegationsQuery, KindRule, ParameterRule, ParameterUnit, Plan, Planned, PlannedChange,
-        ProposalBrief, ProposalPage, ProposalView, ProposalsQuery, RuleSource, Rules, SlotRule,
+        Backtest, BacktestReport, BallotPage, BallotView, BallotsQuery, ContractBrief, ContractPage,
+        ContractView, ContractsQuery, Delegations, DelegationsQuery, KindRule, ParameterRule, ParameterUnit,
+        Plan, Planned, PlannedChange, ProposalBrief, ProposalPage, ProposalView, ProposalsQuery, RuleSource,
+        Rules, SlotRule,
     },
     operations::RefusalReport,
 };
@@ -20,6 +22,10 @@ use icn_model::{
     Refusal, Time,
 };
 use icn_state::State as LogState;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// `GET /v1/governance/proposals`
 pub(super) async fn proposals(
@@ -152,6 +158,57 @@ pub(super) async fn plan(State(app): State<App>, JsonText(text): JsonText) -> Re
         process: state.process_of(&effect),
         cost: state.parameters().proposal_cost,
     })))
+}
+
+/// Tells a trial to end when its request does.
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `POST /v1/governance/backtest`
+pub(super) async fn backtest(
+    State(app): State<App>,
+    JsonText(text): JsonText,
+) -> Result<Json<BacktestReport>, Failure> {
+    let trial: Backtest = serde_json::from_slice(&text).map_err(|error| Failure::bad("body", error))?;
+    // It executes the whole log.
+    let Ok(_turn) = app.audits.try_acquire() else {
+        let what = "another audit bundle or trial of a contract";
+        return Err(ApiError::Busy { what }.into());
+    };
+    let stop = Stop(Arc::new(AtomicBool::new(false)));
+    let (trying, stopped) = (app.clone(), stop.0.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let report = tokio::task::spawn_blocking(move || {
+        let (last, engine, modules) = trying.ledger().read(|state| {
+            let texts = state
+                .contracts()
+                .map(|(cid, record)| (*cid, record.source.clone()));
+            (state.height(), state.engine(), texts.collect())
+        });
+        let history = History {
+            genesis: &trying.inner.genesis,
+            last,
+            block: &|height| runtime.block_on(trying.inner.node.block(height)),
+            stop: &stopped,
+        };
+        backtest::backtest(trial, modules, engine, &history)
+    });
+    let refused = |refusal| Failure::would_be_refused(&RefusalReport::from(refusal));
+    Ok(Json(report.await?.map_err(|error| {
+        match error {
+            BacktestError::Contract(detail) => refused(Refusal::BadContract { detail }),
+            BacktestError::NoPolicy { contract, slot } => refused(Refusal::NoPolicy { contract, slot }),
+            BacktestError::Missing(_) | BacktestError::Stopped => ApiError::NotReady {
+                reason: error.to_string(),
+            }
+            .into(),
+        }
+    })?))
 }
 
 /// `GET /v1/governance/rules`

@@ -33,7 +33,7 @@ pub(super) fn of_keys<S: Clone + Send + Sync + 'static>() -> [Route<S>; 4] {
     ]
 }
 
-fn of_governance() -> [Route<App>; 9] {
+fn of_governance() -> [Route<App>; 10] {
     let read = |path, handler| (Method::Get, path, handler);
     [
         read(paths::PROPOSALS, get(governance::proposals)),
@@ -41,6 +41,11 @@ fn of_governance() -> [Route<App>; 9] {
         read(paths::PROPOSAL_BALLOTS, get(governance::ballots)),
         read(paths::PROPOSAL_AUDIT, get(bundle::audit)),
         (Method::Post, paths::GOVERNANCE_PLAN, post(governance::plan)),
+        (
+            Method::Post,
+            paths::GOVERNANCE_BACKTEST,
+            post(governance::backtest),
+        ),
         read(paths::GOVERNANCE_RULES, get(governance::rules)),
         read(paths::DELEGATIONS, get(governance::delegations)),
         read(paths::CONTRACTS, get(governance::contracts)),

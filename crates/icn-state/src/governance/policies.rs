@@ -205,7 +205,7 @@ impl Step<'_> {
         }
     }
 
-    /// Whether a slot, or a proposal that may still be carried out, has a contract, or one that imports it.
+    /// Whether a slot, a proposal that may still be carried out, or another contract has a contract.
     fn is_used(&self, contract: &Cid) -> bool {
         use icn_model::Effect;
         let tables = &self.state.tables;
@@ -218,14 +218,9 @@ impl Step<'_> {
             Effect::InstallPolicy { contract, .. } | Effect::ReplacePolicy { contract, .. } => Some(contract),
             _ => None,
         });
-        in_slots.chain(in_proposals).any(|user| {
-            let imports = || {
-                tables
-                    .contracts
-                    .get(&user)
-                    .is_some_and(|user| user.imports.contains(contract))
-            };
-            user == *contract || imports()
-        })
+        // A contract that is known may still be proposed: what it imports stays with it.
+        let mut others = tables.contracts.iter();
+        in_slots.chain(in_proposals).any(|user| user == *contract)
+            || others.any(|(_, other)| other.imports.contains(contract))
     }
 }
