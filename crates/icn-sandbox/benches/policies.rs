@@ -2,6 +2,7 @@
 //!
 //! - a call after the first, of an example and of 220 lines that are all run: under 50 µs;
 //! - the first call, which compiles the contract;
+//! - looking at a text that is as long as the log takes it;
 //! - the slowest contract that is known, which the language ends.
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use icn_model::{
     Activity, Cid, Did, Mana, ManaQuestion, Millis, PolicyFailure, PolicyQuestion, ProposalKind, PublicKey,
-    Time, VoteQuestion,
+    Time, VoteQuestion, limits,
 };
 use icn_sandbox::PolicyHost;
 use icn_state::{Policies, Texts};
@@ -70,11 +71,11 @@ fn vote() -> PolicyQuestion {
 }
 
 /// Rules of a dozen lines each, and a policy that calls them all.
-fn long() -> String {
+fn long(rules: usize) -> String {
     let mut text =
         "contract \"Bench\" version 1 language 1 scope federation;\n\nunit eur decimals 2;\n".to_owned();
     let mut calls = String::new();
-    for n in 0..15 {
+    for n in 0..rules {
         write!(
             text,
             r#"
@@ -125,10 +126,10 @@ policy vote_weight(input) { if input.roles.contains("active") { 2 } else { 1 } }
 
 fn calling(bench: &mut Criterion) {
     let example = include_str!("../../../examples/ccl/regeneration-by-contribution.ccl");
-    println!("{} lines", long().lines().count());
+    println!("{} lines", long(15).lines().count());
     for (name, text, question) in [
         ("an example", example.to_owned(), mana()),
-        ("220 lines", long(), mana()),
+        ("220 lines", long(15), mana()),
         ("a vote with two roles", ROLES.to_owned(), vote()),
     ] {
         let (host, texts) = (PolicyHost::new(), One::new(text));
@@ -142,6 +143,16 @@ fn calling(bench: &mut Criterion) {
     }
 }
 
+fn examining(bench: &mut Criterion) {
+    let fits = |rules: &usize| long(*rules).len() <= limits::MAX_CONTRACT_BYTES;
+    let text = long((1..100).take_while(fits).count());
+    let (host, texts) = (PolicyHost::new(), One::new(text));
+    println!("{} bytes", texts.1.len());
+    bench.bench_function("examining the longest text", |bench| {
+        bench.iter(|| host.examine(black_box(&texts.1), &texts).unwrap());
+    });
+}
+
 fn slowest(bench: &mut Criterion) {
     let (host, texts) = (PolicyHost::new(), One::new(SLOWEST.to_owned()));
     let ended = host.ask(&texts.0, &texts, &vote());
@@ -153,5 +164,5 @@ fn slowest(bench: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, calling, slowest);
+criterion_group!(benches, calling, examining, slowest);
 criterion_main!(benches);
