@@ -7,8 +7,8 @@
 mod access;
 mod announce;
 mod background;
-pub mod backtest;
-mod backup;
+mod backtest;
+pub mod backup;
 mod builder;
 pub mod config;
 mod context;
