@@ -260,7 +260,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The ballot is what its voter signed.
-    fn check_vote(&mut self, ballot: &AuditedBallot) -> Checked {
+    fn check_vote(&mut self, ballot: &'a AuditedBallot) -> Checked {
         let (voter, record) = (ballot.voter, &ballot.record);
         let method = &self.records.record.spec.method;
         if let Err(error) = record.choice.check(method) {
