@@ -90,7 +90,7 @@ pub(crate) fn votes(seats: &[Seat]) {
             expires: federation.time.after(Millis::from_secs(1_800)),
             action: Action::Vote {
                 proposal,
-                choice: if number % 3 == 0 {
+                choice: if number.is_multiple_of(3) {
                     Choice::No {}
                 } else {
                     Choice::Yes {}
