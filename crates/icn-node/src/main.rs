@@ -5,7 +5,7 @@ use icn_runtime::{
     RuntimeContext, backup,
     config::{Layered, Live, Sources},
     logging::Log,
-    migrate,
+    memory, migrate,
     service::Founding,
 };
 use icn_store::BackendKind;
@@ -249,6 +249,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    memory::share_heap();
     let cli = Cli::parse();
     let done = match cli.command {
         Some(NodeCommand::Storage(StorageCommand::Migrate { from, to, json })) => migrate(&from, &to, json),

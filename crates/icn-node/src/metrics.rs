@@ -17,6 +17,7 @@ use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkSta
 use icn_model::{Fault, Mana, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, resilience::CircuitState};
+use icn_store::CommitCounts;
 use prometheus_client::{
     encoding::text,
     metrics::{
@@ -74,6 +75,8 @@ pub(crate) struct Sample {
     pub(crate) ready: bool,
     /// What it keeps.
     pub(crate) storage: StorageStatus,
+    /// What its store has written.
+    pub(crate) commits: CommitCounts,
     /// When it was backed up.
     pub(crate) backups: BackupsStatus,
     /// Until when its certificate is valid, if it has one.
@@ -221,6 +224,11 @@ fn storage(registry: &mut Registry, sample: &Sample) {
             ),
         ],
     );
+    let CommitCounts { commits, groups } = sample.commits;
+    let help = "Commits that the store was asked for and has written";
+    registry.register("icn_storage_commits", help, ConstCounter::new(commits));
+    let help = "What they became: commits that wait for the disk at the same time are written as one";
+    registry.register("icn_storage_group_commits", help, ConstCounter::new(groups));
     if let Some(free) = storage.free_bytes {
         let help = "What is free on the store's disk";
         gauges(registry, [("icn_storage_free_bytes", help, free)]);

@@ -3,6 +3,7 @@ use crate::{
     access::{self, Access},
     announce::{announce, announce_waiting, write_profile},
     backup::Backups,
+    chores,
     config::{self, Config, Live},
     dag::{Dag, DagConfig},
     executor::{JobMetrics, Jobs},
@@ -403,6 +404,7 @@ async fn run_in_federation(
         grace: Millis::from_secs(config.storage.gc_grace_secs),
     };
     let dag = Dag::new(store.clone(), node.exchange().blocks().clone(), dag_config);
+    tokio::spawn(chores::tend(store.clone(), chores::EVERY));
     if config.performance.gc_interval > 0 {
         let interval = Duration::from_secs(config.performance.gc_interval);
         tokio::spawn(dag.clone().collect_every(interval, access::now));

@@ -4,15 +4,17 @@
 //! decides nothing about what to keep: pins and garbage collection stand above it, and tell it by
 //! [`Blocks::mark`] what nobody refers to.
 
+mod block;
 mod collect;
 mod quota;
 
+pub use self::block::Block;
 pub use self::quota::{BlockQuota, OverQuota, Reserved};
 
 use cid::{Cid, Version};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, Durability, MAX_BATCH_BYTES, OP_OVERHEAD_BYTES};
+use crate::batch::{Batch, Durability};
 use crate::error::StoreError;
 use crate::queue::Commit;
 use crate::scan::{Cursor, MAX_PAGE_ENTRIES, ScanRange};
@@ -130,18 +132,7 @@ impl Blocks {
     /// The CID is unsupported, the block too large or not what the CID names, or the batch is full;
     /// the batch is then as it was.
     pub fn put_in(batch: &mut Batch, cid: &Cid, bytes: impl Into<Vec<u8>>) -> Result<(), BlockError> {
-        let bytes = bytes.into();
-        let size = verify(cid, &bytes)?;
-        let (index, data) = (key(INDEX, cid), key(DATA, cid));
-        // Both entries or none.
-        let added = 2 * (index.len() + OP_OVERHEAD_BYTES) + size_of::<u32>() + bytes.len();
-        let len = batch.size_bytes() + added;
-        if len > MAX_BATCH_BYTES {
-            return Err(StoreError::BatchSize { len }.into());
-        }
-        batch.put(Table::Blocks, data, bytes)?;
-        batch.put(Table::Blocks, index, size.to_le_bytes())?;
-        Ok(())
+        Block::named(cid, bytes)?.put_in(batch)
     }
 
     /// Stores a block by itself.
@@ -155,8 +146,17 @@ impl Blocks {
         bytes: impl Into<Vec<u8>>,
         durability: Durability,
     ) -> Result<Commit, BlockError> {
+        self.put_block(Block::named(cid, bytes)?, durability)
+    }
+
+    /// Stores a block whose name is known to be right.
+    ///
+    /// # Errors
+    ///
+    /// The block is too large; and the future's as for [`Store::commit`].
+    pub fn put_block(&self, block: Block, durability: Durability) -> Result<Commit, BlockError> {
         let mut batch = Batch::new();
-        Self::put_in(&mut batch, cid, bytes)?;
+        block.put_in(&mut batch)?;
         Ok(self.store.commit(batch, durability))
     }
 
@@ -167,11 +167,10 @@ impl Blocks {
     ///
     /// As for [`Blocks::put`]; in particular bytes that are not what the CID names are refused.
     pub fn heal(&self, cid: &Cid, bytes: impl Into<Vec<u8>>) -> Result<Option<Commit>, BlockError> {
-        let bytes = bytes.into();
-        verify(cid, &bytes)?;
+        let block = Block::named(cid, bytes)?;
         match self.get(cid) {
             Ok(Some(_)) => Ok(None),
-            Ok(None) | Err(BlockError::Corrupt { .. }) => self.put(cid, bytes, Durability::Sync).map(Some),
+            Ok(None) | Err(BlockError::Corrupt { .. }) => self.put_block(block, Durability::Sync).map(Some),
             Err(error) => Err(error),
         }
     }
@@ -341,24 +340,6 @@ fn check(cid: &Cid) -> Result<(), BlockError> {
         Ok(())
     } else {
         Err(BlockError::Unsupported { cid: *cid })
-    }
-}
-
-/// Checks a block before it is stored; its size.
-fn verify(cid: &Cid, bytes: &[u8]) -> Result<u32, BlockError> {
-    check(cid)?;
-    let too_large = BlockError::TooLarge {
-        cid: *cid,
-        len: bytes.len(),
-    };
-    if bytes.len() > MAX_BLOCK_BYTES {
-        return Err(too_large);
-    }
-    let size = u32::try_from(bytes.len()).map_err(|_| too_large)?;
-    if is_named_by(cid, bytes) {
-        Ok(size)
-    } else {
-        Err(BlockError::Mismatch { cid: *cid })
     }
 }
 

@@ -83,7 +83,8 @@ pub use self::batch::{
     Batch, Durability, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES,
 };
 pub use self::blocks::{
-    BlockEntry, BlockError, BlockPage, BlockQuota, BlockUsage, Blocks, MAX_BLOCK_BYTES, OverQuota, Reserved,
+    Block, BlockEntry, BlockError, BlockPage, BlockQuota, BlockUsage, Blocks, MAX_BLOCK_BYTES, OverQuota,
+    Reserved,
 };
 pub use self::building::Building;
 pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
@@ -110,5 +111,5 @@ pub use self::sled::SledBackend;
 pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteBackend;
-pub use self::store::{Clock, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
+pub use self::store::{Clock, CommitCounts, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
 pub use self::table::Table;

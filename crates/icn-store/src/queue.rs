@@ -155,7 +155,7 @@ impl Group {
             batch.absorb(std::mem::take(&mut request.batch));
             durability = durability.max(request.durability);
         }
-        let outcome = core.commit(&batch, durability);
+        let outcome = core.commit(&batch, durability, self.requests.len());
         for request in self.requests {
             request.answer(outcome.clone());
         }

@@ -1,7 +1,8 @@
 //! [`Store`]: the handle that everything else holds. It adds to a backend what no backend has by
 //! itself: an order of commits, group commit, poisoning after a failure, snapshots with a deadline.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -36,6 +37,15 @@ impl Default for StoreConfig {
             clock: Arc::new(move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// How many commits a store has written, and as how many of the backend's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitCounts {
+    /// Commits that were asked for.
+    pub commits: u64,
+    /// Commits of the backend: those that wait at the same time become one.
+    pub groups: u64,
 }
 
 /// Reading, from a [`Store`] as it is now or from a [`Snapshot`].
@@ -101,6 +111,8 @@ pub(crate) struct Core {
     /// block that is put anew at that moment is not lost.
     putting: RwLock<()>,
     snapshots: Registry,
+    commits: AtomicU64,
+    groups: AtomicU64,
 }
 
 impl Store {
@@ -140,7 +152,8 @@ impl Store {
     /// Commits `batch`. The future resolves when the batch is visible and has the durability asked
     /// for; commits happen in the order of the calls.
     ///
-    /// The call itself does not block (but a store made with [`Store::inline`] works in it).
+    /// The call itself does not block, but for a commit of blocks while some are being removed (and a store
+    /// made with [`Store::inline`] works in it).
     ///
     /// # Errors
     ///
@@ -153,6 +166,23 @@ impl Store {
             putting.read().unwrap_or_else(PoisonError::into_inner)
         });
         self.hand_in(batch, durability)
+    }
+
+    /// [`Store::commit`] for those who must not wait: while blocks are being removed a commit of blocks
+    /// would, and the batch comes back.
+    ///
+    /// # Errors
+    ///
+    /// The batch; and the future's as for [`Store::commit`].
+    pub fn try_commit(&self, batch: Batch, durability: Durability) -> Result<Commit, Batch> {
+        let putting = batch
+            .touches(Table::Blocks)
+            .then(|| self.shared.core.putting.try_read());
+        match putting {
+            Some(Err(TryLockError::WouldBlock)) => Err(batch),
+            // It guards no data, so a panic leaves none half-changed.
+            None | Some(Ok(_) | Err(TryLockError::Poisoned(_))) => Ok(self.hand_in(batch, durability)),
+        }
     }
 
     /// Keeps every other commit of blocks out until the guard goes; those that were handed in before are
@@ -170,7 +200,7 @@ impl Store {
         }
         match &self.shared.writer {
             Some(writer) => writer.queue.submit(batch, durability),
-            None => Commit::ready(self.shared.core.commit(&batch, durability)),
+            None => Commit::ready(self.shared.core.commit(&batch, durability, 1)),
         }
     }
 
@@ -202,6 +232,16 @@ impl Store {
     #[must_use]
     pub fn caps(&self) -> Caps {
         self.shared.core.backend.caps()
+    }
+
+    /// How many commits were written since the store was opened.
+    #[must_use]
+    pub fn commit_counts(&self) -> CommitCounts {
+        let core = &self.shared.core;
+        CommitCounts {
+            commits: core.commits.load(Ordering::Relaxed),
+            groups: core.groups.load(Ordering::Relaxed),
+        }
     }
 
     /// Space in use, in bytes; an estimate.
@@ -264,6 +304,8 @@ impl Core {
             writing: Mutex::new(()),
             putting: RwLock::new(()),
             snapshots: Registry::default(),
+            commits: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
         }
     }
 
@@ -292,8 +334,18 @@ impl Core {
         StoreError::Poisoned { first: first.clone() }
     }
 
-    pub(crate) fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
+    /// Writes a batch that stands for so many commits.
+    pub(crate) fn commit(
+        &self,
+        batch: &Batch,
+        durability: Durability,
+        commits: usize,
+    ) -> Result<(), StoreError> {
         let outcome = self.write(|backend| backend.commit(batch, durability));
+        if outcome.is_ok() {
+            self.commits.fetch_add(commits as u64, Ordering::Relaxed);
+            self.groups.fetch_add(1, Ordering::Relaxed);
+        }
         self.snapshots.sweep(self.now_ms());
         outcome
     }

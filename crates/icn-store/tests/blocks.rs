@@ -3,8 +3,8 @@
 
 use cid::Cid;
 use icn_store::{
-    Batch, BlockError, BlockUsage, Blocks, Durability, MAX_BLOCK_BYTES, MemoryBackend, Reader, ScanRange,
-    Store, StoreConfig, StoreError, Table,
+    Batch, Block, BlockError, BlockUsage, Blocks, Durability, MAX_BLOCK_BYTES, MemoryBackend, Reader,
+    ScanRange, Store, StoreConfig, StoreError, Table,
 };
 
 const RAW: u64 = 0x55;
@@ -72,6 +72,48 @@ fn blocks_go_in_and_come_out() {
             size_bytes: 5
         }
     );
+}
+
+#[test]
+fn a_block_that_was_named_from_its_bytes_goes_in_as_it_is() {
+    let (store, blocks) = memory();
+    let block = Block::new(RAW, b"hello world");
+    let cid = *block.cid();
+    assert_eq!(cid, Blocks::cid_of(RAW, b"hello world"));
+    assert_eq!(block, Block::named(&cid, b"hello world").unwrap());
+    blocks.put_block(block, Durability::Sync).unwrap().wait().unwrap();
+    assert_eq!(blocks.get(&cid).unwrap().as_deref(), Some(&b"hello world"[..]));
+    let refused = Block::named(&cid, b"hello there");
+    assert!(matches!(refused, Err(BlockError::Mismatch { .. })));
+    let large = Block::new(RAW, vec![0; MAX_BLOCK_BYTES + 1]);
+    let refused = blocks.put_block(large, Durability::Sync);
+    assert!(matches!(refused, Err(BlockError::TooLarge { .. })));
+    assert_eq!(blocks.usage().unwrap().blocks, 1);
+    let (mut batch, other) = (Batch::new(), Block::new(RAW, b"another"));
+    let cid = *other.cid();
+    other.put_in(&mut batch).unwrap();
+    store.try_commit(batch, Durability::Sync).unwrap().wait().unwrap();
+    assert!(blocks.has(&cid).unwrap());
+}
+
+#[test]
+fn who_must_not_wait_gets_its_block_back_while_others_are_removed() {
+    let (store, blocks) = memory();
+    let cid = put(&blocks, RAW, b"goes");
+    blocks.mark(&[cid], 1).unwrap();
+    let mut batch = Batch::new();
+    Block::new(RAW, b"comes").put_in(&mut batch).unwrap();
+    let mut given_back = None;
+    let mut of_other_tables = Batch::new();
+    of_other_tables.put(Table::Meta, "key", "value").unwrap();
+    let removed = blocks.remove_marked(&[cid], 2, || {
+        given_back = store.try_commit(batch.clone(), Durability::Sync).err();
+        store.try_commit(of_other_tables, Durability::Sync).is_ok()
+    });
+    assert_eq!(removed.unwrap().unwrap().blocks, 1);
+    assert_eq!(given_back.as_ref(), Some(&batch));
+    assert!(store.try_commit(batch, Durability::Sync).is_ok());
+    assert_eq!(blocks.usage().unwrap().size_bytes, 5);
 }
 
 #[test]

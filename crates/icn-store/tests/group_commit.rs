@@ -105,6 +105,8 @@ fn what_waits_is_committed_as_one_at_the_strongest_durability() {
         Some(b"2".to_vec()),
         "the later write wins"
     );
+    let counts = store.commit_counts();
+    assert_eq!((counts.commits, counts.groups), (5, 2));
     assert_eq!(store.get(Table::State, b"c").unwrap(), Some(b"1".to_vec()));
 
     // The last handle writes what waits, then flushes.

@@ -7,11 +7,14 @@ use axum::{
 };
 use futures::StreamExt as _;
 use icn_api::{ApiError, Endpoint};
+use icn_model::limits::MAX_DAG_BLOCK_BYTES;
 use serde::de::DeserializeOwned;
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 /// A body that stands still for this long is given up.
 const STALLED: Duration = Duration::from_secs(30);
+/// The most memory that is asked for at a caller's word, before the bytes are there.
+const MAX_PREPARED_BYTES: usize = MAX_DAG_BLOCK_BYTES;
 const JSON: &str = "application/json";
 
 /// The parameters of the query; one that the route does not know is refused.
@@ -110,6 +113,14 @@ impl Incoming {
     async fn all(mut self) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.next().await? {
+            if bytes.is_empty() {
+                // Room for all of it, so that it is not copied from one place to the next as it grows.
+                let announced = self
+                    .announced
+                    .and_then(|announced| usize::try_from(announced).ok())
+                    .unwrap_or(0);
+                bytes.reserve_exact(announced.min(MAX_PREPARED_BYTES).max(piece.len()));
+            }
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)

@@ -327,6 +327,7 @@ pub(super) async fn sample(app: &App) -> Sample {
         log_running: app.ended().is_none(),
         ready: ready(app).ready,
         storage,
+        commits: app.ledger().store().commit_counts(),
         backups: app.inner.backups.last(),
         certificate_ends: app.front.access.certificate_ends(),
     }

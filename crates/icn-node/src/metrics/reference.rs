@@ -8,6 +8,7 @@ use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkSta
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
 use icn_net::CounterValues;
 use icn_protocol::counters::Counts;
+use icn_store::CommitCounts;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -71,6 +72,7 @@ fn sample() -> Sample {
             free_bytes: Some(0),
             ..StorageStatus::default()
         },
+        commits: CommitCounts::default(),
         backups: BackupsStatus::default(),
         certificate_ends: Some(Time::ZERO),
     }

@@ -194,6 +194,8 @@ fn metrics_are_one_text_that_parses() {
         "network_connections_active 0",
         "gossip_entries_total{result=\"published\"}",
         "icn_log_height ",
+        "icn_storage_commits_total ",
+        "icn_storage_group_commits_total ",
         "icn_log_seats_online 1",
         "icn_faults_total{fault=\"false-root\"} 0",
         "icn_faults_total{fault=\"wrong-key\"} 0",
