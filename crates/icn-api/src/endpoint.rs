@@ -102,6 +102,8 @@ pub enum Tag {
     Mesh,
     /// Accounts.
     Mana,
+    /// Proposals, votes, rules.
+    Governance,
     /// Peers.
     Network,
     /// How the node is set up.
@@ -112,7 +114,7 @@ pub enum Tag {
 
 impl Tag {
     /// Every tag with what it is about, in the order of the document.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Node, "The node itself: alive, ready, what it is"),
         (Self::Events, "What the log has brought about"),
         (Self::Operations, "What authors ask of the log"),
@@ -120,6 +122,10 @@ impl Tag {
         (Self::Dag, "Blocks and files, named by their hash"),
         (Self::Mesh, "Jobs and who runs them"),
         (Self::Mana, "Accounts and their conservation"),
+        (
+            Self::Governance,
+            "Proposals, votes on them, and the rules by which they go",
+        ),
         (Self::Network, "Peers and addresses"),
         (Self::Config, "How the node is set up"),
         (Self::Access, "Who may use the interface, and for what"),
@@ -135,6 +141,7 @@ impl Tag {
             Self::Dag => "dag",
             Self::Mesh => "mesh",
             Self::Mana => "mana",
+            Self::Governance => "governance",
             Self::Network => "network",
             Self::Config => "config",
             Self::Access => "access",

@@ -1,4 +1,6 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
+mod governance;
+
 use crate::{
     Answer, Body, Endpoint, ErrorKind, GZIP, MAX_ARCHIVE_BYTES, MAX_BACKUP_REQUEST_BYTES,
     MAX_CONFIG_BODY_BYTES, MAX_FILE_BODY_BYTES, MAX_INVITATION_BODY_BYTES, MAX_KEY_BODY_BYTES,
@@ -684,6 +686,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
             &[ok(Body::json::<mana::AccountView>())],
         )
     },
+    governance::PROPOSALS,
+    governance::PROPOSAL,
+    governance::BALLOTS,
+    governance::AUDIT,
+    governance::PLAN,
+    governance::RULES,
+    governance::DELEGATIONS,
+    governance::CONTRACTS,
+    governance::CONTRACT,
     Endpoint {
         errors: OF_THE_KEY,
         ..get(

@@ -14,6 +14,7 @@
 //! operation that the caller signed. There is no server here, and nothing decides anything.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod backups;
 pub mod car;
 #[cfg(feature = "client")]
@@ -27,6 +28,7 @@ pub mod events;
 pub mod federation;
 pub mod file;
 mod files;
+pub mod governance;
 pub mod keyfile;
 pub mod keys;
 pub mod log;
@@ -87,6 +89,8 @@ pub const MAX_INVITATION_BODY_BYTES: usize = 1 << 20;
 pub const MAX_CONFIG_BODY_BYTES: usize = 64 << 10;
 /// Largest body with a wish about a key.
 pub const MAX_KEY_BODY_BYTES: usize = 4 << 10;
+/// Bytes of a request about what an effect would change.
+pub const MAX_EFFECT_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a request to pin a block.
 pub const MAX_PIN_BODY_BYTES: usize = 4 << 10;
 /// Bytes of a request for a backup.

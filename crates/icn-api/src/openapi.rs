@@ -283,6 +283,7 @@ fn components() -> Components {
     }
     // What only parameters of queries name.
     add(Type::of::<icn_model::EventKind>());
+    add(Type::of::<icn_model::ProposalStatus>());
     add(Type::of::<crate::dag::BlockCodec>());
     let schemas: BTreeMap<String, RefOr<Schema>> = schemas.into_iter().collect();
     ComponentsBuilder::new()

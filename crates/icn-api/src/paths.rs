@@ -70,6 +70,24 @@ pub const BLACKLIST: &str = "/v1/mesh/blacklist";
 pub const MANA: &str = "/v1/mana";
 /// An account.
 pub const ACCOUNT: &str = "/v1/mana/{did}";
+/// Proposals.
+pub const PROPOSALS: &str = "/v1/governance/proposals";
+/// A proposal.
+pub const PROPOSAL: &str = "/v1/governance/proposals/{id}";
+/// The votes on a proposal.
+pub const PROPOSAL_BALLOTS: &str = "/v1/governance/proposals/{id}/ballots";
+/// What it takes to check a vote without a node.
+pub const PROPOSAL_AUDIT: &str = "/v1/governance/proposals/{id}/audit";
+/// What a proposal would change.
+pub const GOVERNANCE_PLAN: &str = "/v1/governance/plan";
+/// How what is decided.
+pub const GOVERNANCE_RULES: &str = "/v1/governance/rules";
+/// Who votes for whom.
+pub const DELEGATIONS: &str = "/v1/governance/delegations";
+/// Contracts of the log.
+pub const CONTRACTS: &str = "/v1/governance/contracts";
+/// A contract of the log.
+pub const CONTRACT: &str = "/v1/governance/contracts/{cid}";
 /// The node's place in the network.
 pub const NETWORK: &str = "/v1/network";
 /// The node's configuration.

@@ -1,6 +1,7 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
 use crate::commands::{
-    api_key, ccl, config, dag, doctor, events, federation, job, key, mana, mesh, node, receipt, storage,
+    api_key, ccl, config, dag, delegate, doctor, events, federation, job, key, mana, mesh, node, proposal,
+    receipt, storage, vote,
 };
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
@@ -81,7 +82,15 @@ pub(crate) enum Command {
     /// Found, join and run a federation
     #[command(subcommand)]
     Federation(federation::FederationCommand),
-    /// Check, build, test, lay out and explain contracts
+    /// Propose, follow and check what the federation decides
+    #[command(subcommand)]
+    Proposal(proposal::ProposalCommand),
+    /// Vote on a proposal
+    Vote(vote::VoteArgs),
+    /// Let another vote where you do not
+    #[command(subcommand)]
+    Delegate(delegate::DelegateCommand),
+    /// Check, build, test, lay out, explain and publish contracts
     #[command(subcommand)]
     Ccl(ccl::CclCommand),
     /// See and change the node's configuration while it runs

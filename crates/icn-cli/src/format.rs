@@ -120,6 +120,17 @@ impl Names {
         }
     }
 
+    /// Text with names in the place of the identities in it.
+    pub(crate) fn within(&self, text: &str) -> String {
+        let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        for word in &mut words {
+            if let Some(name) = word.parse().ok().and_then(|did| self.0.get(&did)) {
+                word.clone_from(name);
+            }
+        }
+        words.join(" ")
+    }
+
     /// The one identity that has this name.
     pub(crate) fn find(&self, name: &str) -> Option<Did> {
         let mut found = self

@@ -1,6 +1,46 @@
-//! Values on the command line: spans, moments, sizes, `key=value` pairs.
-use icn_model::{Millis, Time};
-use std::path::PathBuf;
+//! Values on the command line: spans, moments, sizes, `key=value` pairs, names out of a list, shares of votes.
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use icn_model::{Millis, Share, Threshold, Time};
+use std::{error::Error, path::PathBuf, str::FromStr};
+
+/// Reads one of `names`, which help and completions list.
+pub(crate) fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// Reads `more-than 1/2` or `at-least 2/3`.
+pub(crate) fn threshold(text: &str) -> Result<Threshold, String> {
+    let wrong = || format!("{text:?} is not a threshold: expected \"more-than 1/2\" or \"at-least 2/3\"");
+    let spaced = text
+        .trim()
+        .replace("more than", "more-than")
+        .replace("at least", "at-least");
+    let (word, share) = spaced.split_once(' ').ok_or_else(wrong)?;
+    let share: Share = share
+        .trim()
+        .parse()
+        .map_err(|error| format!("{text:?}: {error}"))?;
+    match word {
+        "more-than" => Ok(Threshold::MoreThan(share)),
+        "at-least" => Ok(Threshold::AtLeast(share)),
+        _ => Err(wrong()),
+    }
+}
+
+/// Reads `never`, or a span like `7d` that `every` may come before.
+pub(crate) fn schedule(words: &[String]) -> Result<Option<Millis>, String> {
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["never"] => Ok(None),
+        ["every", every] | [every] => span(every).map(Some),
+        _ => Err(format!(
+            "{:?} is not a schedule: expected every 7d, or never",
+            words.join(" ")
+        )),
+    }
+}
 
 /// Splits the digits at the beginning from what follows.
 fn number(text: &str) -> Result<(u64, &str), String> {
@@ -144,6 +184,37 @@ mod tests {
             "18446744073709551615d",
         ] {
             assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn thresholds_are_exact() {
+        assert_eq!(threshold("more-than 1/2"), Ok(Threshold::MoreThan(Share::HALF)));
+        assert_eq!(threshold("more than 2/4"), Ok(Threshold::MoreThan(Share::HALF)));
+        assert_eq!(
+            threshold(" at-least 2/3 "),
+            Ok(Threshold::AtLeast(Share::TWO_THIRDS))
+        );
+        for text in [
+            "",
+            "1/2",
+            "more-than",
+            "more-than 3/2",
+            "at-most 1/2",
+            "at-least 0.5",
+        ] {
+            assert!(threshold(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn schedules_are_spans_or_never() {
+        let read = |text: &str| schedule(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(read("never"), Ok(None));
+        assert_eq!(read("every 1h"), Ok(Some(Millis::from_secs(3_600))));
+        assert_eq!(read("30s"), Ok(Some(Millis::from_secs(30))));
+        for text in ["every", "every day now", "sometimes"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 

@@ -23,6 +23,8 @@ pub enum Domain {
     Invitation,
     /// That a new key is held by the identity that it is to act for.
     Possession,
+    /// A node's word on the records of a vote.
+    Audit,
 }
 
 impl Domain {
@@ -34,6 +36,7 @@ impl Domain {
             Self::Receipt => b"icn/receipt/1",
             Self::Invitation => b"icn/invitation/1",
             Self::Possession => b"icn/possession/1",
+            Self::Audit => b"icn/audit/1",
         }
     }
 

@@ -2,6 +2,7 @@
 use super::{Client, ClientError, Request};
 use crate::{
     GZIP, InvitationFile, MAX_OPERATIONS, Method, OCTETS,
+    audit::{AuditBundle, MAX_AUDIT_BYTES},
     backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
     config::{ConfigChange, ConfigChanged, Configuration},
     dag::{
@@ -10,6 +11,10 @@ use crate::{
     },
     events::{EventPage, EventsQuery},
     federation::{Federation, GenesisView, Joining, Members, MembersQuery},
+    governance::{
+        BallotPage, BallotsQuery, ContractPage, ContractView, ContractsQuery, Delegations, DelegationsQuery,
+        Plan, ProposalPage, ProposalView, ProposalsQuery, Rules,
+    },
     keys::{KeyName, KeyView, Keys, MadeKey, NewKey, RotateKey},
     log::LogBlock,
     mana::{AccountView, Accounts, ManaQuery},
@@ -20,7 +25,8 @@ use crate::{
     paths,
 };
 use icn_model::{
-    Cid, Codec, Did, Height, JobId, OperationId, PublicKey, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
+    Cid, Codec, Did, Effect, Height, JobId, OperationId, ProposalId, PublicKey, SignedOperation,
+    limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -469,6 +475,98 @@ impl Client {
     /// [`ClientError`]
     pub fn peers(&self) -> Result<Peers, ClientError> {
         self.json(&Request::get(paths::PEERS))
+    }
+}
+
+/// Proposals, votes and rules.
+impl Client {
+    /// A page of proposals.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn proposals(&self, query: &ProposalsQuery) -> Result<ProposalPage, ClientError> {
+        self.json(&Request::get(paths::PROPOSALS).query(query))
+    }
+
+    /// A proposal.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn proposal(&self, id: &ProposalId) -> Result<ProposalView, ClientError> {
+        self.json(&Request::get(paths::with(paths::PROPOSAL, id)))
+    }
+
+    /// A page of the votes on a proposal.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn ballots(&self, id: &ProposalId, query: &BallotsQuery) -> Result<BallotPage, ClientError> {
+        self.json(&Request::get(paths::with(paths::PROPOSAL_BALLOTS, id)).query(query))
+    }
+
+    /// What it takes to check the vote on a proposal. Nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 404 before votes can be cast.
+    pub fn audit(&self, id: &ProposalId) -> Result<AuditBundle, ClientError> {
+        let request = Request {
+            is_long: true,
+            ..Request::get(paths::with(paths::PROPOSAL_AUDIT, id))
+        };
+        let bytes = self.bytes(&request, MAX_AUDIT_BYTES)?;
+        serde_json::from_slice(&bytes).map_err(|source| ClientError::Decode {
+            url: request.path,
+            source,
+        })
+    }
+
+    /// What a proposal with this effect would change.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node answers 422 with the refusal that stands in its way.
+    pub fn plan(&self, effect: &Effect) -> Result<Plan, ClientError> {
+        let body = serde_json::to_vec(effect).map_err(|source| ClientError::Decode {
+            url: paths::GOVERNANCE_PLAN.to_owned(),
+            source,
+        })?;
+        self.json(&Request::post(paths::GOVERNANCE_PLAN, "application/json", &body))
+    }
+
+    /// How what is decided, and what was.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn rules(&self) -> Result<Rules, ClientError> {
+        self.json(&Request::get(paths::GOVERNANCE_RULES))
+    }
+
+    /// Whom somebody lets vote.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn delegations(&self, query: &DelegationsQuery) -> Result<Delegations, ClientError> {
+        self.json(&Request::get(paths::DELEGATIONS).query(query))
+    }
+
+    /// A page of the log's contracts.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn contracts(&self, query: &ContractsQuery) -> Result<ContractPage, ClientError> {
+        self.json(&Request::get(paths::CONTRACTS).query(query))
+    }
+
+    /// A contract with its text.
+    ///
+    /// # Errors
+    /// [`ClientError::Corrupt`] if the text is not what `cid` names.
+    pub fn contract(&self, cid: &Cid) -> Result<ContractView, ClientError> {
+        let view: ContractView = self.json(&Request::get(paths::with(paths::CONTRACT, cid)))?;
+        if cid.names(view.record.source.as_bytes()) {
+            Ok(view)
+        } else {
+            Err(ClientError::Corrupt { cid: *cid })
+        }
     }
 }
 

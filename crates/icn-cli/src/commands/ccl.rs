@@ -1,13 +1,17 @@
-//! Contracts: checking, building, testing, laying out and explaining them. Needs no node.
+//! Contracts: checking, building, testing, laying out and explaining them, for which no node is needed; and those of
+//! the log.
+use super::contract;
 use crate::{
+    args::Global,
     failure::{Found, Usage},
     output::Output,
+    session::Session,
 };
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use icn_ccl::{
-    Build, Checked, Metadata, Modules, Program, Source, Sources, Span, Stop, check,
+    Build, Checked, Metadata, Modules, Program, Resolver, Source, Sources, Span, Stop, check,
     diagnostic::{Diagnostic, Label},
     limits::MAX_SOURCE_BYTES,
     testing::{Verdict, run_tests},
@@ -33,6 +37,19 @@ pub(crate) enum CclCommand {
     Fmt(FmtArgs),
     /// Say in plain words what a contract allows and requires
     Explain(SourceArgs),
+    /// Put a contract or module in the log, for policies to name; prints its content id
+    Publish {
+        /// The source
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show a contract of the log with its text
+    Show {
+        /// Its content id
+        cid: Cid,
+    },
+    /// List the contracts of the log
+    Ls,
 }
 
 /// Which source.
@@ -67,8 +84,12 @@ pub(crate) struct FmtArgs {
     check: bool,
 }
 
-pub(crate) fn run(output: &Output, command: CclCommand) -> anyhow::Result<()> {
+pub(crate) fn run(global: &Global, output: &Output, command: CclCommand) -> anyhow::Result<()> {
+    let session = || Session::new(global, output);
     match command {
+        CclCommand::Publish { file } => contract::publish(&session()?, &file),
+        CclCommand::Show { cid } => contract::show(&session()?, &cid),
+        CclCommand::Ls => contract::ls(&session()?),
         CclCommand::Check(args) => check_source(output, &args),
         CclCommand::Build(args) => build(output, &args),
         CclCommand::Test(args) => test(output, &args),
@@ -84,7 +105,7 @@ pub(crate) fn run(output: &Output, command: CclCommand) -> anyhow::Result<()> {
 }
 
 /// The text of a file, of which more than the language allows is not read.
-fn read(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     let read = || {
         let mut text = String::new();
         let most = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX) + 1;
@@ -92,6 +113,27 @@ fn read(path: &Path) -> anyhow::Result<String> {
         std::io::Result::Ok(text)
     };
     read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The program of a source file whose modules `modules` finds, if nothing is wrong with it; what is wrong is printed.
+pub(super) fn program(output: &Output, path: &Path, modules: &dyn Resolver) -> anyhow::Result<Program> {
+    let text = read(path)?;
+    let names = Names(vec![(Source::new(text.as_str()).cid, path.display().to_string())]);
+    accepted(output, check(&text, modules), &names)
+}
+
+fn accepted(output: &Output, checked: Checked, names: &Names) -> anyhow::Result<Program> {
+    report(output, &checked, names);
+    checked.program.ok_or_else(|| {
+        let found = checked
+            .diagnostics
+            .iter()
+            .map(|found| diagnostic_json(found, &checked.sources, names));
+        if output.is_json() {
+            output.insist(json!({ "diagnostics": found.collect::<Vec<_>>() }).to_string());
+        }
+        wrong(&checked.diagnostics).into()
+    })
 }
 
 impl SourceArgs {
@@ -112,17 +154,7 @@ impl SourceArgs {
     /// The program, if nothing is wrong with it; what is wrong is printed.
     fn program(&self, output: &Output) -> anyhow::Result<Program> {
         let (checked, names) = self.check()?;
-        report(output, &checked, &names);
-        checked.program.ok_or_else(|| {
-            let found = checked
-                .diagnostics
-                .iter()
-                .map(|found| diagnostic_json(found, &checked.sources, &names));
-            if output.is_json() {
-                output.insist(json!({ "diagnostics": found.collect::<Vec<_>>() }).to_string());
-            }
-            wrong(&checked.diagnostics).into()
-        })
+        accepted(output, checked, &names)
     }
 }
 

@@ -2,7 +2,9 @@
 pub(crate) mod api_key;
 pub(crate) mod ccl;
 pub(crate) mod config;
+mod contract;
 pub(crate) mod dag;
+pub(crate) mod delegate;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod federation;
@@ -15,9 +17,11 @@ pub(crate) mod key;
 pub(crate) mod mana;
 pub(crate) mod mesh;
 pub(crate) mod node;
+pub(crate) mod proposal;
 pub(crate) mod receipt;
 pub(crate) mod rotate;
 pub(crate) mod storage;
+pub(crate) mod vote;
 
 use crate::{
     args::{Cli, Command},
@@ -37,7 +41,10 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Key(command) => key::run(&cli.global, output, command),
         Command::ApiKey(command) => api_key::run(&session()?, command),
         Command::Federation(command) => federation::run(&cli.global, output, command),
-        Command::Ccl(command) => ccl::run(output, command),
+        Command::Proposal(command) => proposal::run(&cli.global, output, command),
+        Command::Vote(args) => vote::run(&session()?, &args),
+        Command::Delegate(command) => delegate::run(&session()?, &command),
+        Command::Ccl(command) => ccl::run(&cli.global, output, command),
         Command::Config(command) => config::run(&session()?, command),
         Command::Dag(command) => dag::run(&session()?, command),
         Command::Job(command) => job::run(&session()?, command),

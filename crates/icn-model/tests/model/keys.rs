@@ -94,12 +94,13 @@ fn keys_that_prove_nothing_are_not_usable() {
     assert!(key(1).public().is_usable());
 }
 
-const DOMAINS: [Domain; 5] = [
+const DOMAINS: [Domain; 6] = [
     Domain::Operation,
     Domain::Bid,
     Domain::Receipt,
     Domain::Invitation,
     Domain::Possession,
+    Domain::Audit,
 ];
 
 #[test]
@@ -138,6 +139,7 @@ fn domains_cannot_run_into_messages() {
     assert_eq!(Domain::Receipt.separate(b"m"), b"\x0dicn/receipt/1m");
     assert_eq!(Domain::Invitation.separate(b"m"), b"\x10icn/invitation/1m");
     assert_eq!(Domain::Possession.separate(b"m"), b"\x10icn/possession/1m");
+    assert_eq!(Domain::Audit.separate(b"m"), b"\x0bicn/audit/1m");
     assert_eq!(<Bid as Signable>::DOMAIN, Domain::Bid);
     assert_eq!(<Receipt as Signable>::DOMAIN, Domain::Receipt);
     assert_eq!(<Invitation as Signable>::DOMAIN, Domain::Invitation);

@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     pub(super) inner: AppInner,
     pub(super) front: Arc<Front>,
     pub(super) streams: Arc<Semaphore>,
+    /// Audit bundles that are put together at once.
+    pub(super) audits: Semaphore,
     pub(super) usage: Usage,
     /// The sums over all accounts at one outcome root: they read the whole state.
     totals: Mutex<Option<(Digest, Totals)>>,
@@ -97,6 +99,7 @@ impl App {
             inner,
             front,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            audits: Semaphore::new(1),
             usage: Usage::default(),
             totals: Mutex::new(None),
         }))

@@ -14,7 +14,7 @@ use std::fmt::Display;
 
 /// Names of refusals that say that something is there already or decided: another request has won, or this
 /// one has been done before. They are answered with 409, all others with 422.
-const CONFLICTS: [&str; 7] = [
+const CONFLICTS: [&str; 11] = [
     "sequence-used",
     "invitation-used",
     "already-known",
@@ -22,6 +22,10 @@ const CONFLICTS: [&str; 7] = [
     "already-approved",
     "wrong-state",
     "wrong-attempt",
+    "wrong-phase",
+    "vote-is-final",
+    "already-said",
+    "contract-known",
 ];
 
 /// Why a request is not done.
@@ -50,13 +54,18 @@ impl Failure {
         self
     }
 
+    /// What the log would refuse, if it were asked.
+    pub(super) fn would_be_refused(report: &RefusalReport) -> Self {
+        Self(Box::new(Problem::from(report)), None)
+    }
+
     /// An operation that was handed in alone and refused.
     pub(super) fn refused(report: &RefusalReport) -> Self {
-        let mut problem = Problem::from(report);
+        let mut failure = Self::would_be_refused(report);
         if CONFLICTS.contains(&report.name.as_str()) {
-            problem.status = StatusCode::CONFLICT.as_u16();
+            failure.0.status = StatusCode::CONFLICT.as_u16();
         }
-        Self(Box::new(problem), None)
+        failure
     }
 }
 
@@ -187,7 +196,7 @@ mod tests {
     fn conflicts_are_codes_of_the_log() {
         for name in CONFLICTS {
             let code = codes().find(|code| code.name == name).expect(name);
-            assert!((101..600).contains(&code.number), "{name}");
+            assert!((101..900).contains(&code.number), "{name}");
         }
     }
 

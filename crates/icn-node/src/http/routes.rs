@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, backups, blocks, config, events, federation, files, front::Front, gate, identity, keys,
-    mana, mesh, network, node, operations, pins,
+    app::App, around, backups, blocks, bundle, config, events, federation, files, front::Front, gate,
+    governance, identity, keys, mana, mesh, network, node, operations, pins,
 };
 use axum::{
     Router,
@@ -18,6 +18,7 @@ pub(super) type Route<S> = (Method, &'static str, MethodRouter<S>);
 /// Every route with its handler.
 fn routes() -> Vec<Route<App>> {
     let mut routes = of_the_node();
+    routes.extend(of_governance());
     routes.extend(of_keys());
     routes
 }
@@ -29,6 +30,21 @@ pub(super) fn of_keys<S: Clone + Send + Sync + 'static>() -> [Route<S>; 4] {
         (Method::Post, paths::KEYS, post(keys::make)),
         (Method::Delete, paths::KEY, delete(keys::revoke)),
         (Method::Post, paths::KEY_ROTATE, post(keys::rotate)),
+    ]
+}
+
+fn of_governance() -> [Route<App>; 9] {
+    let read = |path, handler| (Method::Get, path, handler);
+    [
+        read(paths::PROPOSALS, get(governance::proposals)),
+        read(paths::PROPOSAL, get(governance::proposal)),
+        read(paths::PROPOSAL_BALLOTS, get(governance::ballots)),
+        read(paths::PROPOSAL_AUDIT, get(bundle::audit)),
+        (Method::Post, paths::GOVERNANCE_PLAN, post(governance::plan)),
+        read(paths::GOVERNANCE_RULES, get(governance::rules)),
+        read(paths::DELEGATIONS, get(governance::delegations)),
+        read(paths::CONTRACTS, get(governance::contracts)),
+        read(paths::CONTRACT, get(governance::contract)),
     ]
 }
 

@@ -12,6 +12,7 @@ mod dag;
 mod database;
 mod events;
 mod fuzz;
+mod governance;
 mod harness;
 mod jobs;
 mod keeping;

@@ -2,10 +2,11 @@
 use super::{FinalOperation, Inner, Ledger, LedgerError, OperationStatus, decode};
 use crate::pool::{Added, Numbers, Payer};
 use icn_model::{
-    Digest, Height, Millis, NamedRoot, OperationId, PublicKey, Refusal, Sequence, SignedOperation, Time,
+    Digest, Effect, Height, Millis, NamedRoot, OperationId, PublicKey, Refusal, Sequence, SignedOperation,
+    Time,
     limits::{MAX_BLOCK_OPERATIONS, SEQUENCE_WINDOW},
 };
-use icn_state::State;
+use icn_state::{PlannedChange, State};
 use icn_store::{Reader as _, Table};
 use std::collections::{HashMap, HashSet};
 
@@ -56,6 +57,14 @@ impl Ledger {
             }
         }
         self.arrivals.update(|count| count + 1);
+    }
+
+    /// What `effect` would change, were it carried out at `now`. Changes nothing.
+    ///
+    /// # Errors
+    /// Why it could not be carried out.
+    pub fn plan(&self, effect: &Effect, now: Time) -> Result<Vec<PlannedChange>, Refusal> {
+        self.inner.lock().state.plan(effect, now)
     }
 
     /// Own operations that the others have not been told of.

@@ -10,8 +10,8 @@ use alloc::{
     vec::Vec,
 };
 use icn_model::{
-    BallotRecord, Cid, ContractRecord, DecidedRecord, Did, Digest, Effect, PolicyRecord, PolicySlot,
-    ProposalId, ProposalRecord, Refusal, SeatPhase, Tally, Time,
+    BallotRecord, Cid, ContractRecord, DecidedRecord, Did, Digest, Effect, PolicyRecord, PolicySlot, Process,
+    ProposalId, ProposalKind, ProposalRecord, PublicKey, Refusal, SeatPhase, Tally, Time,
 };
 
 /// Something that an effect changes, for people.
@@ -42,6 +42,31 @@ impl State {
         self.tables.ballots.get(&(*id, *voter))
     }
 
+    /// The votes on a proposal by voters after `after`, in the order of the voters.
+    pub fn ballots_after(
+        &self,
+        id: &ProposalId,
+        after: Option<Did>,
+    ) -> impl Iterator<Item = (&Did, &BallotRecord)> {
+        let first = after.unwrap_or(Did::new(PublicKey::new([0; PublicKey::LEN])));
+        let id = *id;
+        let ballots = self.tables.ballots.range((id, first)..);
+        ballots
+            .take_while(move |((of, _), _)| *of == id)
+            .map(|((_, voter), ballot)| (voter, ballot))
+            .filter(move |(voter, _)| Some(**voter) != after)
+    }
+
+    /// What a proposal with this effect would go through.
+    pub fn process_of(&self, effect: &Effect) -> Process {
+        self.process_for(effect)
+    }
+
+    /// Whether the federation has decided what proposals of a kind go through.
+    pub fn has_own_process(&self, kind: ProposalKind) -> bool {
+        self.tables.processes.contains(&kind)
+    }
+
     /// How many have voted on a proposal.
     pub fn turnout(&self, id: &ProposalId) -> u64 {
         let running = |side| self.tables.ballots.index().running(*id, side).voters;
@@ -63,7 +88,7 @@ impl State {
         &self.federation.decided
     }
 
-    /// Who votes for whom.
+    /// The contracts that decide slots.
     pub fn policies(&self) -> impl Iterator<Item = (PolicySlot, &PolicyRecord)> {
         self.tables.policies.iter().map(|(slot, policy)| (*slot, policy))
     }

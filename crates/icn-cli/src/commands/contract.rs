@@ -1,0 +1,143 @@
+//! Contracts of the log: published, listed, shown.
+use super::ccl;
+use crate::{format, session::Session, table::Table};
+use icn_api::{
+    MAX_PAGE,
+    client::{Client, ClientError},
+    governance::{ContractBrief, ContractsQuery},
+};
+use icn_ccl::Resolver;
+use icn_model::{Action, Cid, PolicySlot};
+use std::path::Path;
+
+/// Modules that a contract imports, out of the log.
+struct OfTheLog<'a>(&'a Client);
+
+impl Resolver for OfTheLog<'_> {
+    fn source(&self, cid: &Cid) -> Option<String> {
+        // What cannot be had is told by the checker, with the place that imports it.
+        self.0.contract(cid).ok().map(|view| view.record.source)
+    }
+}
+
+/// Whether the log has a contract.
+pub(super) fn is_known(client: &Client, cid: &Cid) -> anyhow::Result<bool> {
+    match client.contract(cid) {
+        Ok(_) => Ok(true),
+        Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Publishes a source, unless the log has it; gives its content id.
+pub(super) fn put(session: &Session, client: &Client, path: &Path) -> anyhow::Result<Cid> {
+    let source = ccl::read(path)?;
+    let cid = Cid::of_raw(source.as_bytes());
+    if is_known(client, &cid)? {
+        session
+            .output
+            .say(format!("the log has {} already", path.display()));
+        return Ok(cid);
+    }
+    // Before anything is paid for; the nodes check it as well.
+    ccl::program(&session.output, path, &OfTheLog(client))?;
+    let done = session.submit(client, &Action::PublishContract { source })?;
+    session
+        .output
+        .say(format!("published {} in block {}", path.display(), done.height));
+    Ok(cid)
+}
+
+/// `ccl publish`
+pub(super) fn publish(session: &Session, path: &Path) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let cid = put(session, &client, path)?;
+    session.output.data(&serde_json::json!({ "cid": cid }), |output| {
+        Ok(output.line(cid.to_string())?)
+    })
+}
+
+/// `ccl show`
+pub(super) fn show(session: &Session, cid: &Cid) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let view = client.contract(cid)?;
+    session.output.data(&view, |output| {
+        let record = &view.record;
+        let names = session.names(&client);
+        let mut table = Table::pairs();
+        table.pair("contract", view.cid);
+        table.pair("name", &record.name);
+        table.pair(
+            "published",
+            format!(
+                "{} by {}",
+                format::time(record.published),
+                names.of(&record.author)
+            ),
+        );
+        table.pair("answers for", slots(&record.slots));
+        table.pair("decides", slots(&view.decides));
+        table.pair(
+            "kept until",
+            format!("{}, longer if it is used", format::time(record.until)),
+        );
+        for import in &record.imports {
+            table.pair("imports", import);
+        }
+        output.table(&table)?;
+        output.line("")?;
+        // Others wrote it: no control characters but line ends and tabs.
+        let shown = record.source.replace(is_unprintable, "\u{fffd}");
+        Ok(output.line(shown.trim_end())?)
+    })
+}
+
+/// Whether a character could move the cursor.
+pub(super) fn is_unprintable(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+}
+
+fn slots(slots: &[PolicySlot]) -> String {
+    if slots.is_empty() {
+        return "-".to_owned();
+    }
+    let names: Vec<_> = slots.iter().map(|slot| slot.name()).collect();
+    names.join(", ")
+}
+
+/// `ccl ls`
+pub(super) fn ls(session: &Session) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let contracts = all(&client)?;
+    session
+        .output
+        .data(&serde_json::json!({ "items": contracts }), |output| {
+            let names = session.names(&client);
+            let mut table = Table::new(["CONTRACT", "NAME", "BY", "ANSWERS FOR", "DECIDES"]);
+            for contract in &contracts {
+                table.row([
+                    contract.cid.to_string(),
+                    contract.name.clone(),
+                    names.of(&contract.author),
+                    slots(&contract.slots),
+                    slots(&contract.decides),
+                ]);
+            }
+            Ok(output.table(&table)?)
+        })
+}
+
+fn all(client: &Client) -> Result<Vec<ContractBrief>, ClientError> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let page = client.contracts(&ContractsQuery {
+            after,
+            limit: Some(MAX_PAGE),
+        })?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(items),
+        }
+    }
+}
