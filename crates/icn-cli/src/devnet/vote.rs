@@ -186,6 +186,6 @@ fn available(client: &Client) -> anyhow::Result<BTreeMap<Did, Mana>> {
     Ok(accounts
         .items
         .iter()
-        .map(|account| (account.did, account.record.available))
+        .map(|account| (account.did, account.spendable))
         .collect())
 }

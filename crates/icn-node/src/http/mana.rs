@@ -83,12 +83,18 @@ pub(super) async fn account(
 ) -> Result<Json<AccountView>, Failure> {
     let view = app.ledger().read(|state| {
         let parameters = state.parameters();
+        // What a policy has given it, else the federation's.
+        let (rate_per_hour, capacity) = state
+            .own_rate(&did)
+            .map_or((parameters.mana_rate_per_hour, parameters.mana_capacity), |own| {
+                (own.rate_per_hour, own.capacity)
+            });
         Some(AccountView {
             height: state.height(),
             time: state.time(),
             account: account_of(state, &did)?,
-            rate_per_hour: parameters.mana_rate_per_hour,
-            capacity: parameters.mana_capacity,
+            rate_per_hour,
+            capacity,
         })
     });
     let unknown = || ApiError::NotFound {

@@ -78,7 +78,8 @@ fn role(app: &App, state: &LogState) -> NodeRole {
         return NodeRole::Seat { kind: seat.kind };
     }
     let waits_for = match state.seat_record(&app.inner.did).map(|seat| seat.phase) {
-        Some(SeatPhase::Applied { .. }) => "approval by over half of the cooperatives",
+        Some(SeatPhase::Applied { .. }) => "the vote of the cooperatives",
+        Some(SeatPhase::Suspended { .. }) => "the end of its suspension",
         Some(SeatPhase::Admitted { .. }) => "the log: it says that it is ready when it has caught up",
         Some(SeatPhase::Ready {}) => "the next epoch",
         None if app.inner.applies => "the log: its application is not yet in what it has of it",

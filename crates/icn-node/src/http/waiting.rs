@@ -206,7 +206,7 @@ async fn join(
     }
     let joining = Joining {
         federation,
-        waits_for: "approval by over half of the cooperatives (icn-cli federation approve)".into(),
+        waits_for: "the vote of the cooperatives (icn-cli federation approve)".into(),
     };
     Ok((StatusCode::ACCEPTED, Json(joining)))
 }
