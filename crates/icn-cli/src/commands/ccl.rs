@@ -59,7 +59,7 @@ pub(crate) enum CclCommand {
         #[arg(long)]
         slot: PolicySlot,
         /// On how many of the last operations
-        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        #[arg(long, value_name = "N", default_value_t = contract::TRIED)]
         last: u64,
     },
 }

@@ -7,7 +7,7 @@ use icn_api::{
     governance::{Backtest, BacktestReport, ContractBrief, ContractsQuery},
 };
 use icn_ccl::Resolver;
-use icn_model::{Action, Cid, PolicySlot};
+use icn_model::{Action, Cid, Effect, PolicySlot};
 use std::{borrow::Cow, path::Path};
 
 /// Modules that a contract imports, out of the log.
@@ -105,6 +105,58 @@ fn slots(slots: &[PolicySlot]) -> String {
     names.join(", ")
 }
 
+/// How many of the last operations a contract is tried on unless somebody says otherwise.
+pub(super) const TRIED: u64 = 10_000;
+
+/// Tries the contract that a proposal would put into a slot, and says what came of it.
+pub(super) fn try_proposed(
+    session: &Session,
+    client: &Client,
+    effect: &Effect,
+) -> anyhow::Result<Option<BacktestReport>> {
+    let (Effect::InstallPolicy { slot, contract } | Effect::ReplacePolicy { slot, contract }) = *effect
+    else {
+        return Ok(None);
+    };
+    let trial = Backtest {
+        slot,
+        source: client.contract(&contract)?.record.source,
+        operations: TRIED,
+    };
+    match client.backtest(&trial) {
+        Ok(report) => {
+            session.output.say(summary(&report, slot));
+            Ok(Some(report))
+        }
+        // A node may not have the whole log, or be at another trial: that keeps nobody from proposing.
+        Err(ClientError::Problem(problem)) if problem.status == 503 || problem.status == 409 => {
+            session
+                .output
+                .say(format!("the contract was not tried: {}", problem.detail));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What came of a trial, in a line.
+fn summary(report: &BacktestReport, slot: PolicySlot) -> String {
+    let BacktestReport {
+        from,
+        to,
+        operations,
+        asked,
+        refused,
+        failed,
+        changed,
+        ..
+    } = report;
+    format!(
+        "{operations} operations in blocks {from} to {to} asked {asked} times for {slot}: it would have refused \
+         {refused}, changed {changed}, and had no answer to {failed}"
+    )
+}
+
 /// `ccl backtest`
 pub(super) fn backtest(session: &Session, path: &Path, slot: PolicySlot, last: u64) -> anyhow::Result<()> {
     let client = session.client()?;
@@ -115,20 +167,14 @@ pub(super) fn backtest(session: &Session, path: &Path, slot: PolicySlot, last: u
     };
     let report = client.backtest(&trial)?;
     session.output.data(&report, |output| {
+        output.line(summary(&report, slot))?;
         let BacktestReport {
-            from,
-            to,
-            operations,
-            asked,
             refused,
             failed,
             changed,
             ref cases,
+            ..
         } = report;
-        output.line(format!(
-            "{operations} operations in blocks {from} to {to} asked {asked} times for {slot}: it would have refused \
-             {refused}, changed {changed}, and had no answer to {failed}"
-        ))?;
         if cases.is_empty() {
             return Ok(());
         }

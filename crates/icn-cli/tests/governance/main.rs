@@ -12,6 +12,7 @@ mod bundle;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../federation/harness.rs"]
 mod harness;
+mod policies;
 mod voting;
 
 use harness::{CLI, Devnet, SEATS, until};

@@ -1,6 +1,8 @@
 //! `proposal create` and `proposal plan`.
 use super::{what::What, words};
-use crate::{failure::Usage, format::Names, output::Output, parse, session::Session, table::Table};
+use crate::{
+    commands::contract, failure::Usage, format::Names, output::Output, parse, session::Session, table::Table,
+};
 use anyhow::Context as _;
 use clap::Args;
 use icn_api::governance::{Plan, PlannedChange};
@@ -105,6 +107,7 @@ pub(super) fn create(session: &Session, args: &CreateArgs) -> anyhow::Result<()>
     lines(&effect, &plan, &names)
         .iter()
         .for_each(|line| session.output.say(line));
+    let backtest = contract::try_proposed(session, &client, &effect)?;
     let closes = match args.closes_in {
         Some(span) => Some(client.next_operation(signer.key.public())?.time.after(span)),
         None => None,
@@ -137,7 +140,7 @@ pub(super) fn create(session: &Session, args: &CreateArgs) -> anyhow::Result<()>
     if args.wait {
         return super::wait(session, id, None, None);
     }
-    let data = serde_json::json!({ "id": id, "height": done.height, "text": text, "plan": plan });
+    let data = serde_json::json!({ "id": id, "height": done.height, "text": text, "plan": plan, "backtest": backtest });
     print_id(&session.output, &data, id)
 }
 
