@@ -230,7 +230,7 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
     refused(
         &devnet,
         "mill",
-        &["proposal", "create", "budget", "mill", "5"],
+        &["proposal", "create", "parameter", "max_holds", "5"],
         309,
     );
     let remove = propose_final(&devnet, "bakery", &["remove", "dairy"]);

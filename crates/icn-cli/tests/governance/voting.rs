@@ -37,6 +37,7 @@ fn every_method_is_counted_as_it_should_be() {
     say(&devnet, &id, [&["yes"], &["abstain"], &["yes"], &["yes"]]);
     assert_eq!(decision(&devnet, &id, "executed"), json!({"passed": {}}));
     let id = text(&devnet, "No consent", &["--method", "consent"]);
+    vote(&devnet, &["bakery", "dairy"], &[&id], &["yes"]);
     devnet.ask("mill", &["vote", &id, "object", "--reason", "it rains"]);
     assert_eq!(
         decision(&devnet, &id, "rejected"),

@@ -81,6 +81,7 @@ pub(super) enum What {
     /// Let all nodes follow another version of the protocol
     Upgrade {
         /// Which version
+        #[arg(id = "protocol", value_name = "VERSION")]
         version: u32,
         /// The first epoch in which it can be followed
         epoch: u64,
