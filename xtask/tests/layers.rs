@@ -12,9 +12,10 @@ use std::{
 };
 
 /// Heavy libraries, each confined to one crate.
-const CONFINED: [(&str, &str); 6] = [
+const CONFINED: [(&str, &str); 7] = [
     ("libp2p", "icn-net"),
     ("wasmtime", "icn-sandbox"),
+    ("wasmi", "icn-sandbox"),
     ("fjall", "icn-store"),
     ("axum", "icn-node"),
     ("tokio-rustls", "icn-node"),

@@ -174,7 +174,7 @@ fn function_text(program: &Program, id: FunctionId) -> String {
 
 /// The value of a function in the words of its source, where that is short.
 fn plain_result(program: &Program, function: &Function) -> Option<String> {
-    let ExprKind::Block(_, tail) = &function.body.kind else {
+    let ExprKind::Block(_, tail) = &function.body.expr.kind else {
         return None;
     };
     let source = program.sources.text(tail.span);
@@ -192,7 +192,7 @@ struct Found {
 
 fn look(program: &Program, id: FunctionId, found: &mut Found, seen: &mut BTreeSet<FunctionId>) {
     if seen.insert(id) {
-        look_at(program, &program.functions[id].body, found, seen);
+        look_at(program, &program.functions[id].body.expr, found, seen);
     }
 }
 

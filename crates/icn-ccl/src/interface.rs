@@ -175,7 +175,7 @@ pub const INPUTS: &[Input] = &[
             output_bytes: FieldType::Int, "output that the job asks for";
             replicas: FieldType::Int, "how many cooperatives are to run it";
             balance: FieldType::Mana, "what the submitter has available";
-            average_price: FieldType::Option(&FieldType::Mana), "average price of the jobs of the last day, if there were any";
+            average_price: FieldType::Option(&FieldType::Mana), "average price of the jobs of the last period, if there were any";
         },
     },
     Input {

@@ -133,9 +133,18 @@ pub struct Function {
     /// The type of its result.
     pub result: Type,
     /// What it computes.
-    pub body: Expr,
+    pub body: Body,
     /// Where its name stands.
     pub span: Span,
+}
+
+/// Code that is run through in one go each time: the body of a function, or what a loop does in a turn.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// What it computes.
+    pub expr: Expr,
+    /// Units of work that one pass costs.
+    pub units: usize,
 }
 
 /// An expression and its type.
@@ -160,9 +169,9 @@ impl Expr {
                     match statement {
                         Statement::Set(_, value) | Statement::Do(value) => parts.push(value),
                         Statement::ForList(_, over, body) | Statement::ForMap(_, _, over, body) => {
-                            parts.extend([over, body])
+                            parts.extend([over, &body.expr])
                         }
-                        Statement::ForRange(_, from, to, body) => parts.extend([from, to, body]),
+                        Statement::ForRange(_, from, to, body) => parts.extend([from, to, &body.expr]),
                     }
                 }
                 parts.push(tail);
@@ -184,7 +193,7 @@ impl Expr {
             ExprKind::Collect(_, over, condition, value) => {
                 parts.push(over);
                 parts.extend(condition.as_deref());
-                parts.push(value);
+                parts.push(&value.expr);
             }
         }
         parts
@@ -219,7 +228,7 @@ pub enum ExprKind {
     /// A list.
     List(Vec<Expr>),
     /// What is collected from a list: element, list, condition, value.
-    Collect(LocalId, Box<Expr>, Option<Box<Expr>>, Box<Expr>),
+    Collect(LocalId, Box<Expr>, Option<Box<Expr>>, Box<Body>),
     /// The texts one after the other.
     Join(Vec<Expr>),
     /// Ends the function.
@@ -238,11 +247,11 @@ pub enum Statement {
     /// Does something for its effect.
     Do(Expr),
     /// For each element of a list.
-    ForList(LocalId, Expr, Expr),
+    ForList(LocalId, Expr, Body),
     /// For each key and value of a map.
-    ForMap(LocalId, LocalId, Expr, Expr),
+    ForMap(LocalId, LocalId, Expr, Body),
     /// For each number from the first to before the second.
-    ForRange(LocalId, Expr, Expr, Expr),
+    ForRange(LocalId, Expr, Expr, Body),
 }
 
 /// A shape of values, with the locals that take parts of it.

@@ -6,8 +6,8 @@
 //! directly, [`compile`] makes a WebAssembly module of it, and the two agree on every result, refusal and
 //! fault. [`format()`], [`explain()`] and [`testing`] are for authors.
 //!
-//! What the state machine asks of contracts is [`interface`]; how a host calls a module is [`abi`]; how
-//! values become bytes is [`value`].
+//! What the state machine asks of contracts is [`interface`]; [`slots`] translates its questions and
+//! [`contract`] answers them. How a host calls a module is [`abi`]; how values become bytes is [`value`].
 //!
 //! Pure: no clock, no randomness, no IO. Imported modules come from the caller's [`Resolver`], and what is
 //! wrong with a contract is data ([`diagnostic`]) that the caller shows. Everything is bounded ([`limits`]).
@@ -29,6 +29,7 @@ pub mod ast;
 pub mod builtins;
 mod check;
 mod codegen;
+pub mod contract;
 pub mod diagnostic;
 mod explain;
 mod fault;
@@ -41,13 +42,16 @@ pub mod limits;
 mod metadata;
 mod number;
 mod parser;
+pub mod slots;
 mod source;
 pub mod testing;
 mod types;
 pub mod value;
+mod weight;
 
 pub use check::{Checked, check};
 pub use codegen::{Build, CompileError, compile};
+pub use contract::{Contract, Interpreter};
 pub use explain::explain;
 pub use fault::{FaultCode, Stop};
 pub use format::format;

@@ -34,10 +34,22 @@ pub const MAX_ELEMENTS: usize = 1_000;
 /// Numbers of a `range`.
 pub const MAX_RANGE: i64 = 10_000;
 /// Units of work of one call: a turn of a loop, a call of a function and each element that a built-in looks
-/// at cost one.
-pub const MAX_WORK: i64 = 200_000;
+/// at cost one; a turn and a call one more for each [`OPERATIONS_PER_UNIT`] of their body.
+pub const MAX_WORK: i64 = 100_000;
+/// Operations that a body has for each unit of work that a pass through it costs.
+pub const OPERATIONS_PER_UNIT: usize = 16;
+/// Operations for which one counts that has to reduce a Ratio, or to compare two.
+pub const RATIO_OPERATIONS: usize = 128;
+/// Units of work of each Ratio that a built-in adds to a sum.
+pub const RATIO_UNITS: usize = RATIO_OPERATIONS / OPERATIONS_PER_UNIT;
+/// Operations for which one counts that writes a value into a text.
+pub const TEXT_OPERATIONS: usize = 32;
 /// Bytes that the values of one call may take, its input included and none given back.
 pub const MAX_HEAP_BYTES: i64 = 8 * 1024 * 1024;
+/// Roles with a rule in a contract of the log that decides about votes: all are asked for each vote.
+pub const MAX_ASKED_ROLES: usize = 8;
+/// Bytes of the name of a contract of the log.
+pub const MAX_TITLE_BYTES: usize = 64;
 /// Bytes of an encoded input.
 pub const MAX_INPUT_BYTES: usize = 64 * 1024;
 /// Bytes of an encoded result.

@@ -110,7 +110,7 @@ impl Sources {
 pub trait Resolver {
     /// The text of the file that `cid` names, if it can be had. That it is what the id names is checked by
     /// the caller of this function.
-    fn source(&self, cid: &Cid) -> Option<String>;
+    fn source(&self, cid: &Cid) -> Option<&str>;
 }
 
 /// A resolver that has no modules.
@@ -118,7 +118,7 @@ pub trait Resolver {
 pub struct NoModules;
 
 impl Resolver for NoModules {
-    fn source(&self, _: &Cid) -> Option<String> {
+    fn source(&self, _: &Cid) -> Option<&str> {
         None
     }
 }
@@ -139,8 +139,8 @@ impl Modules {
 }
 
 impl Resolver for Modules {
-    fn source(&self, cid: &Cid) -> Option<String> {
-        self.files.get(cid).cloned()
+    fn source(&self, cid: &Cid) -> Option<&str> {
+        self.files.get(cid).map(String::as_str)
     }
 }
 

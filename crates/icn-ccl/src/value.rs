@@ -85,7 +85,7 @@ impl From<Cid> for Value {
 }
 
 /// Numbers beyond what the language counts are taken as the largest it counts.
-fn natural(value: u64) -> Value {
+pub(crate) fn natural(value: u64) -> Value {
     Value::Number(i64::try_from(value).unwrap_or(i64::MAX))
 }
 

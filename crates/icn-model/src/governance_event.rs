@@ -145,6 +145,8 @@ pub enum GovernanceEvent {
         contract: Cid,
         /// By whom.
         by: Did,
+        /// What it cost.
+        cost: Mana,
     },
     /// Nothing used a contract for long.
     ContractForgotten {

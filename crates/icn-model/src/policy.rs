@@ -87,6 +87,8 @@ pub struct PriceQuestion {
     pub replicas: u8,
     /// What the submitter has available.
     pub balance: Mana,
+    /// What the submitter would pay at the most. Contracts are not told: a ceiling does not depend on the offer.
+    pub offered: Mana,
     /// Average price of the jobs of the last period, if there were any.
     pub average_price: Option<Mana>,
 }

@@ -27,8 +27,7 @@ use icn_protocol::{
     node::{self, Node, NodeConfig},
     time::now,
 };
-use icn_sandbox::{Sandbox, SandboxConfig};
-use icn_state::NoPolicies;
+use icn_sandbox::{PolicyHost, Sandbox, SandboxConfig};
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     net::SocketAddr,
@@ -377,7 +376,7 @@ async fn run_in_federation(
         blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
         resilience: config.network.resilience(),
         market: market_config(&config),
-        policies: Arc::new(NoPolicies),
+        policies: Arc::new(PolicyHost::new()),
         application: membership.application,
     };
     let job_metrics = JobMetrics::default();

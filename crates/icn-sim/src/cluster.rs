@@ -4,6 +4,7 @@
 //! one, in its journal every write since the last sync (the runtime's blobs show a new owner only what was
 //! synced). Torn writes inside one journal blob are not simulated.
 use crate::{
+    contracts::Contracts,
     executor::{Manner, Manners, Pretend},
     federation::{Cooperative, Federation},
     network::{Halves, Net, Simulated},
@@ -22,7 +23,6 @@ use icn_protocol::{
     resilience::Resilience,
     time::now,
 };
-use icn_state::NoPolicies;
 use icn_store::{MemoryBackend, Store, StoreConfig};
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -238,7 +238,7 @@ impl Cluster {
             blocks_per_file: BLOCKS_PER_FILE,
             resilience: Resilience::default(),
             market: market(birth.at),
-            policies: Arc::new(NoPolicies),
+            policies: Arc::new(Contracts::default()),
             application: None,
         };
         let (tell, told) = oneshot::channel();

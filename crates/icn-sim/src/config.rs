@@ -184,11 +184,7 @@ impl Config {
             span,
             faults: Faults::all(),
             load_per_minute: 30,
-            parameters: if span < LONG_SPAN {
-                short()
-            } else {
-                Parameters::production()
-            },
+            parameters: if span < LONG_SPAN { short() } else { long() },
             broken: None,
         }
     }
@@ -219,7 +215,18 @@ pub fn short() -> Parameters {
         epoch_blocks: 64,
         challenge_window_ms: Millis::from_secs(15),
         challenge_stake: Mana::from_whole(10),
+        voting_period_ms: Millis::from_secs(40),
+        timelock_ms: Millis::from_secs(5),
         ..Parameters::devnet()
+    }
+}
+
+/// Parameters for longer runs: those of production, but that votes end before the run does.
+fn long() -> Parameters {
+    Parameters {
+        voting_period_ms: Millis::from_secs(1_800),
+        timelock_ms: Millis::from_secs(300),
+        ..Parameters::production()
     }
 }
 

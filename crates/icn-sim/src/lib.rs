@@ -9,8 +9,10 @@
 //! A reader begins with `driver`, then [`schedule`] (what goes wrong), then [`oracle`] (what must
 //! hold).
 
+mod assembly;
 pub mod cluster;
 pub mod config;
+mod contracts;
 mod driver;
 mod errors;
 pub mod executor;

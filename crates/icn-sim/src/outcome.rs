@@ -46,6 +46,10 @@ pub struct Outcome {
     pub cancelled: u64,
     /// Jobs whose executors were found to have lied.
     pub disproved: u64,
+    /// Proposals that users made.
+    pub proposals: u64,
+    /// Of them, those that were carried out.
+    pub executed: u64,
     /// What went wrong.
     pub counts: Counts,
     /// Views for which there is proof that a seat contradicted itself.
@@ -72,6 +76,8 @@ impl Outcome {
             rolled_back: books.rolled_back(),
             cancelled: books.cancelled(),
             disproved: books.disproved(),
+            proposals: books.decisions().proposed(),
+            executed: books.decisions().executed(),
             counts,
             equivocations: oracle.equivocations(),
             trace: Digest::ZERO,
@@ -90,6 +96,8 @@ impl Outcome {
             ("jobs rolled back", self.rolled_back),
             ("jobs cancelled", self.cancelled),
             ("jobs disproved", self.disproved),
+            ("proposals", self.proposals),
+            ("proposals carried out", self.executed),
             ("nodes killed", self.counts.kills),
             ("partitions", self.counts.partitions),
             ("seats run twice", self.counts.twins),
@@ -106,8 +114,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed={} nodes={} height={} root={} operations={} jobs_settled={} rolled_back={} kills={} \
-             partitions={} rotations={} equivocations={}",
+            "seed={} nodes={} height={} root={} operations={} jobs_settled={} rolled_back={} \
+             executed={} kills={} partitions={} rotations={} equivocations={}",
             self.seed,
             self.nodes,
             self.height,
@@ -115,6 +123,7 @@ impl fmt::Display for Outcome {
             self.operations,
             self.jobs_settled,
             self.rolled_back,
+            self.executed,
             self.counts.kills,
             self.counts.partitions,
             self.counts.rotations,

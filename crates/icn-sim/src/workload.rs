@@ -1,4 +1,5 @@
-//! What users do: jobs submitted, withdrawn and doubted, mana shared with members, members added.
+//! What users do: jobs submitted, withdrawn and doubted, mana shared with members, members added. What they decide
+//! together is in `assembly`.
 //!
 //! Seats neither join nor leave here.
 use crate::{
@@ -33,10 +34,12 @@ const EXPIRY: Millis = Millis::from_secs(300);
 /// The users of all cooperatives.
 pub struct Workload {
     context: Context,
-    rng: StdRng,
+    pub(crate) rng: StdRng,
     seed: u64,
-    dids: Vec<Did>,
-    roster: Roster,
+    pub(crate) dids: Vec<Did>,
+    /// The first key of each cooperative, which stays its officer's when the seat gets another one.
+    officers: Vec<SecretKey>,
+    pub(crate) roster: Roster,
     judge: Judge,
     jobs: VecDeque<Remembered>,
     /// Jobs doubted already.
@@ -67,6 +70,11 @@ impl Workload {
             rng: StdRng::seed_from_u64(seed ^ STREAM),
             seed,
             dids: federation.cooperatives.iter().map(|one| one.did).collect(),
+            officers: federation
+                .cooperatives
+                .iter()
+                .map(|one| one.keys[0].clone())
+                .collect(),
             roster,
             judge,
             jobs: VecDeque::new(),
@@ -87,7 +95,7 @@ impl Workload {
             let gap_ms = self.rng.random_range(0..=2 * self.mean_gap_ms);
             self.context.sleep(Duration::from_millis(gap_ms.max(1))).await;
             let node = self.rng.random_range(0..self.dids.len());
-            match self.rng.random_range(0..100) {
+            match self.rng.random_range(0..115) {
                 0..45 => self.submit_job(node, None).await,
                 45..60 => {
                     let member = self.member(node);
@@ -100,13 +108,14 @@ impl Workload {
                     let at = self.rng.random_range(0..MEMBERS);
                     self.add_member(node, at);
                 }
-                _ => self.doubt_something(node),
+                96..100 => self.doubt_something(node),
+                _ => self.govern(node),
             }
             self.doubt_lies();
         }
     }
 
-    fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         now(&self.context)
     }
 
@@ -115,7 +124,7 @@ impl Workload {
     }
 
     /// A member of the cooperative that the log knows.
-    fn member(&mut self, node: usize) -> Option<SecretKey> {
+    pub(crate) fn member(&mut self, node: usize) -> Option<SecretKey> {
         let at = self.rng.random_range(0..MEMBERS);
         let key = self.member_key(node, at);
         let running = self.roster.node(node)?;
@@ -125,30 +134,40 @@ impl Workload {
         known.then_some(key)
     }
 
-    fn amount(&mut self, range: std::ops::Range<u64>) -> Mana {
+    pub(crate) fn amount(&mut self, range: std::ops::Range<u64>) -> Mana {
         Mana::from_milli(self.rng.random_range(range))
     }
 
     /// Hands in an operation of a cooperative, signed by its key.
-    fn act(&self, node: usize, action: Action) -> Option<OperationId> {
+    pub(crate) fn act(&self, node: usize, action: Action) -> Option<OperationId> {
         let running = self.roster.node(node)?;
         let now = self.now();
         self.note(node, running.author().act(action, now), now)
     }
 
     /// Hands in an operation of a member, signed by the member's own key.
-    fn act_for(&mut self, node: usize, member: &SecretKey, action: Action) -> Option<OperationId> {
+    pub(crate) fn act_for(&mut self, node: usize, member: &SecretKey, action: Action) -> Option<OperationId> {
+        self.act_with(node, Did::new(member.public()), member, action)
+    }
+
+    /// Hands in an operation of a cooperative, signed by its officer.
+    pub(crate) fn speak(&mut self, node: usize, action: Action) -> Option<OperationId> {
+        let officer = self.officers[node].clone();
+        self.act_with(node, self.dids[node], &officer, action)
+    }
+
+    fn act_with(&mut self, node: usize, author: Did, key: &SecretKey, action: Action) -> Option<OperationId> {
         let running = self.roster.node(node)?;
         let now = self.now();
         let operation = Operation {
             federation: running.ledger().read(icn_state::State::federation),
-            author: Did::new(member.public()),
-            key: member.public(),
-            sequence: running.ledger().next_sequence(&member.public()),
+            author,
+            key: key.public(),
+            sequence: running.ledger().next_sequence(&key.public()),
             expires: now.after(EXPIRY),
             action,
         };
-        let operation = SignedOperation::sign(operation, member);
+        let operation = SignedOperation::sign(operation, key);
         let submitted = running
             .submit(&mut self.context, now, vec![operation])
             .into_iter()

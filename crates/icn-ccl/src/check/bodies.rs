@@ -5,7 +5,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, did_you_mean},
     fault::FaultCode,
     interface::Slot,
-    ir::{Function, FunctionId, LocalId, Policy, Test, TestEnd as CheckedEnd},
+    ir::{self, Function, FunctionId, LocalId, Policy, Test, TestEnd as CheckedEnd},
     limits::MAX_LOCALS,
     source::Span,
     types::Type,
@@ -262,7 +262,7 @@ impl Checker {
             params: signature.params.len(),
             locals,
             result: signature.result,
-            body: checked,
+            body: ir::Body::new(checked),
             span: signature.span,
         });
     }

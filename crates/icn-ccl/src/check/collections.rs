@@ -3,7 +3,7 @@ use super::bodies::Body;
 use crate::{
     ast::{self, Name},
     diagnostic::{Code, Diagnostic},
-    ir::{Expr, ExprKind, Op, Statement},
+    ir::{self, Expr, ExprKind, Op, Statement},
     source::Span,
     types::Type,
     value::Value,
@@ -141,8 +141,9 @@ impl Body<'_> {
             if over.ty.is_poison() || value.ty.is_poison() {
                 return Self::error(span);
             }
+            let value = Box::new(ir::Body::guarded(condition.as_deref(), value));
             Expr {
-                kind: ExprKind::Collect(id, Box::new(over), condition, Box::new(value)),
+                kind: ExprKind::Collect(id, Box::new(over), condition, value),
                 ty,
                 span,
             }

@@ -49,7 +49,7 @@ impl Checker {
             locals,
             result: ty.clone(),
             span: expr.span,
-            body: checked,
+            body: ir::Body::new(checked),
         };
         // What follows from an earlier fault may not be fit to run.
         if self.findings.failed() {

@@ -45,7 +45,7 @@ impl Walk<'_> {
         if level > MAX_DEPTH {
             self.too_deep(function);
         } else {
-            self.depths[id] = self.expr(&function.body, level + 1) + 1;
+            self.depths[id] = self.expr(&function.body.expr, level + 1) + 1;
             if self.depths[id] > MAX_DEPTH {
                 self.too_deep(function);
             }

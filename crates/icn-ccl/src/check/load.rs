@@ -70,7 +70,7 @@ impl Checker {
         }
         let text = resolver.source(&cid).ok_or_else(|| {
             fails("there is no such module here".to_owned())
-                .help("hand the module's file to the compiler, too")
+                .help("hand its file to the compiler, or publish it before this one")
         })?;
         let source = Source::new(text);
         if source.cid != cid {

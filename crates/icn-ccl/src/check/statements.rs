@@ -169,7 +169,7 @@ impl Body<'_> {
             return self.scope(|body| {
                 let id = body.local(first, Type::Int, false);
                 let block = body.loop_body(block);
-                Some(ir::Statement::ForRange(id, from, to, block))
+                Some(ir::Statement::ForRange(id, from, to, ir::Body::new(block)))
             });
         }
         let over = self.expr(over, None);
@@ -177,13 +177,13 @@ impl Body<'_> {
             (Type::List(of), None) => {
                 let id = body.local(first, *of, false);
                 let block = body.loop_body(block);
-                Some(ir::Statement::ForList(id, over, block))
+                Some(ir::Statement::ForList(id, over, ir::Body::new(block)))
             }
             (Type::Map(key, value), Some(second)) => {
                 let key = body.local(first, *key, false);
                 let value = body.local(second, *value, false);
                 let block = body.loop_body(block);
-                Some(ir::Statement::ForMap(key, value, over, block))
+                Some(ir::Statement::ForMap(key, value, over, ir::Body::new(block)))
             }
             (ty, _) => {
                 let (code, message, help) = match ty {

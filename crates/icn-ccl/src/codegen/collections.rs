@@ -8,7 +8,13 @@ use super::{
     memory::{self, fault},
     texts,
 };
-use crate::{fault::FaultCode, limits::MAX_ELEMENTS, number::Ratio, types::Type, value::Value};
+use crate::{
+    fault::FaultCode,
+    limits::{MAX_ELEMENTS, RATIO_UNITS},
+    number::Ratio,
+    types::Type,
+    value::Value,
+};
 
 const A: Var = Var(0);
 const B: Var = Var(1);
@@ -205,7 +211,15 @@ fn new(builder: &mut Builder<'_>, bytes: i64) -> Code {
 
 fn sum(builder: &mut Builder<'_>, of_ratios: bool) -> Code {
     let (list, site, at, total) = (Var(0), Var(1), Var(2), Var(3));
-    let work = builder.call(memory::Helper::Work, [load(list, 0), site.into()]);
+    let units = if of_ratios {
+        mul(
+            load(list, 0),
+            i64::try_from(RATIO_UNITS).expect("the limit is small"),
+        )
+    } else {
+        load(list, 0)
+    };
+    let work = builder.call(memory::Helper::Work, [units, site.into()]);
     let args = [total.into(), load(element(list, at), 8), site.into()];
     let (start, added) = if of_ratios {
         let zero = Ratio::new(0, 1).expect("zero is a fraction");

@@ -3,7 +3,7 @@ use super::{
     arithmetic::order,
     builder::Builder,
     low::{
-        Code, Cond, Do, Low, Var, add, bits_and, choose, copy, div_unsigned, ge, give, gt, le, load,
+        Code, Cond, Do, Low, Var, add, and, bits_and, choose, copy, div_unsigned, eq, ge, give, gt, le, load,
         load_byte, lt, mul, ne, or, rem_unsigned, set, store, store_byte, sub, when,
     },
     memory::{self, fault},
@@ -145,11 +145,14 @@ fn equal(builder: &mut Builder<'_>) -> Code {
 
 fn compare() -> Code {
     let (at, shorter, left, right) = (Var(2), Var(3), Var(4), Var(5));
+    let same = eq(load(add(A, at), 8), load(add(B, at), 8));
     let body = vec![
         set(
             shorter,
             choose(lt(load(A, 0), load(B, 0)), load(A, 0), load(B, 0)),
         ),
+        // Over what is the same in whole words, then byte by byte: words are compared the other way round.
+        Do::While(and(le(add(at, 8), shorter), same), vec![set(at, add(at, 8))]),
         Do::While(
             lt(at, shorter),
             vec![
@@ -168,7 +171,7 @@ fn compare() -> Code {
 
 fn contains(builder: &mut Builder<'_>) -> Code {
     let (at, last) = (Var(3), Var(4));
-    let units = add(1, div_unsigned(mul(load(A, 0), load(B, 0)), 32));
+    let units = add(1, div_unsigned(mul(load(A, 0), add(load(B, 0), 8)), 64));
     let work = builder.call(memory::Helper::Work, [units, SITE.into()]);
     let same = builder.call(Helper::SameBytes, [add(add(A, 8), at), add(B, 8), load(B, 0)]);
     let body = vec![

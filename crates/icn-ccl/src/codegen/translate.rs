@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     fault::FaultCode,
-    ir::{Expr, ExprKind, FunctionId, Pattern, Statement},
+    ir::{Body, Expr, ExprKind, FunctionId, Pattern, Statement},
     limits::{MAX_ELEMENTS, MAX_RANGE},
     source::Span,
 };
@@ -36,8 +36,8 @@ pub(super) fn function(builder: &mut Builder<'_>, id: FunctionId) -> Code {
         locals: place(function.locals.len()),
         blocks: 0,
     };
-    let mut body = frame.work(function.span);
-    let value = frame.value(&function.body);
+    let mut body = frame.work(function.body.units, function.span);
+    let value = frame.value(&function.body.expr);
     body.push(Do::Return(value));
     Code::new(place(function.params), frame.locals, body)
 }
@@ -48,11 +48,12 @@ impl Frame<'_, '_> {
         Var(self.locals - 1)
     }
 
-    /// One unit of work. In place, because every turn of a loop pays for it.
-    fn work(&mut self, span: Span) -> Vec<Do> {
+    /// Units of work. In place, because every turn of a loop pays for it.
+    fn work(&mut self, units: usize, span: Span) -> Vec<Do> {
+        let units = i64::try_from(units).expect("source files are bounded");
         let spent = fault(self.builder, FaultCode::Work, site(span));
         vec![
-            Do::SetGlobal(memory::WORK, sub(memory::WORK, 1)),
+            Do::SetGlobal(memory::WORK, sub(memory::WORK, units)),
             when(lt(memory::WORK, 0), spent),
         ]
     }
@@ -224,16 +225,16 @@ impl Frame<'_, '_> {
     }
 
     /// One turn of a loop, which ends with the next place.
-    fn turn<const N: usize>(&mut self, first: [Do; N], inner: &Expr, at: Var, span: Span) -> Vec<Do> {
-        let mut turn = self.work(span);
+    fn turn<const N: usize>(&mut self, first: [Do; N], inner: &Body, at: Var, span: Span) -> Vec<Do> {
+        let mut turn = self.work(inner.units, span);
         turn.extend(first);
-        let inner = self.value(inner);
+        let inner = self.value(&inner.expr);
         turn.push(Do::Forget(inner));
         turn.push(set(at, add(at, 1)));
         turn
     }
 
-    fn collect(&mut self, id: Var, over: &Expr, condition: Option<&Expr>, value: &Expr, span: Span) -> Low {
+    fn collect(&mut self, id: Var, over: &Expr, condition: Option<&Expr>, body: &Body, span: Span) -> Low {
         let (list, at, kept, count) = (
             self.temporary(),
             self.temporary(),
@@ -244,7 +245,7 @@ impl Frame<'_, '_> {
         let room = self
             .builder
             .call(Collection::ListNew, [load(list, 0), site(span)]);
-        let value = self.value(value);
+        let value = self.value(&body.expr);
         let held = self.temporary();
         let keep = vec![
             set(held, value),
@@ -255,11 +256,11 @@ impl Frame<'_, '_> {
             Some(condition) => vec![when(self.condition(condition), keep)],
             None => keep,
         };
-        let mut turn = self.work(over.span);
+        let mut turn = self.work(body.units, over.span);
         turn.push(set(id, load(element(list, at), 8)));
         turn.extend(keep);
         turn.push(set(at, add(at, 1)));
-        let body = vec![
+        let steps = vec![
             set(list, all),
             set(kept, room),
             set(at, 0),
@@ -267,7 +268,7 @@ impl Frame<'_, '_> {
             Do::While(lt(at, load(list, 0)), turn),
             store(kept, 0, count),
         ];
-        Low::Seq(body, Box::new(kept.into()))
+        Low::Seq(steps, Box::new(kept.into()))
     }
 
     fn join(&mut self, parts: &[Expr], span: Span) -> Low {

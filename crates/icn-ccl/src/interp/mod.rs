@@ -9,7 +9,7 @@ pub use text::text_of;
 
 use crate::{
     fault::{FaultCode, Stop},
-    ir::{Expr, ExprKind, Function, FunctionId, LocalId, Pattern, Program, Statement},
+    ir::{Body, Expr, ExprKind, Function, FunctionId, LocalId, Pattern, Program, Statement},
     limits::{MAX_ELEMENTS, MAX_INPUT_BYTES, MAX_RANGE, MAX_RESULT_BYTES, MAX_TEXT_BYTES},
     source::Span,
     types::{Type, Types},
@@ -106,10 +106,10 @@ impl Machine<'_> {
     fn call(&mut self, id: FunctionId, mut arguments: Vec<Value>) -> Step<Value> {
         let functions = self.functions;
         let function = &functions[id];
-        self.meter.work(1, function.span)?;
+        self.meter.work(function.body.units, function.span)?;
         arguments.resize(function.locals.len(), Value::Unit);
         let outer = core::mem::replace(&mut self.locals, arguments);
-        let result = match self.eval(&function.body) {
+        let result = match self.eval(&function.body.expr) {
             Err(Exit::Return(value)) => Ok(value),
             other => other,
         };
@@ -207,17 +207,17 @@ impl Machine<'_> {
             }
             Statement::ForList(id, over, body) => {
                 for value in elements(&self.eval(over)?).iter() {
-                    self.meter.work(1, over.span)?;
+                    self.meter.work(body.units, over.span)?;
                     self.set(*id, value.clone());
-                    self.eval(body)?;
+                    self.eval(&body.expr)?;
                 }
             }
             Statement::ForMap(key, value, over, body) => {
                 for entry in entries(&self.eval(over)?).iter() {
-                    self.meter.work(1, over.span)?;
+                    self.meter.work(body.units, over.span)?;
                     self.set(*key, entry.0.clone());
                     self.set(*value, entry.1.clone());
-                    self.eval(body)?;
+                    self.eval(&body.expr)?;
                 }
             }
             Statement::ForRange(id, from, to, body) => {
@@ -226,9 +226,9 @@ impl Machine<'_> {
                     return fault(FaultCode::Size, to.span);
                 }
                 for value in first..end {
-                    self.meter.work(1, to.span)?;
+                    self.meter.work(body.units, to.span)?;
                     self.set(*id, Value::Number(value));
-                    self.eval(body)?;
+                    self.eval(&body.expr)?;
                 }
             }
         }
@@ -249,21 +249,21 @@ impl Machine<'_> {
         id: LocalId,
         over: &Expr,
         condition: Option<&Expr>,
-        value: &Expr,
+        value: &Body,
         span: Span,
     ) -> Step<Value> {
         let all = elements(&self.eval(over)?);
         self.meter.allocate(cost::list(all.len()), span)?;
         let mut kept = Vec::new();
         for element in all.iter() {
-            self.meter.work(1, over.span)?;
+            self.meter.work(value.units, over.span)?;
             self.set(id, element.clone());
             let holds = match condition {
                 Some(condition) => self.eval(condition)? == Value::Bool(true),
                 None => true,
             };
             if holds {
-                kept.push(self.eval(value)?);
+                kept.push(self.eval(&value.expr)?);
             }
         }
         Ok(Value::List(Arc::new(kept)))

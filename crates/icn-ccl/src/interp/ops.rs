@@ -3,7 +3,7 @@ use super::{Exit, Machine, Step, cost, elements, entries, fault, number, text, t
 use crate::{
     fault::{FaultCode, Stop},
     ir::{Comparison, Op},
-    limits::MAX_ELEMENTS,
+    limits::{MAX_ELEMENTS, RATIO_UNITS},
     number::{self, Checked, Ratio},
     source::Span,
     types::Type,
@@ -80,7 +80,7 @@ impl Machine<'_> {
             Op::TextLength => Ok(count(text(&args[0]).len())),
             Op::TextContains => {
                 let (whole, part) = (text(&args[0]), text(&args[1]));
-                self.meter.work(1 + whole.len() * part.len() / 32, span)?;
+                self.meter.work(1 + whole.len() * (part.len() + 8) / 64, span)?;
                 Ok(Value::Bool(whole.contains(&*part)))
             }
             Op::TextStartsWith => {
@@ -167,13 +167,14 @@ impl Machine<'_> {
     }
 
     fn sum(&mut self, of: &Type, list: &[Value], span: Span) -> Step<Value> {
-        self.meter.work(list.len(), span)?;
         if *of != Type::list(Type::Ratio) {
+            self.meter.work(list.len(), span)?;
             let sum = list
                 .iter()
                 .try_fold(0, |sum, value| number::add(sum, number(value)));
             return checked(sum, span).map(Value::Number);
         }
+        self.meter.work(RATIO_UNITS * list.len(), span)?;
         let mut sum = checked(Ratio::new(0, 1), span)?;
         for value in list {
             sum = checked(sum.plus(ratio(value)), span)?;

@@ -13,6 +13,7 @@ mod formatting;
 mod grammar;
 mod host;
 mod hostile;
+mod log;
 mod programs;
 mod reference;
 mod values;

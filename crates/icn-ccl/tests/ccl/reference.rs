@@ -152,6 +152,10 @@ fn bounds() -> String {
         ("numbers of a range", limits::MAX_RANGE.to_string()),
         ("units of work of a call", limits::MAX_WORK.to_string()),
         (
+            "operations of a body for each unit beyond the first",
+            limits::OPERATIONS_PER_UNIT.to_string(),
+        ),
+        (
             "bytes of all values of a call",
             limits::MAX_HEAP_BYTES.to_string(),
         ),
@@ -172,6 +176,18 @@ fn bounds() -> String {
             limits::MAX_STATIC_BYTES.to_string(),
         ),
         ("bytes of a module", limits::MAX_MODULE_BYTES.to_string()),
+        (
+            "in the log: bytes of a contract or module",
+            icn_model::limits::MAX_CONTRACT_BYTES.to_string(),
+        ),
+        (
+            "in the log: bytes of its name",
+            limits::MAX_TITLE_BYTES.to_string(),
+        ),
+        (
+            "in the log: roles with a rule, beside policies for votes",
+            limits::MAX_ASKED_ROLES.to_string(),
+        ),
     ];
     table(
         &["bound", "at most"],

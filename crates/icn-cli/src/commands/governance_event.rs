@@ -71,7 +71,7 @@ pub(super) fn described(event: &GovernanceEvent, names: &Names) -> String {
         }
         GovernanceEvent::ClearingScheduled { every_ms: None } => "debts are not cleared by themselves".into(),
         GovernanceEvent::Allocated { to, amount } => format!("{amount} allocated to {}", of(to)),
-        GovernanceEvent::ContractPublished { contract, by } => {
+        GovernanceEvent::ContractPublished { contract, by, .. } => {
             format!("{} published contract {contract}", of(by))
         }
         GovernanceEvent::ContractForgotten { contract } => {

@@ -1,10 +1,10 @@
-//! The demo: four nodes, three jobs, a crash, and a reckoning. Whatever happens, its nodes are gone afterwards;
+//! The demo: four nodes, three jobs, a crash, a vote, and a reckoning. Whatever happens, its nodes are gone afterwards;
 //! logs and results stay.
 use super::{
     fleet::Fleet,
     plan,
     story::{self, CROWD, SCENES, Scene},
-    table, told,
+    table, told, vote,
 };
 use crate::{
     commands::{job, job_result, mana, receipt},
@@ -34,7 +34,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const SEATS: usize = 4;
+pub(super) const SEATS: usize = 4;
 /// How long the nodes have to agree at first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one job may take.
@@ -60,7 +60,7 @@ struct Step {
 }
 
 /// Tells the story with times.
-struct Teller<'a> {
+pub(super) struct Teller<'a> {
     output: &'a Output,
     started: Instant,
     step_started: RefCell<Instant>,
@@ -78,18 +78,18 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn say(&self, text: impl AsRef<str>) {
+    pub(super) fn say(&self, text: impl AsRef<str>) {
         self.output
             .say(format!("[{:>9}] {}", told(self.started.elapsed()), text.as_ref()));
     }
 
-    fn show(&self, text: &str) {
+    pub(super) fn show(&self, text: &str) {
         for line in text.lines() {
             self.output.say(format!("              {line}"));
         }
     }
 
-    fn done(&self, what: &'static str, result: String) {
+    pub(super) fn done(&self, what: &'static str, result: String) {
         let took = self.step_started.replace(Instant::now()).elapsed();
         self.say(format!("{what}: {result} ({})", told(took)));
         self.steps.borrow_mut().push(Step {
@@ -133,6 +133,7 @@ fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result
         play(teller, &fleet, &names, scene).with_context(|| scene.title)?;
     }
     crash(teller, &mut fleet, &names)?;
+    vote::assemble(teller, &mut fleet, &names)?;
     reckon(teller, &fleet)?;
     let ends = fleet.stop_all()?;
     let slow = ends
@@ -219,7 +220,7 @@ fn show_results(
 }
 
 /// Puts a job's content and describes it.
-fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Result<JobSpec> {
+pub(super) fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Result<JobSpec> {
     let put = |content: &[u8]| anyhow::Ok(gather::put(client, content, |_| {})?.cid);
     let mut inputs = BTreeMap::new();
     for (path, content) in scene.inputs {
@@ -241,14 +242,14 @@ fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Resul
     })
 }
 
-fn hand_in(session: &Session, client: &Client, spec: JobSpec) -> anyhow::Result<JobId> {
+pub(super) fn hand_in(session: &Session, client: &Client, spec: JobSpec) -> anyhow::Result<JobId> {
     Ok(session
         .submit(client, &Action::SubmitJob { spec: Box::new(spec) })?
         .id
         .into())
 }
 
-fn is_done(view: &JobView) -> bool {
+pub(super) fn is_done(view: &JobView) -> bool {
     matches!(view.state, JobStatus::Settled | JobStatus::Completed)
 }
 
@@ -397,8 +398,8 @@ fn reckon(teller: &Teller<'_>, fleet: &Fleet) -> anyhow::Result<()> {
     }
     let supply = accounts.totals.supply;
     let sum = format!(
-        "{} granted + {} regenerated = what is in the accounts",
-        supply.granted, supply.regenerated
+        "{} granted + {} regenerated - {} burned = what is in the accounts",
+        supply.granted, supply.regenerated, supply.burned
     );
     teller.done(
         "mana",

@@ -6,6 +6,7 @@ mod plan;
 mod process;
 mod state;
 mod story;
+mod vote;
 
 pub(crate) use process::node_program;
 

@@ -12,6 +12,7 @@ mod bundle;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../federation/harness.rs"]
 mod harness;
+mod policies;
 mod voting;
 
 use harness::{CLI, Devnet, SEATS, until};
@@ -34,7 +35,7 @@ pub(crate) fn propose(devnet: &Devnet, by: &str, what: &[&str]) -> String {
 }
 
 /// The same, of one whose votes are final.
-fn propose_final(devnet: &Devnet, by: &str, what: &[&str]) -> String {
+pub(crate) fn propose_final(devnet: &Devnet, by: &str, what: &[&str]) -> String {
     propose(devnet, by, &[what, &FINAL].concat())
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn fails(devnet: &Devnet, by: &str, args: &[&str]) -> (Option<i32>, S
     (output.status.code(), text(&output))
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     [&output.stdout[..], &output.stderr]
         .map(String::from_utf8_lossy)
         .concat()
@@ -116,7 +117,7 @@ fn seat(devnet: &Devnet, on: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("{name} is not there: {members}"))["record"]["phase"].clone()
 }
 
-const THREE: [&str; 3] = ["bakery", "dairy", "mill"];
+pub(crate) const THREE: [&str; 3] = ["bakery", "dairy", "mill"];
 
 #[test]
 fn what_binds_is_decided_and_carried_out_everywhere() {

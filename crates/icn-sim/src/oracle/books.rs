@@ -1,9 +1,10 @@
 //! Jobs and mana, kept from events alone: double entry, written without a look at `icn-state`.
 use super::{
     Invariant, Violation,
+    decisions::Decisions,
     job::{Job, Pay, Stage},
 };
-use icn_model::{Did, Event, Genesis, JobId, Mana};
+use icn_model::{Did, Event, Genesis, GovernanceEvent, JobId, Mana};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Jobs that are over and remembered, to notice if one of them is paid again.
@@ -19,6 +20,8 @@ pub struct Books {
     balance: BTreeMap<Did, i64>,
     staked: BTreeMap<Did, u64>,
     stake: u64,
+    allocated: u64,
+    decisions: Decisions,
     height: u64,
     settled: u64,
     rolled_back: u64,
@@ -42,6 +45,8 @@ impl Books {
                 .collect(),
             staked: BTreeMap::new(),
             stake: genesis.parameters.challenge_stake.milli(),
+            allocated: 0,
+            decisions: Decisions::default(),
             height: 0,
             settled: 0,
             rolled_back: 0,
@@ -86,6 +91,16 @@ impl Books {
         self.balance.get(did).copied().unwrap_or(0)
     }
 
+    /// Mana that came into being by vote.
+    pub(super) const fn allocated(&self) -> u64 {
+        self.allocated
+    }
+
+    /// What was proposed and decided.
+    pub const fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
     /// What should be held for the open jobs of `did`, and how many there are.
     pub(super) fn held(&self, did: &Did) -> (u64, u32) {
         let open = self
@@ -115,8 +130,30 @@ impl Books {
             return Err(wrong(format!("height {height} comes after {}", self.height)));
         }
         self.height = height;
-        let at = |detail: String| wrong(format!("at height {height}: {detail}"));
-        self.invariant_paid_once(event).map_err(at)
+        let at = |detail: String| format!("at height {height}: {detail}");
+        if let Event::Governance(event) = event {
+            let decided = self.decisions.invariant_decided_once(event);
+            decided.map_err(|detail| Violation::new(Invariant::DecidedOnce, at(detail)))?;
+            self.govern(event);
+            return Ok(());
+        }
+        self.invariant_paid_once(event)
+            .map_err(|detail| wrong(at(detail)))
+    }
+
+    /// What governance costs is burned, what it allocates comes into being.
+    fn govern(&mut self, event: &GovernanceEvent) {
+        match event {
+            GovernanceEvent::Proposed { by, cost, .. }
+            | GovernanceEvent::ContractPublished { by, cost, .. } => {
+                self.take(by, cost.milli());
+            }
+            GovernanceEvent::Allocated { to, amount } => {
+                self.give(to, amount.milli());
+                self.allocated += amount.milli();
+            }
+            _ => {}
+        }
     }
 
     fn invariant_paid_once(&mut self, event: &Event) -> Result<(), String> {

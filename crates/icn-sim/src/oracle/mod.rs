@@ -6,10 +6,12 @@
 mod accounts;
 mod books;
 mod chain;
+mod decisions;
 mod job;
 mod promises;
 
 pub use books::Books;
+pub use decisions::Decisions;
 
 use accounts::Accounts;
 use chain::Chain;
@@ -27,6 +29,8 @@ pub enum Invariant {
     Conservation,
     /// A job is paid for at most once, to who delivered, and no more than was held for it.
     PaidOnce,
+    /// What was voted on is decided once, and carried out at most once, only if it was accepted and not vetoed.
+    DecidedOnce,
     /// What was acknowledged as final stays as it was acknowledged, on every node.
     Acknowledged,
     /// After the last trouble the log goes on within 30 s.
@@ -46,6 +50,7 @@ impl Invariant {
             Self::Agreement => "agreement",
             Self::Conservation => "conservation",
             Self::PaidOnce => "paid-once",
+            Self::DecidedOnce => "decided-once",
             Self::Acknowledged => "acknowledged",
             Self::Progress => "progress",
             Self::JobsEnd => "jobs-end",

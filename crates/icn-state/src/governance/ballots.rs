@@ -78,7 +78,7 @@ impl Step<'_> {
         if proposal.kind().is_built_in() {
             return Ok(ONE);
         }
-        let asks = |slot| self.state.tables.policies.contains(&slot);
+        let asks = |slot| self.state.asks(slot);
         if !asks(PolicySlot::VoteEligibility) && !asks(PolicySlot::VoteWeight) {
             return Ok(ONE);
         }

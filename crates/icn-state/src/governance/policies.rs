@@ -45,6 +45,15 @@ pub trait Policies: Send + Sync {
         texts: &dyn Texts,
         question: &PolicyQuestion,
     ) -> Result<PolicyAnswer, PolicyFailure>;
+
+    /// Whether the engine wants to see the questions for a slot even where no contract decides it: to try a
+    /// contract on what has happened.
+    fn watches(&self, _slot: PolicySlot) -> bool {
+        false
+    }
+
+    /// Sees a question for a slot that it watches. What it makes of it changes nothing.
+    fn watch(&self, _question: &PolicyQuestion) {}
 }
 
 /// The engine of a state, shared by those that load one.
@@ -76,12 +85,20 @@ impl Texts for State {
 }
 
 impl State {
+    /// Whether a question for a slot needs to be asked: a contract decides it, or the engine watches it.
+    pub(crate) fn asks(&self, slot: PolicySlot) -> bool {
+        self.tables.policies.contains(&slot) || self.engine.watches(slot)
+    }
+
     /// What the policy for a question's slot says, if there is one.
     ///
     /// # Errors
     /// [`Refusal::PolicyRefused`] or [`Refusal::PolicyFailed`], with the contract's reason.
     pub(crate) fn ask(&self, question: &PolicyQuestion) -> Result<Option<PolicyAnswer>, Refusal> {
         let slot = question.slot();
+        if self.engine.watches(slot) {
+            self.engine.watch(question);
+        }
         let Some(policy) = self.tables.policies.get(&slot) else {
             return Ok(None);
         };
@@ -143,7 +160,7 @@ impl Step<'_> {
         }
         let examined = self.state.engine.examine(source, &*self.state);
         let examined = examined.map_err(|detail| Refusal::BadContract { detail })?;
-        self.pay_for_governance(speaker.did)?;
+        let cost = self.pay_for_governance(speaker.did)?;
         let published = self.context.time;
         let record = ContractRecord {
             author: speaker.did,
@@ -158,6 +175,7 @@ impl Step<'_> {
         self.tell(GovernanceEvent::ContractPublished {
             contract,
             by: speaker.did,
+            cost,
         });
         Ok(())
     }

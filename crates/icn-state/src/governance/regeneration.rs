@@ -72,7 +72,7 @@ impl Step<'_> {
 
     /// Gives each cooperative the rate and capacity that the policies say, or takes them back.
     pub(crate) fn set_regeneration(&mut self) {
-        let asks = |slot| self.state.tables.policies.contains(&slot);
+        let asks = |slot| self.state.asks(slot);
         let is_asked = asks(PolicySlot::ManaRate) || asks(PolicySlot::ManaCapacity);
         if !is_asked && self.state.tables.own_rates.is_empty() {
             return;

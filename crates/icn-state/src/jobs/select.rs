@@ -137,7 +137,7 @@ impl State {
         bid: &Bid,
         at: Time,
     ) -> Option<Ineligible> {
-        if !self.tables.policies.contains(&PolicySlot::BidEligibility) {
+        if !self.asks(PolicySlot::BidEligibility) {
             return None;
         }
         let standing = self.standing(&bid.executor);

@@ -156,7 +156,7 @@ impl Step<'_> {
 
     /// What a job may cost is up to the policy for prices, if there is one.
     fn check_price(&self, spec: &JobSpec, submitter: Did, payer: Did) -> Result<(), Refusal> {
-        if !self.state.tables.policies.contains(&PolicySlot::PriceCeiling) {
+        if !self.state.asks(PolicySlot::PriceCeiling) {
             return Ok(());
         }
         let now = self.context.time;
@@ -168,6 +168,7 @@ impl Step<'_> {
             output_bytes: spec.limits.output_bytes,
             replicas: spec.replicas,
             balance: self.state.account(&payer, now).unwrap_or_default().available,
+            offered: spec.max_mana,
             average_price: self.state.average_price(),
         };
         match self.ask(&PolicyQuestion::PriceCeiling(question))? {

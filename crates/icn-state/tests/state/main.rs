@@ -18,5 +18,6 @@ mod script;
 mod selection;
 mod sequences;
 mod speed;
+mod tallies;
 mod voting;
 mod world;

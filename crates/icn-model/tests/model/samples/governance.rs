@@ -1,5 +1,5 @@
 //! What governance signs, stores and tells of.
-use super::{Sample, cid, did, key, sample, time};
+use super::{Sample, did, key, sample, time};
 use icn_model::{
     Action, Activity, ActivityRecord, BallotRecord, Choice, Cid, ContractRecord, Counts, Decision,
     DelegationRecord, DepartedRecord, Digest, Effect, Electorate, EpochNumber, Event, GovernanceEvent,
@@ -387,7 +387,11 @@ fn events() -> Vec<GovernanceEvent> {
             to: by,
             amount: Mana::from_milli(1),
         },
-        GovernanceEvent::ContractPublished { contract, by },
+        GovernanceEvent::ContractPublished {
+            contract,
+            by,
+            cost: Mana::from_whole(10),
+        },
         GovernanceEvent::ContractForgotten { contract },
         GovernanceEvent::PolicyInstalled {
             slot,

@@ -1,11 +1,14 @@
 //! What a federation of four does on one machine, over loopback, with durable stores: latency and throughput of
-//! jobs, throughput of operations, memory, start. Run by hand: `cargo xtask bench [latency] [jobs] [operations]`.
+//! jobs, throughput of operations and votes, memory, start. Run by hand: `cargo xtask bench [latency] [jobs]
+//! [operations] [votes]`.
 //! Prints a table; judges nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a benchmark that cannot run should say where"
 )]
+mod votes;
+
 use icn_api::{
     client::{Client, ClientConfig},
     keyfile,
@@ -25,7 +28,7 @@ use std::{
 };
 
 const CLI: &str = env!("CARGO_BIN_EXE_icn-cli");
-const NOOP: &[u8] = include_bytes!("../../../jobs/noop/module.wasm");
+const NOOP: &[u8] = include_bytes!("../../../../jobs/noop/module.wasm");
 /// Jobs one after the other.
 const SEQUENTIAL: usize = 100;
 /// Jobs at once.
@@ -320,6 +323,9 @@ fn main() {
     }
     if wants("operations") {
         operations(&seats);
+    }
+    if wants("votes") {
+        votes::votes(&seats);
     }
     tell_resident("after all of it", &seats);
     if wants("operations") {
