@@ -13,6 +13,7 @@ mod bundle;
 #[path = "../federation/harness.rs"]
 mod harness;
 mod policies;
+mod trials;
 mod voting;
 
 use harness::{CLI, Devnet, SEATS, until};
@@ -35,7 +36,7 @@ pub(crate) fn propose(devnet: &Devnet, by: &str, what: &[&str]) -> String {
 }
 
 /// The same, of one whose votes are final.
-fn propose_final(devnet: &Devnet, by: &str, what: &[&str]) -> String {
+pub(crate) fn propose_final(devnet: &Devnet, by: &str, what: &[&str]) -> String {
     propose(devnet, by, &[what, &FINAL].concat())
 }
 
@@ -45,25 +46,42 @@ pub(crate) fn vote(devnet: &Devnet, voters: &[&str], ids: &[&str], words: &[&str
         for voter in voters {
             scope.spawn(move || {
                 for id in ids {
-                    devnet.ask(voter, &[&["vote", id][..], words].concat());
+                    say(devnet, voter, id, words);
                 }
             });
         }
     });
 }
 
-pub(crate) fn show(devnet: &Devnet, on: &str, id: &str) -> Value {
-    devnet.ask(on, &["proposal", "show", id])
+/// Votes, once the voter's node has heard of the proposal.
+pub(crate) fn say(devnet: &Devnet, voter: &str, id: &str, words: &[&str]) {
+    until(WAIT, &format!("{voter} knows {id}"), || {
+        show(devnet, voter, id).is_some()
+    });
+    devnet.ask(voter, &[&["vote", id][..], words].concat());
+}
+
+/// A proposal, if the node has heard of it.
+pub(crate) fn show(devnet: &Devnet, on: &str, id: &str) -> Option<Value> {
+    let output = devnet.try_ask(on, &["proposal", "show", id]);
+    serde_json::from_slice(&output.stdout).ok()
 }
 
 /// Waits on a node until a proposal is in a state.
-pub(crate) fn reaches(devnet: &Devnet, on: &str, id: &str, status: &str) -> Value {
+pub(crate) fn reaches_on(devnet: &Devnet, on: &str, id: &str, status: &str) -> Value {
     let mut view = Value::Null;
-    until(WAIT, &format!("{id} is {status}"), || {
-        view = show(devnet, on, id);
+    until(WAIT, &format!("{id} is {status} on {on}"), || {
+        view = show(devnet, on, id).unwrap_or_default();
         view["status"] == status
     });
     view
+}
+
+/// Waits until a proposal is in a state on every node; what the last of them shows of it.
+pub(crate) fn reaches(devnet: &Devnet, id: &str, status: &str) -> Value {
+    let views = SEATS.map(|on| reaches_on(devnet, on, id, status));
+    let [.., last] = views;
+    last
 }
 
 /// What a command that fails says, and its exit code.
@@ -73,7 +91,7 @@ pub(crate) fn fails(devnet: &Devnet, by: &str, args: &[&str]) -> (Option<i32>, S
     (output.status.code(), text(&output))
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     [&output.stdout[..], &output.stderr]
         .map(String::from_utf8_lossy)
         .concat()
@@ -100,7 +118,7 @@ fn seat(devnet: &Devnet, on: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("{name} is not there: {members}"))["record"]["phase"].clone()
 }
 
-const THREE: [&str; 3] = ["bakery", "dairy", "mill"];
+pub(crate) const THREE: [&str; 3] = ["bakery", "dairy", "mill"];
 
 #[test]
 fn what_binds_is_decided_and_carried_out_everywhere() {
@@ -116,6 +134,7 @@ fn what_binds_is_decided_and_carried_out_everywhere() {
     let all = [&parameter_id, &process, &clearing, &upgrade, &budget].map(String::as_str);
     vote(&devnet, &THREE, &all, &["yes"]);
     for id in all {
+        reaches_on(&devnet, "orchard", id, "executed");
         devnet.ask("orchard", &["proposal", "wait", id]);
     }
     assert_eq!(parameter(&devnet, "orchard", "max_holds"), 9);
@@ -141,15 +160,15 @@ fn what_binds_is_decided_and_carried_out_everywhere() {
 fn a_veto(devnet: &Devnet) {
     let budget = propose_final(devnet, "mill", &["budget", "dairy", "5"]);
     vote(devnet, &THREE, &[&budget], &["yes"]);
-    reaches(devnet, "orchard", &budget, "accepted");
+    reaches(devnet, &budget, "accepted");
     // The end of an id is enough to name it.
     let end = &budget[budget.len() - 12..];
     let veto = propose(devnet, "orchard", &["veto", end]);
     vote(devnet, &["orchard", "bakery", "dairy"], &[&veto], &["yes"]);
-    let view = reaches(devnet, "bakery", &budget, "vetoed");
+    let view = reaches(devnet, &budget, "vetoed");
     assert_eq!(view["record"]["phase"]["vetoed"]["by"], veto.as_str());
     assert_eq!(view["vetoes"][0], veto.as_str());
-    reaches(devnet, "bakery", &veto, "executed");
+    reaches(devnet, &veto, "executed");
     let (exit, said) = fails(devnet, "dairy", &["proposal", "wait", &budget]);
     assert!(exit == Some(1) && said.contains("is vetoed"), "{said}");
 }
@@ -159,16 +178,17 @@ fn a_failure(devnet: &Devnet) {
     let first = propose_final(devnet, "bakery", &["parameter", "max_holds", "11"]);
     let second = propose_final(devnet, "dairy", &["parameter", "max_holds", "11"]);
     vote(devnet, &THREE, &[&first], &["yes"]);
-    reaches(devnet, "orchard", &first, "executed");
+    reaches(devnet, &first, "executed");
     vote(devnet, &THREE, &[&second], &["yes"]);
+    reaches(devnet, &second, "failed");
     let (exit, said) = fails(devnet, "orchard", &["proposal", "wait", &second]);
     assert!(exit == Some(1) && said.contains("721"), "{said}");
     refused(devnet, "mill", &["proposal", "retry", &second], 721);
     let other = propose_final(devnet, "mill", &["parameter", "max_holds", "12"]);
     vote(devnet, &THREE, &[&other], &["yes"]);
-    reaches(devnet, "orchard", &other, "executed");
+    reaches(devnet, &other, "executed");
     devnet.ask("mill", &["proposal", "retry", &second]);
-    reaches(devnet, "orchard", &second, "executed");
+    reaches(devnet, &second, "executed");
     assert_eq!(parameter(devnet, "orchard", "max_holds"), 11);
 }
 
@@ -176,15 +196,16 @@ fn a_failure(devnet: &Devnet) {
 fn ends_by_time(devnet: &Devnet) {
     let lapsed = propose(devnet, "bakery", &["parameter", "max_holds", "20"]);
     let withdrawn = propose_final(devnet, "dairy", &["budget", "mill", "1"]);
+    reaches(devnet, &withdrawn, "open");
     refused(devnet, "mill", &["proposal", "cancel", &withdrawn], 711);
     devnet.ask("dairy", &["proposal", "cancel", &withdrawn]);
-    assert_eq!(show(devnet, "orchard", &withdrawn)["status"], "cancelled");
+    reaches(devnet, &withdrawn, "cancelled");
     let tie = propose_final(devnet, "mill", &["parameter", "max_holds", "30"]);
     vote(devnet, &["bakery", "dairy"], &[&tie], &["yes"]);
     vote(devnet, &["mill", "orchard"], &[&tie], &["no"]);
-    let view = reaches(devnet, "orchard", &tie, "rejected");
+    let view = reaches(devnet, &tie, "rejected");
     assert_eq!(view["record"]["tally"]["decision"]["below-threshold"]["votes"], 2);
-    let view = reaches(devnet, "orchard", &lapsed, "rejected");
+    let view = reaches(devnet, &lapsed, "rejected");
     assert_eq!(view["record"]["tally"]["decision"]["no-quorum"]["on_roll"], 4);
     assert_eq!(parameter(devnet, "orchard", "max_holds"), 11);
     refused(devnet, "mill", &["vote", &lapsed, "yes"], 706);
@@ -208,22 +229,19 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
         let join = ["--key", &key, "federation", "join", "--name", name, &invitation];
         let join = devnet.ask("dairy", &join);
         let application = join["id"].as_str().unwrap();
-        assert!(
-            show(&devnet, "bakery", application)["record"]["spec"]["effect"]
-                .get(kind)
-                .is_some()
-        );
+        let view = reaches(&devnet, application, "open");
+        assert!(view["record"]["spec"]["effect"].get(kind).is_some());
         vote(&devnet, &["bakery", "mill"], &[application], &["no"]);
-        reaches(&devnet, "orchard", application, "rejected");
+        reaches(&devnet, application, "rejected");
         assert!(seat(&devnet, "orchard", name).get("applied").is_some());
         let again = propose(&devnet, "mill", &[kind, name, "--title", "Once more"]);
         vote(&devnet, &THREE, &[&again], &["yes"]);
-        reaches(&devnet, "orchard", &again, "executed");
+        reaches(&devnet, &again, "executed");
         assert!(seat(&devnet, "orchard", name).get("admitted").is_some());
     }
     let suspend = propose_final(&devnet, "bakery", &["suspend", "mill", "--for", "30d"]);
     vote(&devnet, &["bakery", "dairy", "orchard"], &[&suspend], &["yes"]);
-    reaches(&devnet, "orchard", &suspend, "executed");
+    reaches_on(&devnet, "orchard", &suspend, "executed");
     until(WAIT, "the seat is taken", || {
         seat(&devnet, "orchard", "mill").get("suspended").is_some()
     });
@@ -235,7 +253,7 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
     );
     let remove = propose_final(&devnet, "bakery", &["remove", "dairy"]);
     vote(&devnet, &["bakery", "orchard"], &[&remove], &["yes"]);
-    reaches(&devnet, "orchard", &remove, "executed");
+    reaches_on(&devnet, "orchard", &remove, "executed");
     until(WAIT, "the seat is taken for good", || {
         seat(&devnet, "orchard", "dairy").get("left").is_some()
     });
@@ -330,8 +348,70 @@ fn what_makes_no_sense_is_told_with_a_way_out() {
     harness::run(&["key", "new", key]);
     refused(&devnet, "bakery", &["--key", key, "vote", &id, "yes"], 201);
     refused(&devnet, "bakery", &["proposal", "sponsor", &id], 706);
+    let contract = devnet.dir.path().join("process.ccl");
+    let contract = contract.to_str().unwrap();
+    std::fs::write(contract, CONTRACT).unwrap();
+    let from = [
+        "proposal",
+        "plan",
+        "process",
+        "--from-contract",
+        contract,
+        "--process",
+    ];
+    let plan = devnet.ask("bakery", &[&from[..], &["budgets"]].concat());
+    let after = plan["changes"][0]["after"].as_str().unwrap();
+    assert!(
+        after.contains("quorum 1/4, at least 3/5") && after.contains("votes final"),
+        "{after}"
+    );
+    usage(
+        &[&from[..], &["elders"]].concat(),
+        "rolls of a federation know no roles",
+    );
+    usage(&[&from[..], &["none"]].concat(), "budgets, elders");
+    usage(
+        &[
+            "proposal",
+            "plan",
+            "process",
+            "text",
+            "--from-contract",
+            contract,
+            "--process",
+            "budgets",
+        ],
+        "for budget, not for text",
+    );
     for (code, name) in [("713", "delegation-cycle"), ("802", "unknown-contract")] {
         let explained = Command::new(CLI).args(["explain", code]).output().unwrap();
         assert!(text(&explained).contains(name));
     }
 }
+
+const CONTRACT: &str = r#"contract "Ours" version 1 language 1 scope federation;
+
+role elder { may vote; }
+
+process budgets {
+  proposal: budget;
+  electorate: both;
+  method: yes_no;
+  quorum: 1/4;
+  threshold: at least 3/5;
+  duration: 2 days;
+  votes: final;
+  executes: allocate_budget;
+}
+
+process elders {
+  proposal: parameter;
+  electorate: members;
+  eligible: elder;
+  method: yes_no;
+  quorum: 1/4;
+  threshold: more than 1/2;
+  duration: 2 days;
+  executes: change_parameter;
+}
+"#;

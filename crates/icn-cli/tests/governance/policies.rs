@@ -1,91 +1,116 @@
-//! Contracts in slots, by the command line: tried on the log, published, put in, replaced and taken out.
+//! Contracts: published, put into slots by vote, replaced, and taken out again though they would forbid it.
 use crate::{
     THREE, fails,
-    harness::{Devnet, NOOP},
-    propose_final, reaches, refused, vote,
+    harness::{self, Devnet},
+    propose_final, reaches, refused, say, text, vote,
 };
 use serde_json::Value;
+use std::path::PathBuf;
 
-/// A contract in a file, by which a job costs so much at the most.
-fn ceiling(devnet: &Devnet, mana: u32) -> String {
-    let path = devnet.dir.path().join(format!("ceiling-{mana}.ccl"));
-    let source = format!(
-        "contract \"Ceiling of {mana}\" version 1 language 1 scope federation;\n\n\
-         policy price_ceiling(input) {{\n  {mana} mana\n}}\n"
-    );
+pub(crate) fn source(devnet: &Devnet, name: &str, policy: &str) -> String {
+    let path: PathBuf = devnet.dir.path().join(format!("{name}.ccl"));
+    let source = format!("contract \"{name}\" version 1 language 1 scope federation;\n\n{policy}\n");
     std::fs::write(&path, source).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-/// Decides about a slot, and waits on a node that did not propose until it is carried out.
-fn decide(devnet: &Devnet, what: &[&str]) {
-    let id = propose_final(devnet, "bakery", what);
-    vote(devnet, &THREE, &[&id], &["yes"]);
-    reaches(devnet, "orchard", &id, "executed");
+/// What decides a slot, on a node that did not propose it.
+pub(crate) fn decides(devnet: &Devnet, slot: &str) -> Value {
+    let rules = devnet.ask("orchard", &["proposal", "rules"]);
+    let slots = rules["slots"].as_array().unwrap();
+    let found = slots.iter().find(|rule| rule["slot"] == slot).unwrap();
+    found["policy"]["contract"].clone()
 }
 
-/// What decides a slot, as a node sees it.
-fn contract_of(devnet: &Devnet, on: &str, slot: &str) -> Value {
-    let rules = devnet.ask(on, &["proposal", "rules"]);
-    let slots = rules["slots"].as_array().unwrap();
-    let found = slots.iter().find(|rule| rule["slot"] == slot);
-    found.unwrap_or_else(|| panic!("{slot} is not there: {rules}"))["policy"]["contract"].clone()
+pub(crate) fn decide(devnet: &Devnet, what: &[&str]) {
+    let id = propose_final(devnet, "bakery", what);
+    vote(devnet, &THREE, &[&id], &["yes"]);
+    reaches(devnet, &id, "executed");
 }
 
 #[test]
-fn contracts_decide_slots_while_they_are_in_them() {
+fn contracts_decide_slots_until_a_vote_takes_them_out() {
     let devnet = Devnet::up(19_300);
-    let offer = |mana: &'static str| ["job", "submit", NOOP, "--max-mana", mana];
-    devnet.ask("dairy", &offer("8"));
-    devnet.ask("dairy", &offer("3"));
-    let (five, twenty) = (ceiling(&devnet, 5), ceiling(&devnet, 20));
-
-    let tried = devnet.ask("mill", &["ccl", "backtest", &five, "--slot", "price-ceiling"]);
-    assert_eq!(
-        (&tried["asked"], &tried["refused"]),
-        (&2.into(), &1.into()),
-        "{tried}"
-    );
-    assert_eq!(tried["cases"][0]["subject"], devnet.node("dairy")["did"]);
-    refused(
+    let double = source(
         &devnet,
-        "mill",
-        &["ccl", "backtest", &five, "--slot", "admission"],
-        803,
+        "double",
+        "policy mana_rate(input) { input.base_rate * 2 }",
+    );
+    let triple = source(
+        &devnet,
+        "triple",
+        "policy mana_rate(input) { input.base_rate * 3 }",
     );
 
-    decide(&devnet, &["install-policy", "price-ceiling", &five]);
-    let published = devnet.ask("orchard", &["ccl", "ls"]);
+    // A source is published with the proposal that needs it.
+    decide(&devnet, &["install-policy", "mana-rate", &double]);
+    let contract = decides(&devnet, "mana-rate");
+    let contract = contract.as_str().unwrap();
+    let shown = devnet.ask("orchard", &["ccl", "show", contract]);
     assert_eq!(
-        published["items"][0]["cid"],
-        contract_of(&devnet, "orchard", "price-ceiling")
+        shown["record"]["source"].as_str(),
+        Some(&*std::fs::read_to_string(&double).unwrap())
     );
-    refused(&devnet, "dairy", &offer("8"), 806);
-    devnet.ask("dairy", &offer("5"));
+    assert_eq!(shown["decides"][0], "mana-rate");
+    let events = || text(&devnet.try_ask("orchard", &["events", "--limit", "1000"]));
+    assert!(events().contains("\"rate_per_hour\":20000000"), "{}", events());
+
     refused(
         &devnet,
-        "bakery",
-        &["proposal", "create", "install-policy", "price-ceiling", &twenty],
+        "dairy",
+        &["proposal", "plan", "install-policy", "mana-rate", &double],
         804,
     );
+    refused(
+        &devnet,
+        "dairy",
+        &["proposal", "plan", "replace-policy", "mana-rate", &triple],
+        802,
+    );
+    let published = devnet.ask("dairy", &["ccl", "publish", &triple]);
+    let triple = published["cid"].as_str().unwrap();
+    refused(
+        &devnet,
+        "dairy",
+        &["proposal", "plan", "install-policy", "admission", triple],
+        803,
+    );
+    decide(&devnet, &["replace-policy", "mana-rate", triple]);
+    assert_eq!(decides(&devnet, "mana-rate"), triple);
+    assert!(events().contains("\"rate_per_hour\":30000000"));
+    let listed = devnet.ask("orchard", &["ccl", "ls"]);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    decide(&devnet, &["remove-policy", "mana-rate"]);
+    assert_eq!(decides(&devnet, "mana-rate"), Value::Null);
 
-    decide(&devnet, &["replace-policy", "price-ceiling", &twenty]);
-    devnet.ask("dairy", &offer("8"));
-    refused(&devnet, "dairy", &offer("21"), 806);
+    let (exit, said) = fails(
+        &devnet,
+        "mill",
+        &[
+            "ccl",
+            "publish",
+            &source(&devnet, "wrong", "policy mana_rate(input) { input.base_rat }"),
+        ],
+    );
+    assert!(exit == Some(1) && said.contains("base_rat"), "{said}");
+    a_rule_against_votes(&devnet);
+}
 
-    decide(&devnet, &["remove-policy", "price-ceiling"]);
-    devnet.ask("dairy", &offer("21"));
-    assert_eq!(contract_of(&devnet, "orchard", "price-ceiling"), Value::Null);
-
-    // Nothing but the text of a contract without faults comes into the log.
-    let (_, said) = fails(&devnet, "dairy", &["ccl", "publish", NOOP]);
-    assert!(said.contains("module.wasm"), "{said}");
-    let faulty = devnet.dir.path().join("faulty.ccl");
-    std::fs::write(
-        &faulty,
-        "contract \"Faulty\" version 1 language 1 scope federation;\npolicy price_ceiling(input) { input.nothing }\n",
-    )
-    .unwrap();
-    let (exit, said) = fails(&devnet, "dairy", &["ccl", "publish", faulty.to_str().unwrap()]);
-    assert!(exit == Some(1) && said.contains("nothing"), "{said}");
+/// A contract that forbids votes gives its reason, and cannot forbid its own repeal.
+fn a_rule_against_votes(devnet: &Devnet) {
+    let quiet = source(
+        devnet,
+        "quiet",
+        "policy vote_eligibility(input) { require(1 > 2, \"nobody votes any more\"); true }",
+    );
+    decide(devnet, &["install-policy", "vote-eligibility", &quiet]);
+    let words = propose_final(devnet, "dairy", &["text", "--title", "Words"]);
+    reaches(devnet, &words, "open");
+    refused(devnet, "mill", &["vote", &words, "yes"], 806);
+    let (_, said) = fails(devnet, "mill", &["vote", &words, "yes"]);
+    assert!(said.contains("nobody votes any more"), "{said}");
+    decide(devnet, &["remove-policy", "vote-eligibility"]);
+    say(devnet, "mill", &words, &["yes"]);
+    let rules = harness::run(&["--profile", &devnet.profile("mill"), "proposal", "rules"]);
+    assert!(text(&rules).contains("the federation's own rule"));
 }

@@ -1,12 +1,10 @@
 //! `proposal create` and `proposal plan`.
 use super::{what::What, words};
-use crate::{
-    commands::contract, failure::Usage, format::Names, output::Output, parse, session::Session, table::Table,
-};
+use crate::{commands::contract, failure::Usage, format::Names, output::Output, parse, session::Session};
 use anyhow::Context as _;
 use clap::Args;
 use icn_api::governance::{Plan, PlannedChange};
-use icn_model::{Action, Codec, Effect, Millis, Name, ProposalId, ProposalSpec, limits};
+use icn_model::{Action, Codec, Effect, Millis, Name, Process, ProposalId, ProposalSpec, limits};
 use std::{
     fs,
     io::Read,
@@ -51,46 +49,35 @@ pub(super) fn plan(session: &Session, args: &PlanArgs) -> anyhow::Result<()> {
     let plan = client.plan(&effect)?;
     session.output.data(&plan, |output| {
         let names = session.names(&client);
-        for line in lines(&effect, &plan, &names) {
+        for line in lines(&effect, &plan, &plan.process, &names) {
             output.line(line)?;
         }
         Ok(())
     })
 }
 
-/// A plan for people.
-fn lines(effect: &Effect, plan: &Plan, names: &Names) -> Vec<String> {
+/// A plan for people; `process` is what the proposal goes through.
+fn lines(effect: &Effect, plan: &Plan, process: &Process, names: &Names) -> Vec<String> {
     let mut lines = vec![
-        format!(
-            "{} {}, for {}",
-            plan.kind,
-            words::effect(effect, names),
-            plan.cost
-        ),
-        format!("decided by {}", words::process(&plan.process)),
+        format!("{}: {}", plan.kind, words::effect(effect, names)),
+        format!("decided by: {}", words::process(process)),
+        format!("costs: {}", plan.cost),
     ];
-    lines.extend(
-        changes(&plan.changes, names)
-            .to_string()
-            .lines()
-            .map(str::to_owned),
-    );
+    let changes = changes(&plan.changes, names);
+    lines.extend(changes.iter().map(|change| format!("changes: {change}")));
     lines
 }
 
-/// What would change, one line each.
-pub(super) fn changes(changes: &[PlannedChange], names: &Names) -> Table {
-    let mut table = Table::pairs();
-    for PlannedChange { what, before, after } in changes {
-        table.pair(
-            &format!("changes {}", names.within(what)),
-            format!("{before} -> {after}"),
-        );
-    }
+/// What would change, one by one.
+pub(super) fn changes(changes: &[PlannedChange], names: &Names) -> Vec<String> {
     if changes.is_empty() {
-        table.pair("changes", "nothing but words");
+        return vec!["nothing but words".to_owned()];
     }
-    table
+    let line = |change: &PlannedChange| {
+        let PlannedChange { what, before, after } = change;
+        format!("{}: {before} -> {after}", names.within(what))
+    };
+    changes.iter().map(line).collect()
 }
 
 pub(super) fn create(session: &Session, args: &CreateArgs) -> anyhow::Result<()> {
@@ -104,7 +91,13 @@ pub(super) fn create(session: &Session, args: &CreateArgs) -> anyhow::Result<()>
     let plan = client.plan(&effect)?;
     let (electorate, method) = args.what.terms(&plan)?;
     let names = session.names(&client);
-    lines(&effect, &plan, &names)
+    let process = Process {
+        electorate,
+        method: method.kind(),
+        votes_final: plan.process.votes_final || args.votes_final,
+        ..plan.process
+    };
+    lines(&effect, &plan, &process, &names)
         .iter()
         .for_each(|line| session.output.say(line));
     let backtest = contract::try_proposed(session, &client, &effect)?;

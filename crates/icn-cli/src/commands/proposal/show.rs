@@ -199,8 +199,8 @@ fn summary(view: &ProposalView, names: &Names) -> Table {
     }
     match &view.plan {
         Some(Planned::Changes { changes }) => {
-            for line in create::changes(changes, names).to_string().lines() {
-                table.pair("now", line);
+            for change in create::changes(changes, names) {
+                table.pair("now changes", change);
             }
         }
         Some(Planned::Refused { refusal }) => {

@@ -220,13 +220,18 @@ impl<'a> Checker<'a> {
             self.records.ballots.is_sorted_by(|a, b| a.voter < b.voter),
             || "the ballots are not in the order of their voters".into(),
         )?;
-        for ballot in &self.records.ballots {
+        let (cast, through): (Vec<_>, Vec<_>) = self
+            .records
+            .ballots
+            .iter()
+            .partition(|ballot| ballot.record.through.is_empty());
+        for ballot in cast {
             self.check_voter(ballot)?;
-            if ballot.record.through.is_empty() {
-                self.check_vote(ballot)?;
-            } else {
-                self.check_chain(ballot)?;
-            }
+            self.check_vote(ballot)?;
+        }
+        for ballot in through {
+            self.check_voter(ballot)?;
+            self.check_chain(ballot)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What proposals do and come to, in words.
+use super::rules;
 use crate::format::{self, Names};
+use icn_api::governance::ParameterUnit;
 use icn_model::{Choice, Counts, Decision, Effect, Method, Name, Process, ProposalPhase, SideTally};
 
 /// What an effect does.
@@ -7,7 +9,12 @@ pub(super) fn effect(effect: &Effect, names: &Names) -> String {
     let of = |did| names.of(did);
     match effect {
         Effect::Text {} => "says something".to_owned(),
-        Effect::ChangeParameter { name, value } => format!("sets {name} to {value}"),
+        Effect::ChangeParameter { name, value } => {
+            format!(
+                "sets {name} to {}",
+                rules::value(ParameterUnit::of(*name), *value)
+            )
+        }
         Effect::SetProcess { kind, process } => {
             format!("lets {kind} go by {}", self::process(process))
         }
