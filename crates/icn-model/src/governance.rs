@@ -550,15 +550,6 @@ impl Effect {
             Self::Veto { .. } => ProposalKind::Veto,
         }
     }
-
-    /// Whom it is against: who has no vote on it.
-    pub const fn concerned(&self) -> Option<Did> {
-        match self {
-            Self::Suspend { cooperative, .. } => Some(*cooperative),
-            Self::Remove { seat } => Some(*seat),
-            _ => None,
-        }
-    }
 }
 
 /// What an author proposes.

@@ -217,7 +217,7 @@ refusals! {
         "What was asked does not fit the proposal's state: votes are cast while it is open.",
         "`icn-cli proposal show ID` shows the state and how it came about.";
     707 NotOnRoll { voter: Did } "not-on-roll", "{voter} is not on the roll of this proposal",
-        "Those vote who belonged to the federation before the proposal opened, and still do; not the cooperative that it is against.",
+        "Those vote who belonged to the federation before the proposal opened, and still do.",
         "`icn-cli proposal show ID` shows who is on the roll.";
     708 BadChoice { detail: String } "bad-choice", "nobody can vote so here: {detail}",
         "The vote does not fit the proposal's method and options.",

@@ -250,6 +250,12 @@ fn decide(side: &SideTally, process: &Process) -> Decision {
             Decision::Passed {}
         };
     }
+    // An objection blocks however few take part.
+    if let Counts::Consent { objections, .. } = side.counts
+        && objections > 0
+    {
+        return Decision::Objected { objections };
+    }
     if on_roll == 0 || process.quorum.compare(turnout, on_roll).is_lt() {
         return Decision::NoQuorum {
             turnout,
@@ -261,10 +267,7 @@ fn decide(side: &SideTally, process: &Process) -> Decision {
         Counts::YesNo { yes, no } => {
             enough(*yes, yes.saturating_add(*no), process.threshold).unwrap_or(Decision::Passed {})
         }
-        Counts::Consent { objections: 0, .. } => Decision::Passed {},
-        Counts::Consent { objections, .. } => Decision::Objected {
-            objections: *objections,
-        },
+        Counts::Consent { .. } => Decision::Passed {},
         Counts::Approval { votes, approvals } => choose(approvals, *votes, process.threshold),
         Counts::Score { points, .. } => match first(points) {
             Ok(option) => Decision::Chosen { option },
