@@ -5,7 +5,7 @@
 use icn_api::governance::{Backtest, BacktestCase, BacktestReport};
 use icn_model::{Cid, Did, Genesis, Height, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot};
 use icn_protocol::block::LogBlock;
-use icn_state::{BlockContext, Engine, Examined, Policies, State, Texts};
+use icn_state::{Engine, Examined, Policies, State, Texts};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -191,13 +191,7 @@ pub(crate) fn backtest(
             watcher.is_on.store(true, Ordering::Relaxed);
             watcher.height.store(height.get(), Ordering::Relaxed);
         }
-        let header = block.header();
-        let context = BlockContext {
-            height,
-            time: header.time,
-            parent_time: state.time(),
-            parent: header.parent,
-        };
+        let context = state.context_of(block.header());
         state.apply(&context, &block.content().operations);
     }
     let report = watcher

@@ -70,7 +70,9 @@ mod table;
 
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
-pub use governance::{Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, roll_bytes, tally};
+pub use governance::{
+    Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, cooperatives_vote, roll_bytes, tally,
+};
 pub use icn_model::Totals;
 pub use jobs::Weights;
 pub use merkle::MerkleTree;

@@ -1,5 +1,5 @@
 //! What readers ask of a state. Nothing here changes it, and nothing scans a whole table to find one row.
-use crate::{sequence, state::State};
+use crate::{sequence, state::State, table::Key as _};
 use icn_model::{Did, MemberRecord, PublicKey, SeatKind, SeatPhase, SeatRecord, Sequence, Supply};
 
 impl State {
@@ -37,7 +37,7 @@ impl State {
 
     /// The members of a cooperative, in the order of DIDs.
     pub fn members(&self, cooperative: &Did) -> impl Iterator<Item = (Did, &MemberRecord)> {
-        let from = (*cooperative, Did::new(PublicKey::new([0; PublicKey::LEN])));
+        let from = (*cooperative, Did::least());
         let entries = self.tables.members.index().of.range(from..);
         let own = entries.take_while({
             let cooperative = *cooperative;

@@ -102,22 +102,12 @@ impl Step<'_> {
             ..self.state.standing(&executor)
         };
         self.state.tables.standings.set(executor, standing);
-        self.forget_pay_to(executor);
-    }
-
-    fn forget_pay_to(&mut self, executor: Did) {
-        let first = Did::new(icn_model::PublicKey::new([0; 32]));
-        let paid = self.state.tables.paid.range((executor, first)..);
-        let keys: Vec<_> = paid
-            .map(|(key, _)| *key)
-            .take_while(|key| key.0 == executor)
-            .collect();
-        keys.iter().for_each(|key| self.state.tables.paid.remove(key));
+        self.state.tables.paid.remove_of(&executor);
     }
 
     /// Forgets a cooperative as executor and as payer; what others earned from it stays theirs.
     pub(crate) fn forget_standing(&mut self, did: Did) {
-        self.forget_pay_to(did);
+        self.state.tables.paid.remove_of(&did);
         self.state.tables.standings.remove(&did);
         let others: Vec<Did> = self
             .state

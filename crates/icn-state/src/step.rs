@@ -5,8 +5,8 @@
 use crate::{changes::Changes, sequence, state::State};
 use alloc::vec::Vec;
 use icn_model::{
-    Action, Digest, Event, Height, Operation, Refusal, Role, SeatKind, SeatRecord, SignedOperation, Time,
-    limits,
+    Action, BlockHeader, Digest, Event, Height, Operation, Refusal, Role, SeatKind, SeatRecord,
+    SignedOperation, Time, limits,
 };
 
 /// What an operation's block is, to the state.
@@ -88,17 +88,32 @@ impl State {
         changes.0[0] = self.head_change();
     }
 
+    /// What a block with `header` is to this state, which its parent led to.
+    pub fn context_of(&self, header: &BlockHeader) -> BlockContext {
+        BlockContext {
+            height: header.height,
+            time: header.time,
+            parent_time: self.meta.time,
+            parent: header.parent,
+        }
+    }
+
+    /// The next block, if it were made at `now`.
+    pub(crate) fn next_context(&self, now: Time) -> BlockContext {
+        BlockContext {
+            height: self.meta.height.next(),
+            time: now.max(self.meta.time),
+            parent_time: self.meta.time,
+            parent: Digest::ZERO,
+        }
+    }
+
     /// What `operation` would get in the next block, if that were made at `now`. Changes nothing.
     ///
     /// # Errors
     /// The refusal that it would get.
     pub fn check(&mut self, operation: &SignedOperation, now: Time) -> Result<(), Refusal> {
-        let context = BlockContext {
-            height: self.meta.height.next(),
-            time: now.max(self.meta.time),
-            parent_time: self.meta.time,
-            parent: Digest::ZERO,
-        };
+        let context = self.next_context(now);
         let mark = self.mark();
         let result = Step {
             state: &mut *self,

@@ -8,7 +8,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use core::ops::RangeBounds;
+use core::ops::{Bound, RangeBounds};
 use icn_model::{
     Cid, Codec, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot, ProposalId, ProposalKind,
     PublicKey, Time,
@@ -23,6 +23,8 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 pub(crate) trait Key: Ord + Clone {
     /// How many bytes each has.
     const LEN: usize;
+    /// The first in the order.
+    fn least() -> Self;
     fn encode(&self, out: &mut Vec<u8>);
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
@@ -148,6 +150,33 @@ impl<K: Key, V, I: Index<K, V>> Table<K, V, I> {
     }
 }
 
+impl<A: Key, B: Key, V, I: Index<(A, B), V>> Table<(A, B), V, I> {
+    /// The rows whose keys begin with `first`.
+    pub(crate) fn of(&self, first: &A) -> impl Iterator<Item = (&B, &V)> {
+        self.of_after(first, None)
+    }
+
+    /// The rows whose keys begin with `first` and go on with more than `after`.
+    pub(crate) fn of_after(&self, first: &A, after: Option<B>) -> impl Iterator<Item = (&B, &V)> {
+        let first = first.clone();
+        let from = match after {
+            Some(after) => Bound::Excluded((first.clone(), after)),
+            None => Bound::Included((first.clone(), B::least())),
+        };
+        let rows = self.rows.range((from, Bound::Unbounded));
+        rows.take_while(move |(key, _)| key.0 == first)
+            .map(|(key, value)| (&key.1, value))
+    }
+
+    /// Removes the rows whose keys begin with `first`.
+    pub(crate) fn remove_of(&mut self, first: &A) {
+        let seconds: Vec<B> = self.of(first).map(|(second, _)| second.clone()).collect();
+        for second in seconds {
+            self.remove(&(first.clone(), second));
+        }
+    }
+}
+
 impl<K: Key, V: Serialize + DeserializeOwned, I: Index<K, V>> Table<K, V, I> {
     /// Appends what changed since the last call, in the order of the keys.
     pub(crate) fn drain_changes(&mut self, number: u8, changes: &mut Vec<Change>) {
@@ -188,6 +217,10 @@ macro_rules! key_of_32_bytes {
     ($($name:ty: $bytes:expr, $from:expr;)*) => {
         $(impl Key for $name {
             const LEN: usize = 32;
+            fn least() -> Self {
+                let from: fn([u8; 32]) -> $name = $from;
+                from([0; 32])
+            }
             fn encode(&self, out: &mut Vec<u8>) {
                 let bytes: fn(&$name) -> &[u8; 32] = $bytes;
                 out.extend_from_slice(bytes(self));
@@ -212,6 +245,9 @@ key_of_32_bytes! {
 
 impl Key for Did {
     const LEN: usize = PublicKey::LEN;
+    fn least() -> Self {
+        Self::new(PublicKey::least())
+    }
     fn encode(&self, out: &mut Vec<u8>) {
         self.first_key().encode(out);
     }
@@ -222,6 +258,9 @@ impl Key for Did {
 
 impl<A: Key, B: Key> Key for (A, B) {
     const LEN: usize = A::LEN + B::LEN;
+    fn least() -> Self {
+        (A::least(), B::least())
+    }
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         self.1.encode(out);
@@ -236,6 +275,9 @@ macro_rules! key_of_a_number {
     ($($name:ty),*) => {
         $(impl Key for $name {
             const LEN: usize = 8;
+            fn least() -> Self {
+                Self::new(0)
+            }
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.get().to_be_bytes());
             }
@@ -253,6 +295,9 @@ macro_rules! key_of_a_name {
     ($($name:ty),*) => {
         $(impl Key for $name {
             const LEN: usize = 1;
+            fn least() -> Self {
+                Self::ALL[0]
+            }
             fn encode(&self, out: &mut Vec<u8>) {
                 let at = Self::ALL.iter().position(|name| name == self);
                 out.push(at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX));

@@ -15,7 +15,7 @@ use icn_protocol::{
     block::LogBlock,
     ledger::{BlockPlace, FinalOperation},
 };
-use icn_state::{BlockContext, Engine, State};
+use icn_state::{Engine, State};
 use icn_store::{BlockError, Blocks, Reader, ScanRange, Store, Table};
 use std::{
     ops::Bound,
@@ -142,13 +142,7 @@ impl Check<'_> {
                 return self.compare_with_memory(stored);
             }
             self.operations(&block)?;
-            let header = block.header();
-            let context = BlockContext {
-                height,
-                time: header.time,
-                parent_time: state.time(),
-                parent: header.parent,
-            };
+            let context = state.context_of(block.header());
             state.apply(&context, &block.content().operations);
             self.report.log_executed += 1;
             if place.is_some_and(|place| place.root != state.root()) {

@@ -10,7 +10,7 @@ use icn_api::{
 };
 use icn_model::{
     BallotRecord, Cid, DelegationRecord, Did, Height, LogEntry, Name, OperationId, ProposalId,
-    ProposalRecord, Signed, SignedOperation,
+    ProposalRecord, Signed, SignedOperation, Time,
 };
 use icn_protocol::ledger::OperationStatus;
 use icn_state::State as LogState;
@@ -91,9 +91,8 @@ fn links(state: &LogState, topic: &Name, ballots: &[(Did, BallotRecord)]) -> Vec
     });
     let between: BTreeSet<Did> = between.filter(|did| !has_ballot(did)).copied().collect();
     let of = |did: Did| {
-        let own = || state.delegations(&did);
-        let record = own().find(|one| one.topic.as_ref() == Some(topic));
-        let record = record.or_else(|| own().find(|one| one.topic.is_none()))?;
+        // What has ended is still there until a block after it forgets it.
+        let record = state.delegation(&did, Some(topic), Time::ZERO)?;
         Some((did, record.clone()))
     };
     between.into_iter().filter_map(of).collect()

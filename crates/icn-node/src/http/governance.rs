@@ -100,7 +100,7 @@ fn view_of(state: &LogState, id: ProposalId) -> Option<ProposalView> {
         status: record.phase.status(),
         record,
         standing: state.standing_of_vote(&id),
-        vetoes: state.vetoes_of(&id),
+        vetoes: state.vetoes(&id).collect(),
         plan: None,
     })
 }
@@ -155,7 +155,7 @@ pub(super) async fn plan(State(app): State<App>, JsonText(text): JsonText) -> Re
         height: state.height(),
         kind: effect.kind(),
         changes: changes.into_iter().map(change).collect(),
-        process: state.process_of(&effect),
+        process: state.process_for(&effect),
         cost: state.parameters().proposal_cost,
     })))
 }

@@ -2,7 +2,6 @@
 use super::{APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT};
 use crate::block::LogBlock;
 use icn_model::{Digest, Event, EventRecord, Height, Refusal, Time, canonical};
-use icn_state::BlockContext;
 use icn_store::{Batch, Durability, StoreError, Table};
 
 /// A block applied in memory, with the batch that makes it durable.
@@ -43,12 +42,7 @@ impl Ledger {
                 ours,
             });
         }
-        let context = BlockContext {
-            height: header.height,
-            time: header.time,
-            parent_time: inner.state.time(),
-            parent: header.parent,
-        };
+        let context = inner.state.context_of(header);
         let operations = &block.content().operations;
         let outcome = inner.state.apply(&context, operations);
         inner.roots.insert(header.height, outcome.root);

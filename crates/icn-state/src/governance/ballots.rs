@@ -83,7 +83,7 @@ impl Step<'_> {
             return Ok(ONE);
         }
         let question = self.vote_question(proposal, speaker);
-        if let Some(PolicyAnswer::Is(false)) = self.ask(&PolicyQuestion::VoteEligibility(question))? {
+        if let Some(PolicyAnswer::Is(false)) = self.state.ask(&PolicyQuestion::VoteEligibility(question))? {
             return Err(self.policy_says_no(PolicySlot::VoteEligibility, "not eligible to vote on this"));
         }
         let is_side_of_cooperatives =
@@ -91,10 +91,10 @@ impl Step<'_> {
         if is_side_of_cooperatives {
             return Ok(ONE);
         }
-        match self.ask(&PolicyQuestion::VoteWeight(question))? {
+        match self.state.ask(&PolicyQuestion::VoteWeight(question))? {
             Some(PolicyAnswer::Count(weight)) => match u64::try_from(weight) {
                 Ok(weight) => Ok(weight.min(limits::MAX_VOTE_WEIGHT)),
-                Err(_) => Err(self.policy_failed(
+                Err(_) => Err(self.state.policy_failed(
                     PolicySlot::VoteWeight,
                     PolicyFailure::Fault {
                         detail: "the weight is below zero".into(),

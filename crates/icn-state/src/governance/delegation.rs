@@ -4,8 +4,8 @@ use super::{Speaker, wishes::matter};
 use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
 use alloc::{collections::BTreeSet, vec::Vec};
 use icn_model::{
-    BallotRecord, DelegationRecord, Did, Digest, GovernanceEvent, Name, ProposalId, ProposalRecord,
-    PublicKey, Refusal, SignedOperation, Time, canonical, limits,
+    BallotRecord, DelegationRecord, Did, Digest, GovernanceEvent, Name, ProposalId, ProposalRecord, Refusal,
+    SignedOperation, Time, canonical, limits,
 };
 
 /// How a topic is named in keys; all zero for every topic.
@@ -16,26 +16,28 @@ pub(crate) fn topic_key(topic: Option<&Name>) -> Digest {
 impl State {
     /// The delegations of a voter.
     pub fn delegations(&self, from: &Did) -> impl Iterator<Item = &DelegationRecord> {
-        let own = self.tables.delegations.range((*from, Digest::ZERO)..);
-        let from = *from;
-        own.take_while(move |((whose, _), _)| *whose == from)
-            .map(|(_, record)| record)
+        self.tables.delegations.of(from).map(|(_, record)| record)
     }
 
-    /// Whom `voter` lets vote on a topic at a time: its delegation for that topic, else that for all.
-    fn delegate_of(&self, voter: &Did, topic: &Digest, at: Time) -> Option<Did> {
+    /// By what `voter` lets another vote on a topic at a time: its delegation for that topic, else that for all.
+    pub fn delegation(&self, voter: &Did, topic: Option<&Name>, at: Time) -> Option<&DelegationRecord> {
         let holds = |record: &&DelegationRecord| record.until.is_none_or(|until| until >= at);
-        let of = |topic: Digest| self.tables.delegations.get(&(*voter, topic)).filter(holds);
-        of(*topic).or_else(|| of(Digest::ZERO)).map(|record| record.to)
+        let of = |topic| {
+            self.tables
+                .delegations
+                .get(&(*voter, topic_key(topic)))
+                .filter(holds)
+        };
+        of(topic).or_else(|| of(None))
     }
 
     /// From a voter to the one who voted for it in the end: everybody after the voter. None if the chain ends
     /// with somebody who did not vote, comes back to somebody in it, or is too long.
-    fn chain(&self, id: ProposalId, voter: Did, topic: &Digest, at: Time) -> Option<Vec<Did>> {
+    fn chain(&self, id: ProposalId, voter: Did, topic: &Name, at: Time) -> Option<Vec<Did>> {
         let mut chain = Vec::new();
         let mut last = voter;
         while chain.len() < limits::MAX_DELEGATION_CHAIN {
-            let next = self.delegate_of(&last, topic, at)?;
+            let next = self.delegation(&last, Some(topic), at)?.to;
             if next == voter || chain.contains(&next) {
                 return None;
             }
@@ -106,15 +108,14 @@ impl Step<'_> {
             return Err(Refusal::NotDelegable { to });
         }
         // A cycle that needs delegations on other topics, too, is found when votes are counted.
-        let topic = topic_key(topic);
         let (mut last, now) = (to, self.now());
         for _ in 0..limits::MAX_DELEGATION_CHAIN {
-            match self.state.delegate_of(&last, &topic, now) {
+            match self.state.delegation(&last, topic, now) {
                 None => return Ok(()),
-                Some(next) if next == speaker.did => {
+                Some(next) if next.to == speaker.did => {
                     return Err(Refusal::DelegationCycle { through: last });
                 }
-                Some(next) => last = next,
+                Some(next) => last = next.to,
             }
         }
         Err(Refusal::NotDelegable { to })
@@ -158,20 +159,13 @@ impl Step<'_> {
 
     /// Forgets what somebody who leaves has said.
     pub(crate) fn forget_voter(&mut self, voter: Did) {
-        let own = self.state.tables.delegations.range((voter, Digest::ZERO)..);
-        let keys: Vec<_> = own
-            .map(|(key, _)| *key)
-            .take_while(|key| key.0 == voter)
-            .collect();
-        keys.iter()
-            .for_each(|key| self.state.tables.delegations.remove(key));
+        self.state.tables.delegations.remove_of(&voter);
     }
 
     /// Before votes are counted: enters a ballot for each voter on the roll that has not voted and has
     /// somebody who did.
     pub(crate) fn cast_for_delegators(&mut self, id: ProposalId, proposal: &ProposalRecord) {
-        let topic = topic_key(Some(&proposal.spec.topic));
-        let at = self.now();
+        let (topic, at) = (&proposal.spec.topic, self.now());
         let froms: BTreeSet<Did> = self
             .state
             .tables
@@ -184,13 +178,9 @@ impl Step<'_> {
             if self.state.tables.ballots.contains(&key) || !self.state.is_on_roll(proposal, &from) {
                 continue;
             }
-            let Some(chain) = self.state.chain(id, from, &topic, at) else {
+            let Some(chain) = self.state.chain(id, from, topic, at) else {
                 continue;
             };
-            let voter = chain
-                .last()
-                .copied()
-                .unwrap_or(Did::new(PublicKey::new([0; PublicKey::LEN])));
             let Some(cooperative) = self.state.cooperative_of(&from) else {
                 continue;
             };
@@ -202,17 +192,17 @@ impl Step<'_> {
             let Ok(weight) = self.weight(proposal, speaker) else {
                 continue;
             };
-            let Some(voted) = self.state.tables.ballots.get(&(id, voter)) else {
+            let voted = chain.last().and_then(|voter| self.state.ballot(&id, voter));
+            let said = self.state.delegation(&from, Some(topic), at);
+            let (Some(voted), Some(said)) = (voted, said) else {
                 continue;
             };
-            let said = self.state.tables.delegations.get(&(from, topic));
-            let said = said.or_else(|| self.state.tables.delegations.get(&(from, Digest::ZERO)));
             let ballot = BallotRecord {
                 choice: voted.choice.clone(),
                 weight,
                 cooperative,
                 cast: self.context.time,
-                by: said.map_or_else(Vec::new, |said| said.by.clone()),
+                by: said.by.clone(),
                 through: chain,
             };
             self.state.tables.ballots.set(key, ballot);

@@ -4,8 +4,7 @@ use super::tally::{Cast, tally};
 use crate::{jobs::GAP, seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
 use alloc::vec::Vec;
 use icn_model::{
-    Did, Effect, GovernanceEvent, Millis, ProposalId, ProposalPhase, ProposalRecord, PublicKey, Refusal,
-    Tally, limits,
+    Did, Effect, GovernanceEvent, Millis, ProposalId, ProposalPhase, ProposalRecord, Refusal, Tally, limits,
 };
 
 /// Votes that one block counts: counting many takes long.
@@ -235,28 +234,18 @@ impl Step<'_> {
 impl State {
     /// The votes on a proposal, in the order of the voters.
     pub fn ballots(&self, id: &ProposalId) -> impl Iterator<Item = (&Did, &icn_model::BallotRecord)> {
-        let first = Did::new(PublicKey::new([0; PublicKey::LEN]));
-        let ballots = self.tables.ballots.range((*id, first)..);
-        let id = *id;
-        ballots
-            .take_while(move |(key, _)| key.0 == id)
-            .map(|(key, ballot)| (&key.1, ballot))
+        self.tables.ballots.of(id)
     }
 
     /// Counts the votes on a proposal that has opened.
     pub(crate) fn count(&self, id: &ProposalId, proposal: &ProposalRecord) -> Option<Tally> {
         let roll = proposal.roll.as_ref()?;
-        let votes = self.ballots(id).map(|(voter, ballot)| Cast {
-            choice: &ballot.choice,
-            weight: ballot.weight,
-            by_cooperative: ballot.cooperative == *voter,
-            delegated: !ballot.through.is_empty(),
-        });
+        let votes = self.ballots(id).map(|(voter, ballot)| Cast::of(voter, ballot));
         Some(tally(&proposal.spec, &proposal.process, roll, votes))
     }
 
-    /// The proposals to veto a proposal.
-    pub(crate) fn vetoes(&self, id: &ProposalId) -> impl Iterator<Item = ProposalId> {
+    /// The proposals to veto a proposal that were made so far.
+    pub fn vetoes(&self, id: &ProposalId) -> impl Iterator<Item = ProposalId> {
         let from = (*id, ProposalId::new(icn_model::Digest::ZERO));
         let vetoes = self.tables.proposals.index().vetoes.range(from..);
         let id = *id;

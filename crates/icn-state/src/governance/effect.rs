@@ -100,7 +100,7 @@ impl Step<'_> {
             witnesses: witnesses.count() as u64,
             left_before: self.state.tables.accounts.contains(&applicant),
         };
-        match self.ask(&PolicyQuestion::Admission(question))? {
+        match self.state.ask(&PolicyQuestion::Admission(question))? {
             Some(PolicyAnswer::Is(false)) => {
                 Err(self.policy_says_no(PolicySlot::Admission, "the applicant may not be admitted"))
             }

@@ -29,7 +29,7 @@ mod wishes;
 
 pub use policies::{Engine, Examined, NoPolicies, Policies, Texts};
 pub use query::PlannedChange;
-pub use roll::roll_bytes;
+pub use roll::{cooperatives_vote, roll_bytes};
 pub use tally::{Cast, tally};
 
 use crate::step::Step;

@@ -127,18 +127,10 @@ impl State {
 }
 
 impl Step<'_> {
-    pub(crate) fn ask(&self, question: &PolicyQuestion) -> Result<Option<PolicyAnswer>, Refusal> {
-        self.state.ask(question)
-    }
-
-    pub(crate) fn policy_failed(&self, slot: PolicySlot, failure: PolicyFailure) -> Refusal {
-        self.state.policy_failed(slot, failure)
-    }
-
     /// The refusal of a policy that answers no without a reason of its own.
     pub(crate) fn policy_says_no(&self, slot: PolicySlot, reason: &str) -> Refusal {
         let reason = reason.into();
-        self.policy_failed(slot, PolicyFailure::Refused { reason })
+        self.state.policy_failed(slot, PolicyFailure::Refused { reason })
     }
 
     pub(crate) fn publish_contract(&mut self, signed: &SignedOperation, source: &str) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! What proposals of each kind go through: what was decided, or else what holds from the beginning.
-use crate::state::State;
+use crate::{state::State, step::Step};
+use alloc::{format, string::ToString as _};
 use icn_model::{Effect, Electorate, MethodKind, Millis, Process, ProposalKind, Refusal, Share, Threshold};
 
 const MAJORITY: Threshold = Threshold::MoreThan(Share::HALF);
@@ -63,7 +64,7 @@ impl State {
 
     /// What a proposal with this effect goes through. Whoever changes a process needs what the old one and
     /// the new one ask for, whichever is more: else a lower threshold could be had by the lower threshold.
-    pub(crate) fn process_for(&self, effect: &Effect) -> Process {
+    pub fn process_for(&self, effect: &Effect) -> Process {
         let process = self.process(effect.kind());
         let Effect::SetProcess { kind, process: new } = effect else {
             return process;
@@ -84,17 +85,28 @@ impl State {
     }
 }
 
+impl Step<'_> {
+    /// Whether proposals of `kind` can go through `process` from now on.
+    pub(crate) fn check_new_process(&self, kind: ProposalKind, process: &Process) -> Result<(), Refusal> {
+        check_process(kind, process)?;
+        if self.state.process(kind) == *process {
+            return Err(Refusal::NothingChanges {
+                detail: format!("{kind} goes through this process already"),
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Whether proposals of `kind` can go through `process`.
-pub(crate) fn check_process(kind: ProposalKind, process: &Process) -> Result<(), Refusal> {
+fn check_process(kind: ProposalKind, process: &Process) -> Result<(), Refusal> {
     if kind.is_built_in() {
         return Err(Refusal::BuiltInProcess { kind });
     }
     let bad = |detail: &str| Refusal::BadProcess {
         detail: detail.into(),
     };
-    process
-        .check()
-        .map_err(|error| bad(&alloc::string::ToString::to_string(&error)))?;
+    process.check().map_err(|error| bad(&error.to_string()))?;
     let decides = matches!(process.method, MethodKind::YesNo | MethodKind::Consent);
     if kind.binds() && !decides {
         return Err(bad(

@@ -1,10 +1,9 @@
 //! Making proposals, sponsoring and withdrawing them, and how they open.
-use super::process::check_process;
 use crate::{account::spend, step::Step};
 use alloc::{format, string::ToString as _, vec::Vec};
 use icn_model::{
     Did, Effect, GovernanceEvent, Mana, Method, MethodKind, Name, Operation, Process, ProposalId,
-    ProposalKind, ProposalPhase, ProposalRecord, ProposalSpec, Refusal, SeatKind, SignedOperation, limits,
+    ProposalPhase, ProposalRecord, ProposalSpec, Refusal, SeatKind, SignedOperation, limits,
 };
 
 fn bad(detail: &str) -> Refusal {
@@ -287,17 +286,6 @@ impl Step<'_> {
         // Who asks is told why it fails again; the proposal keeps the reason that it had.
         self.carry_out(id, &proposal.spec.effect)?;
         self.executed(id);
-        Ok(())
-    }
-
-    /// What a proposal of `kind` would have to be changed to; only for processes.
-    pub(crate) fn check_new_process(&self, kind: ProposalKind, process: &Process) -> Result<(), Refusal> {
-        check_process(kind, process)?;
-        if self.state.process(kind) == *process {
-            return Err(Refusal::NothingChanges {
-                detail: format!("{kind} goes through this process already"),
-            });
-        }
         Ok(())
     }
 }

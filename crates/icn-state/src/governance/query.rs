@@ -1,17 +1,13 @@
 //! What readers ask about governance. Nothing here changes the state.
-use super::due::vetoed;
-use crate::{
-    state::State,
-    step::{BlockContext, Step},
-};
+use crate::{state::State, step::Step};
 use alloc::{
     format,
     string::{String, ToString as _},
     vec::Vec,
 };
 use icn_model::{
-    BallotRecord, Cid, ContractRecord, DecidedRecord, Did, Digest, Effect, PolicyRecord, PolicySlot, Process,
-    ProposalId, ProposalKind, ProposalRecord, PublicKey, Refusal, SeatPhase, Tally, Time,
+    BallotRecord, Cid, ContractRecord, DecidedRecord, Did, Digest, Effect, PolicyRecord, PolicySlot,
+    ProposalId, ProposalKind, ProposalRecord, Refusal, SeatPhase, Tally, Time,
 };
 
 /// Something that an effect changes, for people.
@@ -48,18 +44,7 @@ impl State {
         id: &ProposalId,
         after: Option<Did>,
     ) -> impl Iterator<Item = (&Did, &BallotRecord)> {
-        let first = after.unwrap_or(Did::new(PublicKey::new([0; PublicKey::LEN])));
-        let id = *id;
-        let ballots = self.tables.ballots.range((id, first)..);
-        ballots
-            .take_while(move |((of, _), _)| *of == id)
-            .map(|((_, voter), ballot)| (voter, ballot))
-            .filter(move |(voter, _)| Some(**voter) != after)
-    }
-
-    /// What a proposal with this effect would go through.
-    pub fn process_of(&self, effect: &Effect) -> Process {
-        self.process_for(effect)
+        self.tables.ballots.of_after(id, after)
     }
 
     /// Whether the federation has decided what proposals of a kind go through.
@@ -108,12 +93,7 @@ impl State {
     /// # Errors
     /// Why it could not be carried out.
     pub fn plan(&mut self, effect: &Effect, now: Time) -> Result<Vec<PlannedChange>, Refusal> {
-        let context = BlockContext {
-            height: self.meta.height.next(),
-            time: now.max(self.meta.time),
-            parent_time: self.meta.time,
-            parent: Digest::ZERO,
-        };
+        let context = self.next_context(now);
         let before = self.describe(effect);
         let mark = self.mark();
         let mut step = Step {
@@ -246,17 +226,4 @@ fn describe_process(process: &icn_model::Process) -> String {
             "can be changed"
         },
     )
-}
-
-impl State {
-    /// The proposals to veto a proposal that were made so far.
-    pub fn vetoes_of(&self, id: &ProposalId) -> Vec<ProposalId> {
-        let vetoes = self.vetoes(id);
-        vetoes
-            .filter(|veto| {
-                let effect = self.tables.proposals.get(veto).map(|veto| veto.spec.effect);
-                effect.as_ref().and_then(vetoed) == Some(*id)
-            })
-            .collect()
-    }
 }

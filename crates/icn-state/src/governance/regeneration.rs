@@ -134,7 +134,7 @@ impl Step<'_> {
     /// The amount that a policy answers, bounded like the parameter; none if there is no policy or no answer,
     /// of which an event tells.
     fn amount_by_policy(&mut self, subject: Did, question: &PolicyQuestion) -> Option<Mana> {
-        let failure = match self.ask(question) {
+        let failure = match self.state.ask(question) {
             Ok(Some(PolicyAnswer::Mana(amount))) => return Some(amount.min(MAX_AMOUNT)),
             Ok(_) => return None,
             Err(Refusal::PolicyRefused { reason, .. }) => PolicyFailure::Refused { reason },

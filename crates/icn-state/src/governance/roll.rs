@@ -3,9 +3,9 @@
 //! The roll is not copied. It follows from when the proposal opened: on it are those who belonged to the
 //! federation before that block. Members that leave are remembered ([`DepartedRecord`]) while a proposal is
 //! kept that opened before, so that its roll can be listed and checked against its CID.
-use crate::{state::State, step::Step};
+use crate::{state::State, step::Step, table::Key as _};
 use alloc::vec::Vec;
-use icn_model::{Cid, DepartedRecord, Did, Electorate, ProposalKind, ProposalRecord, PublicKey, Roll, Time};
+use icn_model::{Cid, DepartedRecord, Did, Electorate, ProposalKind, ProposalRecord, Roll, Time};
 
 /// Departed members that one block forgets.
 const MAX_FORGOTTEN_PER_BLOCK: usize = 1_024;
@@ -17,7 +17,7 @@ pub(crate) fn members_vote(electorate: Electorate) -> bool {
 
 /// Whether the cooperatives' side is counted: what binds always needs their majority, so that inventing
 /// members decides nothing.
-pub(crate) fn cooperatives_vote(electorate: Electorate, kind: ProposalKind) -> bool {
+pub fn cooperatives_vote(electorate: Electorate, kind: ProposalKind) -> bool {
     electorate != Electorate::Members || kind.binds()
 }
 
@@ -36,8 +36,7 @@ impl State {
         let present = present
             .filter(|(_, member)| member.since < opened && on_roll(&member.cooperative))
             .map(|(did, member)| (*did, member.cooperative));
-        let first = Did::new(PublicKey::new([0; PublicKey::LEN]));
-        let departed = self.tables.departed.range((opened, first)..);
+        let departed = self.tables.departed.range((opened, Did::least())..);
         let departed = departed
             .filter(|(_, member)| member.since < opened && on_roll(&member.cooperative))
             .map(|((_, did), member)| (*did, member.cooperative));

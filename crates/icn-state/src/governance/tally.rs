@@ -8,8 +8,8 @@
 use super::roll::{cooperatives_vote, members_vote};
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use icn_model::{
-    Choice, Counts, Decision, Electorate, Method, Process, ProposalSpec, Roll, Round, Share, SideTally,
-    Tally, Threshold,
+    BallotRecord, Choice, Counts, Decision, Did, Electorate, Method, Process, ProposalSpec, Roll, Round,
+    Share, SideTally, Tally, Threshold,
 };
 
 /// One vote, as it is counted.
@@ -23,6 +23,18 @@ pub struct Cast<'a> {
     pub by_cooperative: bool,
     /// Whether somebody else voted for the voter.
     pub delegated: bool,
+}
+
+impl<'a> Cast<'a> {
+    /// The vote of `voter`, as its ballot has it.
+    pub fn of(voter: &Did, ballot: &'a BallotRecord) -> Self {
+        Self {
+            choice: &ballot.choice,
+            weight: ballot.weight,
+            by_cooperative: ballot.cooperative == *voter,
+            delegated: !ballot.through.is_empty(),
+        }
+    }
 }
 
 /// Counts the votes on a proposal, one for each voter. Votes that the method does not know count as

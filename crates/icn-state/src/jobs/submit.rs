@@ -171,7 +171,7 @@ impl Step<'_> {
             offered: spec.max_mana,
             average_price: self.state.average_price(),
         };
-        match self.ask(&PolicyQuestion::PriceCeiling(question))? {
+        match self.state.ask(&PolicyQuestion::PriceCeiling(question))? {
             Some(PolicyAnswer::Mana(ceiling)) if spec.max_mana > ceiling => {
                 let reason = format!("{} is over the ceiling of {ceiling}", spec.max_mana);
                 Err(self.policy_says_no(PolicySlot::PriceCeiling, &reason))

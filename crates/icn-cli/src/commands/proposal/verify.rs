@@ -6,10 +6,10 @@
 //! in docs/operating/governance.md.
 use icn_api::audit::{AUDIT_FORMAT, AuditBundle, AuditRecords, AuditedBallot, RollCooperative, RollMember};
 use icn_model::{
-    Action, Choice, Cid, Did, Digest, Effect, Electorate, Invitation, LogEntry, PublicKey, Roll, SeatKind,
+    Action, Choice, Cid, Did, Digest, Effect, Invitation, LogEntry, PublicKey, Roll, SeatKind,
     SignedOperation, Tally, limits,
 };
-use icn_state::{Cast, roll_bytes, tally};
+use icn_state::{Cast, cooperatives_vote, roll_bytes, tally};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What does not hold.
@@ -240,10 +240,13 @@ impl<'a> Checker<'a> {
     fn check_voter(&mut self, ballot: &AuditedBallot) -> Checked {
         let (voter, record) = (ballot.voter, &ballot.record);
         let spec = &self.records.record.spec;
-        let cooperatives_vote = spec.electorate != Electorate::Members || spec.effect.kind().binds();
         let home = match self.members.get(&voter) {
             Some(member) => member.cooperative,
-            None if cooperatives_vote && self.cooperatives.contains_key(&voter) => voter,
+            None if cooperatives_vote(spec.electorate, spec.effect.kind())
+                && self.cooperatives.contains_key(&voter) =>
+            {
+                voter
+            }
             None => return flaw(format!("{voter} has voted and is not on the roll")),
         };
         ensure(record.cooperative == home, || {
@@ -465,12 +468,8 @@ impl<'a> Checker<'a> {
 /// Counts the ballots again, and compares.
 fn recount(records: &AuditRecords, roll: &Roll) -> Checked<Tally> {
     let record = &records.record;
-    let votes = records.ballots.iter().map(|ballot| Cast {
-        choice: &ballot.record.choice,
-        weight: ballot.record.weight,
-        by_cooperative: ballot.record.cooperative == ballot.voter,
-        delegated: !ballot.record.through.is_empty(),
-    });
+    let ballots = records.ballots.iter();
+    let votes = ballots.map(|ballot| Cast::of(&ballot.voter, &ballot.record));
     let counted = tally(&record.spec, &record.process, roll, votes);
     let Some(recorded) = &record.tally else {
         return Ok(counted);
@@ -488,13 +487,10 @@ fn recount(records: &AuditRecords, roll: &Roll) -> Checked<Tally> {
             recorded.decision
         )
     })?;
-    use icn_model::ProposalStatus::{Accepted, Executed, Failed, Rejected, Vetoed};
+    use icn_model::ProposalStatus::{Accepted, Executed, Expired, Failed, Rejected, Vetoed};
     let status = record.phase.status();
     let follows = if counted.decision.is_positive() {
-        matches!(
-            status,
-            Accepted | Executed | Failed | Vetoed | icn_model::ProposalStatus::Expired
-        )
+        matches!(status, Accepted | Executed | Failed | Vetoed | Expired)
     } else {
         status == Rejected
     };
