@@ -93,7 +93,8 @@ impl InvitationFile {
 mod tests {
     use super::*;
     use icn_model::{
-        Checkpoint, Cid, Founder, Height, Name, Parameters, RoleKeys, SeatKind, SecretKey, Time,
+        Checkpoint, Cid, Founder, Height, Name, PROTOCOL_VERSION, Parameters, RoleKeys, SeatKind, SecretKey,
+        Time,
     };
 
     fn file() -> InvitationFile {
@@ -103,6 +104,7 @@ mod tests {
         let genesis = Genesis {
             name: name("valley"),
             created: Time::new(1),
+            protocol: PROTOCOL_VERSION,
             parameters: Parameters::devnet(),
             founders: vec![Founder {
                 did,

@@ -209,6 +209,10 @@ pub struct Genesis {
     pub name: Name,
     /// When it began, by its founder's clock.
     pub created: Time,
+    /// The version of the protocol that its log begins with: the founding program's ([`PROTOCOL_VERSION`]).
+    ///
+    /// [`PROTOCOL_VERSION`]: crate::PROTOCOL_VERSION
+    pub protocol: u32,
     /// Its rules.
     pub parameters: Parameters,
     /// Its first cooperatives, in the order of their DIDs, each once.
@@ -229,6 +233,9 @@ impl Genesis {
     /// Says what is wrong with it.
     pub fn check(&self) -> Result<(), GenesisError> {
         self.parameters.check()?;
+        if self.protocol == 0 {
+            return Err(GenesisError::Protocol);
+        }
         if self.founders.is_empty() || self.founders.len() > limits::MAX_SEATS {
             return Err(GenesisError::Founders {
                 count: self.founders.len(),
@@ -256,6 +263,9 @@ pub enum GenesisError {
     /// A parameter is out of range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// No version.
+    #[error("the protocol's versions begin with 1")]
+    Protocol,
     /// None, or too many.
     #[error("{count} founders: a federation begins with 1 to {}", limits::MAX_SEATS)]
     Founders {

@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use icn_api::InvitationFile;
-use icn_model::{Action, Founder, Genesis, Mana, Parameters, Time};
+use icn_model::{Action, Founder, Genesis, Mana, PROTOCOL_VERSION, Parameters, Time};
 use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -170,6 +170,7 @@ fn alone(founder: &Founder, parameters: Parameters) -> anyhow::Result<Genesis> {
     Ok(Genesis {
         name: "federation of one".parse()?,
         created: Time::new(u64::try_from(created.as_millis())?),
+        protocol: PROTOCOL_VERSION,
         parameters,
         founders: vec![founder.clone()],
         predecessor: None,

@@ -22,7 +22,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
-use icn_model::{Did, Founder, Millis, Name, RoleKeys, SecretKey};
+use icn_model::{Did, Founder, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::{
     market::MarketConfig,
     node::{self, Node, NodeConfig},
@@ -378,6 +378,7 @@ async fn run_in_federation(
         resilience: config.network.resilience(),
         market: market_config(&config),
         policies: Arc::new(PolicyHost::new()),
+        protocol: PROTOCOL_VERSION,
         application: membership.application,
     };
     let job_metrics = JobMetrics::default();

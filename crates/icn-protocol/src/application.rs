@@ -322,8 +322,8 @@ mod tests {
     use crate::evidence;
     use commonware_runtime::{Clock as _, Runner as _, deterministic};
     use icn_model::{
-        Action, Did, Founder, Genesis, Operation, PublicKey as ModelKey, RoleKeys, SecretKey, Sequence,
-        Signature,
+        Action, Did, Founder, Genesis, Operation, PROTOCOL_VERSION, PublicKey as ModelKey, RoleKeys,
+        SecretKey, Sequence, Signature,
     };
     use icn_store::{MemoryBackend, Store, StoreConfig};
 
@@ -336,6 +336,7 @@ mod tests {
         Genesis {
             name: "valley".parse().unwrap(),
             created: Time::new(1_000),
+            protocol: PROTOCOL_VERSION,
             parameters: Parameters::devnet(),
             founders: vec![Founder {
                 did: Did::new(key),
@@ -378,9 +379,14 @@ mod tests {
     fn objection(change: impl FnOnce(&mut Block) + Send + 'static) -> Option<Fault> {
         deterministic::Runner::seeded(1).start(|mut context| async move {
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
-            let ledger = Ledger::open(store, &genesis(), Arc::new(icn_state::NoPolicies))
-                .await
-                .unwrap();
+            let ledger = Ledger::open(
+                store,
+                &genesis(),
+                Arc::new(icn_state::NoPolicies),
+                PROTOCOL_VERSION,
+            )
+            .await
+            .unwrap();
             let parent = ledger.genesis_block();
             let federation = genesis().id();
             let leader = secret().public();

@@ -361,6 +361,10 @@ impl<E: Runtime, N: Network> Log<E, N> {
         acknowledgements
             .into_iter()
             .for_each(|acknowledgement| acknowledgement.acknowledge());
+        if ends.is_some() {
+            // A version of the protocol begins with an epoch. Not to vote in it is better than to vote wrongly.
+            self.ledger.can_go_on()?;
+        }
         self.admit_peers(epoch);
         Ok(ends.map(|floor| (epoch.next(), floor)))
     }

@@ -1,5 +1,5 @@
-//! What a node does for its own seat: it applies with its invitation, says when it is ready, and makes way for the
-//! next key.
+//! What a node does for its own seat: it applies with its invitation, says when it is ready and which version of the
+//! protocol it can follow, and makes way for the next key.
 use crate::{
     author::Author,
     environment::Runtime,
@@ -52,6 +52,8 @@ pub async fn run<E: Runtime>(runtime: E, ledger: Ledger, author: Author, applica
 enum Said {
     Applies,
     Ready,
+    /// Up to which version of the protocol it can follow.
+    Follows(u32),
 }
 
 fn due(
@@ -61,12 +63,20 @@ fn due(
     now: icn_model::Time,
 ) -> Option<(Said, Action)> {
     let progress = ledger.progress();
-    let phase = ledger.read(|state| state.seat_record(&author.did()).map(|seat| seat.phase));
-    match phase {
+    let seat = ledger.read(|state| {
+        let seat = state.seat_record(&author.did())?;
+        Some((seat.phase, seat.protocol))
+    });
+    let knows = ledger.knows();
+    match seat {
         // Whether it has applied already shows only when the log is here; applying twice is refused.
         None => application.map(|action| (Said::Applies, action.clone())),
-        Some(SeatPhase::Admitted { .. }) if now.since(progress.time) <= CAUGHT_UP => {
+        Some((SeatPhase::Admitted { .. }, _)) if now.since(progress.time) <= CAUGHT_UP => {
             Some((Said::Ready, Action::Ready {}))
+        }
+        // The next version waits until two thirds of the seats have said so.
+        Some((phase, said)) if phase.is_seated() && said < knows => {
+            Some((Said::Follows(knows), Action::Announce { protocol: knows }))
         }
         Some(_) => None,
     }

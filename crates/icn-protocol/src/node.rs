@@ -56,6 +56,9 @@ pub struct NodeConfig {
     pub market: MarketConfig,
     /// What runs the federation's contracts.
     pub policies: Engine,
+    /// The latest version of the protocol that it executes: [`icn_model::PROTOCOL_VERSION`], but where programs of
+    /// several releases are tried against each other.
+    pub protocol: u32,
     /// What it applies for a seat with, if it was invited.
     pub application: Option<Action>,
 }
@@ -102,7 +105,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
     connections: Connections<N>,
     executor: X,
 ) -> Result<(Node, Handle<Result<(), LedgerError>>), NodeError> {
-    let ledger = Ledger::open(store, &config.genesis, config.policies).await?;
+    let ledger = Ledger::open(store, &config.genesis, config.policies, config.protocol).await?;
     let applied = ledger.progress().height;
     let may_vote = journal::may_vote(&mut runtime, ledger.store(), &config.partition, applied).await?;
     // Alone, a seat has nobody to whom it could contradict itself.

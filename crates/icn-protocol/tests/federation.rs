@@ -17,9 +17,10 @@ use commonware_runtime::{
 };
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Set, probability};
 use icn_model::{
-    Action, Bid, Cid, Did, Digest, Event, ExitStatus, Fault, Founder, Genesis, HeadRecord, JobId, JobLimits,
-    JobSpec, JobStatus, Mana, Millis, Operation, Parameters, Requirements, RoleKeys, SecretKey, Sequence,
-    Signed, SignedOperation, Time, canonical,
+    Action, Bid, Choice, Cid, Did, Digest, Effect, EpochNumber, Event, ExitStatus, Fault, Founder, Genesis,
+    HeadRecord, JobId, JobLimits, JobSpec, JobStatus, Mana, Method, Millis, Operation, PROTOCOL_VERSION,
+    Parameters, ProposalId, ProposalSpec, Requirements, RoleKeys, SecretKey, Sequence, Signed,
+    SignedOperation, Time, canonical,
 };
 use icn_protocol::{
     environment::{Connections, Executor, Network, Run, Task},
@@ -69,6 +70,9 @@ impl Executor for Echo {
     }
 }
 
+/// The shortest epochs.
+const EPOCH_BLOCKS: u64 = 32;
+
 struct Federation {
     context: Context,
     nodes: Vec<Node>,
@@ -94,7 +98,11 @@ fn genesis(seats: u8, created: Time) -> Genesis {
     Genesis {
         name: "valley".parse().unwrap(),
         created,
-        parameters: Parameters::devnet(),
+        protocol: PROTOCOL_VERSION,
+        parameters: Parameters {
+            epoch_blocks: EPOCH_BLOCKS,
+            ..Parameters::devnet()
+        },
         founders,
         predecessor: None,
     }
@@ -126,7 +134,7 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
 
 /// Makes a store believe in another outcome of the genesis than everybody else's.
 async fn falsify(store: &Store, genesis: &Genesis) {
-    Ledger::open(store.clone(), genesis, Arc::new(NoPolicies))
+    Ledger::open(store.clone(), genesis, Arc::new(NoPolicies), PROTOCOL_VERSION)
         .await
         .unwrap();
     let records = store.scan(Table::State, &ScanRange::all(), 64).unwrap();
@@ -146,18 +154,31 @@ async fn falsify(store: &Store, genesis: &Genesis) {
     store.commit(batch, Durability::Sync).await.unwrap();
 }
 
+/// Who takes part, and how.
+#[derive(Clone, Copy, Default)]
+struct Cast {
+    seats: u8,
+    /// Has a falsified state.
+    liar: Option<u8>,
+    /// Is not started: its connections come back.
+    absent: Option<u8>,
+    /// This many seats, from 0 on, run a later release.
+    renewed: u8,
+}
+
+const LATER: u32 = PROTOCOL_VERSION + 1;
+
 impl Federation {
     async fn start(context: Context, seats: u8) -> Self {
-        Self::start_with(context, seats, None, None).await.0
+        let cast = Cast {
+            seats,
+            ..Cast::default()
+        };
+        Self::start_with(context, cast).await.0
     }
 
-    /// Starts the seats, one of them with a falsified state, and one not: its connections come back.
-    async fn start_with(
-        context: Context,
-        seats: u8,
-        liar: Option<u8>,
-        absent: Option<u8>,
-    ) -> (Self, Option<Connections<Simulated>>) {
+    async fn start_with(context: Context, cast: Cast) -> (Self, Option<Connections<Simulated>>) {
+        let seats = cast.seats;
         let config = simulated::Config {
             max_size: 8 << 20,
             max_peers_per_set: NZUsize!(16),
@@ -201,14 +222,19 @@ impl Federation {
                 resilience: Resilience::default(),
                 market: MarketConfig::default(),
                 policies: Arc::new(NoPolicies),
+                protocol: if number < cast.renewed {
+                    LATER
+                } else {
+                    PROTOCOL_VERSION
+                },
                 application: None,
             };
             let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
-            if liar == Some(number) {
+            if cast.liar == Some(number) {
                 falsify(&store, &genesis).await;
             }
             let connections = connect(&oracle, &secret(number)).await;
-            if absent == Some(number) {
+            if cast.absent == Some(number) {
                 unused = Some(connections);
                 continue;
             }
@@ -353,10 +379,19 @@ fn a_seat_with_a_false_root_stops_nobody_but_itself() {
     assert!(proposed > 0, "no liar came to propose anything");
 }
 
+const fn four(liar: Option<u8>, absent: Option<u8>) -> Cast {
+    Cast {
+        seats: 4,
+        liar,
+        absent,
+        renewed: 0,
+    }
+}
+
 /// Whether the liar came to propose a block before it learned that it is wrong.
 fn false_root(liar: u8) -> bool {
     deterministic::Runner::seeded(3).start(|context| async move {
-        let (mut federation, _) = Federation::start_with(context, 4, Some(liar), None).await;
+        let (mut federation, _) = Federation::start_with(context, four(Some(liar), None)).await;
         let others: Vec<usize> = (0..4).filter(|number| *number != usize::from(liar)).collect();
         federation
             .until("the others go on", |f| {
@@ -402,7 +437,7 @@ enum AboutBlocks {
 #[test]
 fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
     deterministic::Runner::seeded(4).start(|context| async move {
-        let (federation, hostile) = Federation::start_with(context, 4, None, Some(3)).await;
+        let (federation, hostile) = Federation::start_with(context, four(None, Some(3))).await;
         let mut hostile = hostile.unwrap();
         let node = &federation.nodes[0];
         federation
@@ -491,5 +526,100 @@ fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
                     .all(|n| n.ledger().progress().height > height.next())
             })
             .await;
+    });
+}
+
+#[test]
+fn a_node_that_is_too_old_for_the_protocol_stops_before_it() {
+    deterministic::Runner::seeded(5).start(|context| async move {
+        let cast = Cast {
+            seats: 4,
+            renewed: 3,
+            ..Cast::default()
+        };
+        let (mut federation, _) = Federation::start_with(context, cast).await;
+        let announced = |node: &Node| {
+            node.ledger().read(|state| {
+                state
+                    .seat_records()
+                    .filter(|(_, seat)| seat.protocol == LATER)
+                    .count()
+            })
+        };
+        federation
+            .until("the renewed nodes say what they can follow", |f| {
+                f.nodes.iter().all(|node| announced(node) == 3)
+            })
+            .await;
+
+        let effect = Effect::Upgrade {
+            version: LATER,
+            epoch: EpochNumber::new(1),
+        };
+        let proposal = federation.nodes[0].ledger().read(|state| ProposalSpec {
+            text: None,
+            electorate: state.process(effect.kind()).electorate,
+            method: Method::YesNo {},
+            topic: "releases".parse().unwrap(),
+            closes: None,
+            votes_final: true,
+            effect,
+        });
+        let action = Action::Propose {
+            proposal: Box::new(proposal),
+        };
+        let id = federation.nodes[0]
+            .author()
+            .act(action, federation.now())
+            .unwrap();
+        let proposal = ProposalId::from(id);
+        let is_here = |node: &Node| node.ledger().read(|state| state.proposal(&proposal).is_some());
+        federation
+            .until("the proposal is here", |f| f.nodes.iter().all(is_here))
+            .await;
+        for node in &federation.nodes {
+            let choice = Choice::Yes {};
+            node.author()
+                .act(Action::Vote { proposal, choice }, federation.now())
+                .unwrap();
+        }
+        let follows = |node: &Node| node.ledger().read(|state| state.decided().protocol);
+        federation
+            .until("the renewed nodes go on by the later version", |f| {
+                let renewed = &f.nodes[..3];
+                renewed.iter().all(|node| {
+                    let height = node.ledger().progress().height.get();
+                    follows(node) == LATER && height % EPOCH_BLOCKS > 3
+                })
+            })
+            .await;
+
+        let stopped = federation.logs.pop().unwrap().await;
+        let Ok(Err(LedgerError::TooOld {
+            height,
+            follows: LATER,
+            knows: PROTOCOL_VERSION,
+        })) = stopped
+        else {
+            panic!("the old node goes on: {stopped:?}")
+        };
+        assert_eq!(
+            (height.get() + 1) % EPOCH_BLOCKS,
+            0,
+            "it has executed the epoch's last block"
+        );
+
+        let old = &federation.nodes[3];
+        assert_eq!(old.ledger().progress().height, height, "and keeps it");
+        let genesis = genesis(4, old.ledger().genesis_block().header().time);
+        let open = |knows| {
+            let store = old.ledger().store().clone();
+            Ledger::open(store, &genesis, Arc::new(NoPolicies), knows)
+        };
+        assert!(matches!(
+            open(PROTOCOL_VERSION).await,
+            Err(LedgerError::TooOld { .. })
+        ));
+        assert!(open(LATER).await.is_ok(), "a newer release goes on from there");
     });
 }

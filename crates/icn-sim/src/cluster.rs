@@ -13,7 +13,7 @@ use crate::{
 };
 use commonware_runtime::{Handle, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZU64, channel::oneshot, sync::Mutex};
-use icn_model::{Action, Genesis, Mana, Millis, Possession, RoleKeys, SecretKey, Signed};
+use icn_model::{Action, Genesis, Mana, Millis, PROTOCOL_VERSION, Possession, RoleKeys, SecretKey, Signed};
 use icn_protocol::{
     environment::Connections,
     ledger::Ledger,
@@ -239,6 +239,7 @@ impl Cluster {
             resilience: Resilience::default(),
             market: market(birth.at),
             policies: Arc::new(Contracts::default()),
+            protocol: PROTOCOL_VERSION,
             application: None,
         };
         let (tell, told) = oneshot::channel();

@@ -1,7 +1,7 @@
 //! The cooperatives of a run: their keys and their genesis, all from the seed.
 use crate::{config::Config, trace::BEGIN};
 use commonware_cryptography::{Signer as _, ed25519};
-use icn_model::{Did, Digest, Founder, Genesis, Name, RoleKeys, SecretKey};
+use icn_model::{Did, Digest, Founder, Genesis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::keys;
 
 /// Keys that one seat has at most.
@@ -63,6 +63,7 @@ impl Federation {
         let genesis = Genesis {
             name: name("simulated federation"),
             created: BEGIN,
+            protocol: PROTOCOL_VERSION,
             parameters: config.parameters,
             founders: founders.collect(),
             predecessor: None,

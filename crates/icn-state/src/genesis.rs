@@ -3,8 +3,7 @@ use crate::{changes::Changes, governance::Engine, seats, state::State};
 use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, DecidedRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError,
-    HeadRecord, Height, MetaRecord, PROTOCOL_VERSION, RateRecord, SeatKind, SeatPhase, SeatRecord,
-    Succession, Supply,
+    HeadRecord, Height, MetaRecord, RateRecord, SeatKind, SeatPhase, SeatRecord, Succession, Supply,
 };
 
 impl State {
@@ -23,7 +22,7 @@ impl State {
                 created: genesis.created,
                 parameters: genesis.parameters,
                 decided: DecidedRecord {
-                    protocol: PROTOCOL_VERSION,
+                    protocol: genesis.protocol,
                     ..DecidedRecord::default()
                 },
             },
@@ -56,7 +55,7 @@ impl State {
                     since: genesis.created,
                     leave: Vec::new(),
                     suspended: None,
-                    protocol: PROTOCOL_VERSION,
+                    protocol: genesis.protocol,
                     succession: Succession::default(),
                 },
             );

@@ -5,9 +5,8 @@
 use crate::step::Step;
 use alloc::vec::Vec;
 use icn_model::{
-    Did, Event, GovernanceEvent, Invitation, InvitationRecord, Millis, Name, Operation, PROTOCOL_VERSION,
-    PublicKey, Refusal, Role, RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, SignedOperation, Succession,
-    limits,
+    Did, Event, GovernanceEvent, Invitation, InvitationRecord, Millis, Name, Operation, PublicKey, Refusal,
+    Role, RoleKeys, SeatKind, SeatPhase, SeatRecord, Signed, SignedOperation, Succession, limits,
 };
 
 /// How long an application outlives its invitation, and an admission waits for the node to be ready.
@@ -61,7 +60,8 @@ impl Step<'_> {
             since: self.context.time,
             leave: Vec::new(),
             suspended: None,
-            protocol: PROTOCOL_VERSION,
+            // Its node announces what else it can follow.
+            protocol: self.state.federation.decided.protocol,
             succession: Succession::default(),
         };
         self.state.tables.seats.set(applicant, seat);

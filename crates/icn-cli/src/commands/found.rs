@@ -2,7 +2,9 @@
 use crate::{failure::Usage, output::Output, parse};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use icn_model::{Did, Founder, Genesis, Mana, Name, Officers, Parameters, PublicKey, RoleKeys, Time};
+use icn_model::{
+    Did, Founder, Genesis, Mana, Name, Officers, PROTOCOL_VERSION, Parameters, PublicKey, RoleKeys, Time,
+};
 use serde_json::Value;
 use std::{
     fs::OpenOptions,
@@ -86,6 +88,7 @@ pub(crate) fn genesis(
     let genesis = Genesis {
         name,
         created: now()?,
+        protocol: PROTOCOL_VERSION,
         parameters,
         founders,
         predecessor: None,

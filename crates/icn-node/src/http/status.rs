@@ -282,6 +282,7 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
             storage.free_bytes.unwrap_or(0)
         ));
     }
+    warnings.extend(outlived(app));
     warnings.extend(app.front.access.warnings());
     let one_key = app.ledger().read(|state| {
         let keys = state.seat_record(&app.inner.did).map(|seat| &seat.keys);
@@ -293,6 +294,20 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
         warnings.push("the seat key, which is on this machine, is also an officer's key".into());
     }
     warnings
+}
+
+/// That the federation is about to go on by a version of the protocol that this node does not know.
+fn outlived(app: &App) -> Option<String> {
+    let (knows, planned) = (
+        app.ledger().knows(),
+        app.ledger().read(|state| state.decided().upgrade),
+    );
+    let planned = planned.filter(|planned| planned.version > knows)?;
+    Some(format!(
+        "the federation goes on with version {} of the protocol from epoch {} on, and this node knows versions up to \
+         {knows}: it will stop there. Install a newer release",
+        planned.version, planned.epoch
+    ))
 }
 
 /// What the metrics show, at this moment.

@@ -2,12 +2,26 @@
 use super::{APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT};
 use crate::block::LogBlock;
 use icn_model::{Digest, Event, EventRecord, Height, Refusal, Time, canonical};
+use icn_state::State;
 use icn_store::{Batch, Durability, StoreError, Table};
 
 /// A block applied in memory, with the batch that makes it durable.
 pub struct Pending {
     batch: Batch,
     progress: Progress,
+}
+
+/// Whether a program that knows the protocol up to a version can execute the block after `state`.
+pub(super) fn check_version(state: &State, knows: u32) -> Result<(), LedgerError> {
+    let (height, follows) = (state.height(), state.decided().protocol);
+    if follows > knows {
+        return Err(LedgerError::TooOld {
+            height,
+            follows,
+            knows,
+        });
+    }
+    Ok(())
 }
 
 impl Ledger {
@@ -23,6 +37,7 @@ impl Ledger {
         if header.height <= applied {
             return Ok(None);
         }
+        check_version(&inner.state, self.knows)?;
         if header.height != applied.next() {
             return Err(LedgerError::OutOfOrder {
                 applied,
@@ -98,6 +113,14 @@ impl Ledger {
         )?;
         let progress = inner.finish(&mut batch)?;
         Ok(Some(Pending { batch, progress }))
+    }
+
+    /// Whether this program can execute the block after the last one.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooOld`] if the log follows a later version of the protocol by then.
+    pub(crate) fn can_go_on(&self) -> Result<(), LedgerError> {
+        check_version(&self.inner.lock().state, self.knows)
     }
 
     /// Makes applied blocks durable, oldest first, and acknowledges them.

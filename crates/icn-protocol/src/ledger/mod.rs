@@ -82,6 +82,19 @@ pub enum LedgerError {
         /// This node's root.
         ours: Digest,
     },
+    /// The federation has decided to go on by a version of the protocol that this program does not know.
+    #[error(
+        "after block {height} the log follows version {follows} of the protocol, and this program knows versions up \
+         to {knows}: install a newer release and start it with the same data"
+    )]
+    TooOld {
+        /// The last block that this program can execute.
+        height: Height,
+        /// The version that the log follows after it.
+        follows: u32,
+        /// The latest version that this program knows.
+        knows: u32,
+    },
     /// A block does not follow the one before.
     #[error("block {found} cannot follow block {applied}")]
     OutOfOrder {
@@ -125,6 +138,7 @@ pub struct Ledger {
     /// Counts changes of the pool, to wake the proposer and the gossip.
     arrivals: Fan<u64>,
     counters: Counters,
+    knows: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,14 +165,16 @@ pub struct BlockPlace {
 const APPLIED: &str = "log/applied";
 
 impl Ledger {
-    /// Opens the ledger that `store` holds, or begins one from `genesis`.
+    /// Opens the ledger that `store` holds, or begins one from `genesis`. Contracts run on `engine`; `knows` is the
+    /// latest version of the protocol that is executed.
     ///
     /// # Errors
-    /// [`LedgerError`] if the store fails or holds something else.
+    /// [`LedgerError`] if the store fails, holds something else, or follows a later version.
     pub async fn open(
         store: Store,
         genesis: &icn_model::Genesis,
         engine: Engine,
+        knows: u32,
     ) -> Result<Self, LedgerError> {
         let applied = store.get(Table::Meta, APPLIED.as_bytes())?;
         let (state, applied) = match applied {
@@ -180,6 +196,7 @@ impl Ledger {
                 detail,
             });
         }
+        apply::check_version(&state, knows)?;
         let progress = Progress {
             height: state.height(),
             root: state.root(),
@@ -210,7 +227,13 @@ impl Ledger {
             progress: Fan::new(progress),
             arrivals: Fan::new(0),
             counters: Counters::default(),
+            knows,
         })
+    }
+
+    /// The latest version of the protocol that this program executes.
+    pub const fn knows(&self) -> u32 {
+        self.knows
     }
 
     /// Reads the state.

@@ -1,8 +1,8 @@
 //! A federation of three cooperatives whose log runs contracts.
 use icn_model::{
     Action, Choice, Cid, Did, Digest, Effect, Electorate, Event, Founder, Genesis, Mana, Method, Millis,
-    Operation, Parameters, ProposalId, ProposalPhase, ProposalSpec, Refusal, RoleKeys, SecretKey, Sequence,
-    SignedOperation, Time,
+    Operation, PROTOCOL_VERSION, Parameters, ProposalId, ProposalPhase, ProposalSpec, Refusal, RoleKeys,
+    SecretKey, Sequence, SignedOperation, Time,
 };
 use icn_state::{BlockContext, BlockOutcome, Policies, State};
 use std::{collections::BTreeMap, sync::Arc};
@@ -42,6 +42,7 @@ impl World {
         let genesis = Genesis {
             name: "Test".parse().unwrap(),
             created: Time::new(1_000_000),
+            protocol: PROTOCOL_VERSION,
             parameters: Parameters {
                 mana_rate_per_hour: Mana::from_whole(3_600),
                 mana_capacity: Mana::from_whole(10_000),

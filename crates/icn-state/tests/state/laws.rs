@@ -452,6 +452,6 @@ fn the_rules_are_as_they_were() {
         ",
     );
     let root = script.world.state.root().to_string();
-    let pinned = "6a2d0a733ba36e2e5d229ee7bf3c5c867a6cf31ca1b22259f4e7f13750d3ec97";
+    let pinned = "7bb7858362de285a645b261a419c7109a8da85efc7ebf48632542eb53cbf9a1c";
     assert_eq!(root, pinned);
 }

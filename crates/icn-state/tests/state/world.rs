@@ -1,8 +1,9 @@
 //! A federation under test: one state, its store, its log, and everybody's keys.
 use icn_model::{
     Action, Bid, Checkpoint, Cid, Did, Digest, ExitStatus, Founder, Genesis, Height, Invitation, JobId,
-    JobLimits, JobSpec, Mana, Millis, Operation, Outcome, Parameters, Possession, PublicKey, Receipt,
-    Refusal, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed, SignedOperation, Time,
+    JobLimits, JobSpec, Mana, Millis, Operation, Outcome, PROTOCOL_VERSION, Parameters, Possession,
+    PublicKey, Receipt, Refusal, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed,
+    SignedOperation, Time,
 };
 use icn_state::{BlockContext, BlockOutcome, State};
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub(crate) fn genesis(names: &[&str], parameters: Parameters) -> Genesis {
     Genesis {
         name: "Test".parse().unwrap(),
         created: START,
+        protocol: PROTOCOL_VERSION,
         parameters,
         founders,
         predecessor: None,

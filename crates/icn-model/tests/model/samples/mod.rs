@@ -11,8 +11,8 @@ mod records;
 use icn_model::{
     Action, Bid, Block, BlockHeader, Checkpoint, Cid, Did, Digest, EpochNumber, Exclusion, ExclusionReason,
     ExitStatus, Founder, Genesis, Height, Invitation, JobId, JobLimits, JobSpec, Mana, NamedRoot, Operation,
-    Outcome, Parameters, Possession, Predecessor, Receipt, Requirements, RoleKeys, SeatKind, SecretKey,
-    Sequence, Signed, SignedOperation, Time, Verdict,
+    Outcome, PROTOCOL_VERSION, Parameters, Possession, Predecessor, Receipt, Requirements, RoleKeys,
+    SeatKind, SecretKey, Sequence, Signed, SignedOperation, Time, Verdict,
     canonical::{self, DecodeError},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -185,6 +185,7 @@ pub(crate) fn genesis() -> Genesis {
     Genesis {
         name: "Federation".parse().unwrap(),
         created: time(0),
+        protocol: PROTOCOL_VERSION,
         parameters: Parameters::production(),
         founders,
         predecessor: Some(Predecessor {
