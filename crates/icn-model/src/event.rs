@@ -2,8 +2,8 @@
 //!
 //! Events are for readers: nothing in the state depends on them. They are the same on every node.
 use crate::{
-    Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana, OperationId, PublicKey, Refusal,
-    SeatKind, Time,
+    AgreementEvent, Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana, OperationId,
+    PublicKey, Refusal, SeatKind, Time,
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub enum EventKind {
     Challenge,
     /// Proposals, votes and what they decided.
     Governance,
+    /// Agreements between cooperatives.
+    Agreement,
     /// An operation in a block that changed nothing.
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
@@ -35,7 +37,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
@@ -43,6 +45,7 @@ impl EventKind {
         Self::Rollback,
         Self::Challenge,
         Self::Governance,
+        Self::Agreement,
         Self::Refused,
         Self::Misbehaviour,
     ];
@@ -57,6 +60,7 @@ impl EventKind {
             Self::Rollback => "rollback",
             Self::Challenge => "challenge",
             Self::Governance => "governance",
+            Self::Agreement => "agreement",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
         }
@@ -305,6 +309,8 @@ pub enum Event {
     },
     /// Something about proposals, votes, policies and what they decide.
     Governance(GovernanceEvent),
+    /// An agreement between cooperatives went a step.
+    Agreement(AgreementEvent),
     /// A seat signed what it must not. Each node records what it saw itself.
     Misbehaved {
         /// The seat's key.
@@ -353,6 +359,7 @@ impl Event {
             | Self::JobDisproved { .. }
             | Self::ChallengeLapsed { .. } => EventKind::Challenge,
             Self::Governance(_) => EventKind::Governance,
+            Self::Agreement(_) => EventKind::Agreement,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
         }

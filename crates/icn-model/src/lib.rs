@@ -13,9 +13,12 @@
 
 extern crate alloc;
 
+mod agreement;
+mod agreement_record;
 mod block;
 pub mod canonical;
 mod content;
+mod credit;
 mod event;
 mod fault;
 mod federation;
@@ -35,8 +38,17 @@ mod records;
 mod refusal;
 mod units;
 
+pub use agreement::{
+    AgreementAct, AgreementId, AgreementKind, AgreementKindError, DisputeRule, Party, PartyRole,
+    PartyRoleError, Terms, TermsError,
+};
+pub use agreement_record::{
+    AgreementEntry, AgreementEvent, AgreementRecord, AgreementState, AgreementStateError, AgreementStep,
+    BreachClaim, Ending, EndingError, InForce, Notice, Offer, Suspension,
+};
 pub use block::{Block, BlockHeader, NamedRoot};
 pub use content::{Cid, CidError, Codec, Digest};
+pub use credit::{CreditError, CreditUnit, LineTerms, RateTerms, Rounding, RoundingError};
 pub use event::{Event, EventKind, EventRecord};
 pub use fault::Fault;
 pub use federation::{

@@ -92,3 +92,29 @@ pub const MAX_CONTRACTS: usize = 1_024;
 pub const MAX_VOTE_WEIGHT: u64 = 1_000_000;
 /// How long a contract that nothing uses is kept, and an officer's wish that others do not share.
 pub const UNUSED_RETENTION: crate::Millis = crate::Millis::from_secs(30 * 24 * 3_600);
+/// Parties of one agreement.
+pub const MAX_PARTIES: usize = 16;
+/// Lines that one agreement opens.
+pub const MAX_LINES_PER_AGREEMENT: usize = 8;
+/// Rates that one agreement names.
+pub const MAX_RATES_PER_AGREEMENT: usize = 16;
+/// Bytes of the code of a unit of credit.
+pub const MAX_UNIT_BYTES: usize = 16;
+/// The largest limit of credit and the largest amount, minor units: sums of two never overflow.
+pub const MAX_CREDIT: u64 = 1 << 62;
+/// A notice period, a time to contest, or a renewal, at the most.
+pub const MAX_AGREEMENT_SPAN: crate::Millis = crate::Millis::from_secs(10 * 366 * 24 * 3_600);
+/// Time to contest a claim of breach, at the least.
+pub const MIN_CONTEST: crate::Millis = crate::Millis::from_secs(1);
+/// A renewal, at the least.
+pub const MIN_RENEWAL: crate::Millis = crate::Millis::from_secs(24 * 3_600);
+/// How long an offer waits for signatures.
+pub const OFFER_SPAN: crate::Millis = crate::Millis::from_secs(90 * 24 * 3_600);
+/// How long an agreement that has ended is kept for readers.
+pub const AGREEMENT_RETENTION: crate::Millis = crate::Millis::from_secs(366 * 24 * 3_600);
+/// Agreements of one proposer that have not ended.
+pub const MAX_AGREEMENTS_PER_COOPERATIVE: usize = 1_024;
+/// Agreements that have ended and are still kept; beyond it the oldest go first.
+pub const MAX_ENDED_AGREEMENTS: usize = 50_000;
+/// Entries in the history of one agreement, but for those that end it.
+pub const MAX_AGREEMENT_ENTRIES: u64 = 4_096;

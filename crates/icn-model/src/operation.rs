@@ -1,8 +1,8 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
-    Bid, Choice, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession,
-    ProposalId, ProposalSpec, PublicKey, Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError,
-    Signed, Time, Verdict,
+    AgreementAct, AgreementId, Bid, Choice, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec,
+    Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey, Receipt, RoleKeys, SecretKey, Sequence,
+    Signature, SignatureError, Signed, Terms, Time, Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
     macros::content_id,
@@ -163,6 +163,20 @@ pub enum Action {
         /// The text, at most [`crate::limits::MAX_CONTRACT_BYTES`].
         source: String,
     },
+    /// Offer an agreement to other cooperatives; an officer's word, which counts as a signature. The operation's id is
+    /// the agreement's.
+    ProposeAgreement {
+        /// What it says.
+        terms: Box<Terms>,
+    },
+    /// Say something of an agreement: the word of as many officers of a party as its threshold says. An offer needs one,
+    /// and counts as that officer's signature.
+    Agreement {
+        /// Which.
+        agreement: AgreementId,
+        /// What.
+        act: Box<AgreementAct>,
+    },
     /// Say up to which version of the protocol the author's node can follow; the seat's word.
     Announce {
         /// The version.
@@ -197,6 +211,8 @@ impl Action {
             Self::CancelProposal { .. } => "cancel-proposal",
             Self::RetryProposal { .. } => "retry-proposal",
             Self::PublishContract { .. } => "publish-contract",
+            Self::ProposeAgreement { .. } => "propose-agreement",
+            Self::Agreement { .. } => "agreement",
             Self::Announce { .. } => "announce",
         }
     }

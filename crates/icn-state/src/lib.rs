@@ -49,6 +49,7 @@
 extern crate alloc;
 
 mod account;
+mod agreements;
 mod audit;
 mod changes;
 mod genesis;
@@ -68,6 +69,7 @@ mod state;
 mod step;
 mod table;
 
+pub use agreements::{Move, hears, next};
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
 pub use governance::{

@@ -241,6 +241,7 @@ impl Step<'_> {
         self.state.tables.accounts.remove(&did);
         self.forget_standing(did);
         self.forget_voter(did);
+        self.end_agreements_of(did);
         self.state.tables.activities.remove(&did);
         self.state.tables.own_rates.remove(&did);
         self.remove_seat(did);

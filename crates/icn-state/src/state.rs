@@ -2,6 +2,7 @@
 //!
 //! Here is nothing of what operations mean: see `step` and the modules that it calls.
 use crate::{
+    agreements::index::AgreementIndex,
     changes::{Change, Changes},
     governance::{
         Engine,
@@ -13,11 +14,12 @@ use crate::{
 };
 use alloc::vec::Vec;
 use icn_model::{
-    AccountRecord, ActivityRecord, BallotRecord, Cid, ContractRecord, DecidedRecord, DelegationRecord,
-    DepartedRecord, Did, Digest, EpochNumber, EpochRecord, FederationRecord, HeadRecord, Height,
-    InvitationId, InvitationRecord, JobId, JobRecord, JobSpec, MemberRecord, MetaRecord, PaidRecord,
-    Parameters, PolicyRecord, PolicySlot, Process, ProposalId, ProposalKind, ProposalRecord, PublicKey,
-    Ranking, RateRecord, SeatEntry, SeatRecord, SequenceRecord, StandingRecord, Time, WishesRecord,
+    AccountRecord, ActivityRecord, AgreementEntry, AgreementId, AgreementRecord, BallotRecord, Cid,
+    ContractRecord, DecidedRecord, DelegationRecord, DepartedRecord, Did, Digest, EpochNumber, EpochRecord,
+    FederationRecord, HeadRecord, Height, InvitationId, InvitationRecord, JobId, JobRecord, JobSpec,
+    MemberRecord, MetaRecord, PaidRecord, Parameters, PolicyRecord, PolicySlot, Process, ProposalId,
+    ProposalKind, ProposalRecord, PublicKey, Ranking, RateRecord, SeatEntry, SeatRecord, Sequence,
+    SequenceRecord, StandingRecord, Time, WishesRecord,
     canonical::{self, DecodeError},
 };
 
@@ -121,6 +123,10 @@ tables! {
     0x52 activities: Table<Did, ActivityRecord>;
     /// Rates and capacities by policy.
     0x53 own_rates: Table<Did, RateRecord>;
+    /// Agreements between cooperatives.
+    0x60 agreements: Table<AgreementId, AgreementRecord, AgreementIndex>;
+    /// Their histories: agreement, number.
+    0x61 agreement_entries: Table<(AgreementId, Sequence), AgreementEntry>;
 }
 
 /// Why stored records are not a state.

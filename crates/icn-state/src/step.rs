@@ -293,6 +293,8 @@ impl Step<'_> {
             Action::CancelProposal { proposal } => self.cancel_proposal(operation, *proposal),
             Action::RetryProposal { proposal } => self.retry_proposal(operation, *proposal),
             Action::PublishContract { source } => self.publish_contract(signed, source),
+            Action::ProposeAgreement { terms } => self.propose_agreement(signed, terms),
+            Action::Agreement { agreement, act } => self.act_on_agreement(signed, *agreement, act),
             Action::Announce { protocol } => self.announce(operation, *protocol),
         }
     }
@@ -301,8 +303,10 @@ impl Step<'_> {
     fn pass_time(&mut self) {
         self.bridge_gap();
         self.bridge_governance_gap();
+        self.bridge_agreement_gap();
         self.expire_jobs();
         self.expire_governance();
+        self.expire_agreements();
         self.expire_membership();
     }
 

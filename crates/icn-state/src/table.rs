@@ -10,8 +10,8 @@ use alloc::{
 };
 use core::ops::{Bound, RangeBounds};
 use icn_model::{
-    Cid, Codec, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot, ProposalId, ProposalKind,
-    PublicKey, Time,
+    AgreementId, Cid, Codec, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot, ProposalId,
+    ProposalKind, PublicKey, Sequence, Time,
     canonical::{self, DecodeError},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -237,6 +237,7 @@ key_of_32_bytes! {
     PublicKey: |key| key.as_bytes(), PublicKey::new;
     InvitationId: |id| id.digest().as_bytes(), |bytes| InvitationId::new(Digest::new(bytes));
     JobId: |id| id.digest().as_bytes(), |bytes| JobId::new(Digest::new(bytes));
+    AgreementId: |id| id.digest().as_bytes(), |bytes| AgreementId::new(Digest::new(bytes));
     ProposalId: |id| id.digest().as_bytes(), |bytes| ProposalId::new(Digest::new(bytes));
     Digest: |digest| digest.as_bytes(), Digest::new;
     // Contracts are texts: raw blocks.
@@ -288,7 +289,7 @@ macro_rules! key_of_a_number {
     };
 }
 
-key_of_a_number!(Time, EpochNumber);
+key_of_a_number!(Time, EpochNumber, Sequence);
 
 /// Names are numbered as they are listed: a name that is added comes last.
 macro_rules! key_of_a_name {

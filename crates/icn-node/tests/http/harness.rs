@@ -6,7 +6,7 @@ use icn_api::{
     keyfile::{self, Passphrase},
     operations::{OperationState, Submitted},
 };
-use icn_model::{Action, Did, Millis, Operation, SecretKey, SignedOperation};
+use icn_model::{Action, Did, Millis, Operation, OperationId, Refusal, SecretKey, SignedOperation};
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -338,6 +338,24 @@ impl Node {
             matches!(operations[..], [ref one] if matches!(one.state, OperationState::Done { .. })),
             "{operations:?}"
         );
+    }
+
+    /// Does something for the node's own cooperative, and gives the id. The node signs with the same key meanwhile, and
+    /// may take a number first.
+    pub(crate) fn act(&self, action: Action) -> OperationId {
+        loop {
+            let operation = self.own(action.clone());
+            let Submitted { mut operations } = self
+                .client
+                .submit(std::slice::from_ref(&operation), WAIT)
+                .unwrap();
+            match operations.pop().unwrap().state {
+                OperationState::Done { .. } => return operation.id(),
+                OperationState::Refused { refusal, .. }
+                    if matches!(refusal.reason, Refusal::SequenceUsed { .. }) => {}
+                state => panic!("{state:?}"),
+            }
+        }
     }
 
     /// Ends the node as an operator does, and waits for it.

@@ -41,9 +41,7 @@ fn submit(node: &Node, module: icn_model::Cid) -> JobId {
         coordinator: None,
         private: false,
     };
-    let operation = node.own(Action::SubmitJob { spec: Box::new(spec) });
-    node.done(&operation);
-    JobId::from(operation.id())
+    JobId::from(node.act(Action::SubmitJob { spec: Box::new(spec) }))
 }
 
 /// The job, once nobody works on it any more.

@@ -32,6 +32,8 @@ pub use query::PlannedChange;
 pub use roll::{cooperatives_vote, roll_bytes};
 pub use tally::{Cast, tally};
 
+pub(crate) use wishes::matter;
+
 use crate::step::Step;
 use icn_model::{
     Did, GovernanceEvent, LogEntry, Operation, ProposalId, ProposalRecord, Refusal, Role, SeatPhase,

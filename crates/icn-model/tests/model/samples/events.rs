@@ -223,6 +223,7 @@ fn job_events() -> Vec<Event> {
 pub(super) fn samples() -> Vec<Sample> {
     let mut refusals = refusals();
     refusals.extend(super::governance::refusals());
+    refusals.extend(super::agreements::refusals());
     assert_eq!(refusals.len(), REFUSAL_CODES.len(), "every refusal has a sample");
     let refused = refusals.into_iter().map(|refusal| Event::Refused {
         operation: OperationId::new(Digest::of(b"operation")),
@@ -230,12 +231,16 @@ pub(super) fn samples() -> Vec<Sample> {
         refusal,
     });
     let events = membership_events().into_iter().chain(job_events());
-    let events = events.chain(super::governance::happened()).chain(refused);
+    let events = events.chain(super::governance::happened());
+    let events = events.chain(super::agreements::happened()).chain(refused);
     let record = |event: Event| {
         let debug = format!("{event:?}");
         let mut name = debug.split([' ', '{', '(']).next().unwrap().to_string();
         if let Event::Refused { refusal, .. } = &event {
             name = format!("{name} {}", refusal.code().name);
+        }
+        if let Event::Agreement(event) = &event {
+            name = format!("{name} {}", event.step.name());
         }
         if let Event::Governance(event) = &event {
             let debug = format!("{event:?}");

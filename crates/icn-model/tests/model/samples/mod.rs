@@ -4,6 +4,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod agreements;
 mod events;
 mod governance;
 mod records;
@@ -255,6 +256,7 @@ pub(crate) fn actions() -> Vec<Action> {
         verdict(None),
     ];
     actions.extend(governance::actions());
+    actions.extend(agreements::actions());
     actions
 }
 
@@ -318,11 +320,13 @@ pub(crate) fn samples() -> Vec<Sample> {
     ];
     for action in actions() {
         let unable = matches!(&action, Action::PostVerdict { verdict } if verdict.outcome.is_none());
-        let name = format!(
-            "operation {}{}",
-            action.name(),
-            if unable { " unable" } else { "" }
-        );
+        let detail = match &action {
+            Action::Agreement { act, .. } => act.name(),
+            _ if unable => "unable",
+            _ => "",
+        };
+        let name = format!("operation {} {detail}", action.name());
+        let name = name.trim_end().to_owned();
         samples.push(sample(&name, &operation(action)));
     }
     let signed = SignedOperation::sign(operation(Action::Ready {}), &key(1));
@@ -333,6 +337,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     samples.extend(records::samples());
     samples.extend(events::samples());
     samples.extend(governance::samples());
+    samples.extend(agreements::records());
     samples
 }
 
