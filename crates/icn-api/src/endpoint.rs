@@ -104,6 +104,8 @@ pub enum Tag {
     Mana,
     /// Proposals, votes, rules.
     Governance,
+    /// Agreements and credit between cooperatives.
+    Credit,
     /// Peers.
     Network,
     /// How the node is set up.
@@ -114,7 +116,7 @@ pub enum Tag {
 
 impl Tag {
     /// Every tag with what it is about, in the order of the document.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::Node, "The node itself: alive, ready, what it is"),
         (Self::Events, "What the log has brought about"),
         (Self::Operations, "What authors ask of the log"),
@@ -126,6 +128,7 @@ impl Tag {
             Self::Governance,
             "Proposals, votes on them, and the rules by which they go",
         ),
+        (Self::Credit, "Agreements between cooperatives"),
         (Self::Network, "Peers and addresses"),
         (Self::Config, "How the node is set up"),
         (Self::Access, "Who may use the interface, and for what"),
@@ -142,6 +145,7 @@ impl Tag {
             Self::Mesh => "mesh",
             Self::Mana => "mana",
             Self::Governance => "governance",
+            Self::Credit => "credit",
             Self::Network => "network",
             Self::Config => "config",
             Self::Access => "access",

@@ -1,4 +1,5 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
+mod agreements;
 mod governance;
 
 use crate::{
@@ -696,6 +697,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     governance::DELEGATIONS,
     governance::CONTRACTS,
     governance::CONTRACT,
+    agreements::AGREEMENTS,
+    agreements::AGREEMENT,
+    agreements::HISTORY,
     Endpoint {
         errors: OF_THE_KEY,
         ..get(

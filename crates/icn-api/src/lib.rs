@@ -14,6 +14,7 @@
 //! operation that the caller signed. There is no server here, and nothing decides anything.
 #![forbid(unsafe_code)]
 
+pub mod agreements;
 pub mod audit;
 pub mod backups;
 pub mod car;

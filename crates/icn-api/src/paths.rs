@@ -90,6 +90,12 @@ pub const DELEGATIONS: &str = "/v1/governance/delegations";
 pub const CONTRACTS: &str = "/v1/governance/contracts";
 /// A contract of the log.
 pub const CONTRACT: &str = "/v1/governance/contracts/{cid}";
+/// Agreements between cooperatives.
+pub const AGREEMENTS: &str = "/v1/agreements";
+/// An agreement.
+pub const AGREEMENT: &str = "/v1/agreements/{id}";
+/// What has happened to an agreement.
+pub const AGREEMENT_HISTORY: &str = "/v1/agreements/{id}/history";
 /// The node's place in the network.
 pub const NETWORK: &str = "/v1/network";
 /// The node's configuration.

@@ -1,7 +1,7 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
 use crate::commands::{
-    api_key, ccl, config, dag, delegate, doctor, events, federation, job, key, mana, mesh, node, proposal,
-    receipt, storage, vote,
+    agreement, api_key, ccl, config, dag, delegate, doctor, events, federation, job, key, mana, mesh, node,
+    proposal, receipt, storage, vote,
 };
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +85,9 @@ pub(crate) enum Command {
     /// Propose, follow and check what the federation decides
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Agreements between cooperatives: propose, sign, amend, suspend, end
+    #[command(subcommand)]
+    Agreement(agreement::AgreementCommand),
     /// Vote on a proposal
     Vote(vote::VoteArgs),
     /// Let another vote where you do not

@@ -212,6 +212,23 @@ pub enum AgreementStep {
 }
 
 impl AgreementStep {
+    /// The names of all.
+    pub const NAMES: [&'static str; 13] = [
+        "offered",
+        "signed",
+        "took-effect",
+        "offer-ended",
+        "suspended",
+        "resumed",
+        "notice-given",
+        "end-wanted",
+        "breach-claimed",
+        "breach-contested",
+        "breach-dismissed",
+        "renewed",
+        "ended",
+    ];
+
     /// Its name for people and metrics.
     pub const fn name(&self) -> &'static str {
         match self {

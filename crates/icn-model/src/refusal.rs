@@ -2,8 +2,8 @@
 //!
 //! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
 //! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
-//! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx), governance (7xx), policies (8xx), agreements (9xx). The
-//! 6xx are faults of nodes.
+//! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx), governance (7xx), policies (8xx), agreements
+//! (10xx). The 6xx are faults of nodes, the 9xx errors of the HTTP interface.
 use crate::{
     AgreementId, AgreementState, Cid, Did, JobId, Mana, PolicySlot, ProposalId, ProposalKind, PublicKey,
     Role, Sequence, Time,
@@ -297,35 +297,35 @@ refusals! {
     809 ContractKnown { contract: Cid } "contract-known", "the log has contract {contract} already",
         "One text is published once.",
         "Nothing to do.";
-    901 UnknownAgreement { agreement: AgreementId } "unknown-agreement", "there is no agreement {agreement}",
+    1001 UnknownAgreement { agreement: AgreementId } "unknown-agreement", "there is no agreement {agreement}",
         "No agreement of this id is in the log, or it ended so long ago that it was pruned.",
         "Check the id; `icn-cli agreement ls` lists agreements.";
-    902 BadTerms { detail: String } "bad-terms", "nobody can agree on this: {detail}",
+    1002 BadTerms { detail: String } "bad-terms", "nobody can agree on this: {detail}",
         "The terms are not those of an agreement that could hold.",
         "The detail names what is wrong and what is allowed.";
-    903 NotAParty { agreement: AgreementId } "not-a-party", "the author is no party of agreement {agreement} that is heard",
+    1003 NotAParty { agreement: AgreementId } "not-a-party", "the author is no party of agreement {agreement} that is heard",
         "Parties that sign decide about an agreement; witnesses are told.",
         "`icn-cli agreement show ID` lists the parties and their roles.";
-    904 WrongAgreementState { agreement: AgreementId, state: AgreementState, act: String } "wrong-agreement-state",
+    1004 WrongAgreementState { agreement: AgreementId, state: AgreementState, act: String } "wrong-agreement-state",
         "agreement {agreement} is {state}: {act} does not fit",
         "What was asked does not fit where the agreement stands.",
         "`icn-cli agreement show ID` shows where it stands and what can be done next.";
-    905 WrongRevision { revision: u32, expected: u32 } "wrong-revision", "revision {revision} was named, and {expected} is next",
+    1005 WrongRevision { revision: u32, expected: u32 } "wrong-revision", "revision {revision} was named, and {expected} is next",
         "Somebody else has offered other terms meanwhile, or the offer that was named is over.",
         "Read the newest revision (`icn-cli agreement show ID`) and decide anew.";
-    906 WrongContent { revision: u32 } "wrong-content", "revision {revision} says something else than what was signed",
+    1006 WrongContent { revision: u32 } "wrong-content", "revision {revision} says something else than what was signed",
         "A signature is for the complete content of one revision, and this one's digest is another.",
         "Read the revision (`icn-cli agreement show ID --terms`) and sign what it says.";
-    907 NotForThisParty { detail: String } "not-for-this-party", "the author cannot say this: {detail}",
+    1007 NotForThisParty { detail: String } "not-for-this-party", "the author cannot say this: {detail}",
         "Some words are those of one party only.",
         "The detail names whose word it is.";
-    908 TooManyAgreements { open: u64, max: u64 } "too-many-agreements", "{open} agreements of the author are under way, at most {max} are allowed",
+    1008 TooManyAgreements { open: u64, max: u64 } "too-many-agreements", "{open} agreements of the author are under way, at most {max} are allowed",
         "Each cooperative can have proposed a bounded number of agreements that have not ended.",
         "End some of them, or let the other party propose.";
-    909 NoReason {} "no-reason", "there is no reason, or it has more than 512 bytes",
+    1009 NoReason {} "no-reason", "there is no reason, or it has more than 512 bytes",
         "Whoever turns down, suspends or ends an agreement tells the others why.",
         "Give a reason in a sentence; longer texts are blocks that it can name.";
-    910 AgreementFull { max: u64 } "agreement-full", "the history of the agreement has {max} entries already",
+    1010 AgreementFull { max: u64 } "agreement-full", "the history of the agreement has {max} entries already",
         "An agreement goes a bounded number of steps. It can still be ended.",
         "Propose a new agreement in its place.";
 }

@@ -1,5 +1,5 @@
-//! The one deterministic state machine of a federation: who belongs to it, what mana everybody has, and how
-//! its jobs stand, as a function of its log.
+//! The one deterministic state machine of a federation: who belongs to it, what it has decided, what its cooperatives
+//! have agreed on, what mana everybody has, and how its jobs stand, as a function of its log.
 //!
 //! [`State::apply`] takes a block and says what came of each operation, what happened, which records changed,
 //! and the root over all of it. It knows no clock, randomness, floats, network or disk; two machines that

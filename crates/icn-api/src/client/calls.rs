@@ -2,6 +2,7 @@
 use super::{Client, ClientError, Request};
 use crate::{
     GZIP, InvitationFile, MAX_OPERATIONS, Method, OCTETS,
+    agreements::{AgreementPage, AgreementView, AgreementsQuery, HistoryPage, HistoryQuery},
     audit::{AuditBundle, MAX_AUDIT_BYTES},
     backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
     config::{ConfigChange, ConfigChanged, Configuration},
@@ -25,7 +26,7 @@ use crate::{
     paths,
 };
 use icn_model::{
-    Cid, Codec, Did, Effect, Height, JobId, OperationId, ProposalId, PublicKey, SignedOperation,
+    AgreementId, Cid, Codec, Did, Effect, Height, JobId, OperationId, ProposalId, PublicKey, SignedOperation,
     limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -475,6 +476,37 @@ impl Client {
     /// [`ClientError`]
     pub fn peers(&self) -> Result<Peers, ClientError> {
         self.json(&Request::get(paths::PEERS))
+    }
+}
+
+/// Agreements between cooperatives.
+impl Client {
+    /// A page of agreements.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn agreements(&self, query: &AgreementsQuery) -> Result<AgreementPage, ClientError> {
+        self.json(&Request::get(paths::AGREEMENTS).query(query))
+    }
+
+    /// An agreement.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn agreement(&self, id: &AgreementId) -> Result<AgreementView, ClientError> {
+        self.json(&Request::get(paths::with(paths::AGREEMENT, id)))
+    }
+
+    /// A page of what has happened to an agreement. That the entries are a chain is not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn agreement_history(
+        &self,
+        id: &AgreementId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryPage, ClientError> {
+        self.json(&Request::get(paths::with(paths::AGREEMENT_HISTORY, id)).query(query))
     }
 }
 

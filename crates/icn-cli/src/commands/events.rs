@@ -121,6 +121,14 @@ fn described(event: &Event, names: &Names) -> String {
             format!("{} is suspended until {}", of(seat), format::time(*until))
         }
         Event::SuspensionEnded { seat } => format!("the suspension of {} is over", of(seat)),
+        Event::Agreement(event) => format!(
+            "{}: {}{}",
+            event.agreement,
+            event
+                .party
+                .map_or_else(String::new, |did| format!("{} ", names.of(&did))),
+            super::agreement::step(&event.step, names)
+        ),
         Event::Governance(event) => super::governance_event::described(event, names),
         Event::MemberAdded { member, cooperative } => format!("{} entered {}", of(member), of(cooperative)),
         Event::MemberRemoved {

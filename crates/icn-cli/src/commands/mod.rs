@@ -1,4 +1,5 @@
 //! The commands, one module per subject; each takes its arguments and does one thing.
+pub(crate) mod agreement;
 pub(crate) mod api_key;
 pub(crate) mod ccl;
 pub(crate) mod config;
@@ -10,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod federation;
 pub(crate) mod found;
 mod governance_event;
+mod ids;
 pub(crate) mod job;
 pub(crate) mod job_result;
 pub(crate) mod job_submit;
@@ -42,6 +44,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::ApiKey(command) => api_key::run(&session()?, command),
         Command::Federation(command) => federation::run(&cli.global, output, command),
         Command::Proposal(command) => proposal::run(&cli.global, output, command),
+        Command::Agreement(command) => agreement::run(&cli.global, output, command),
         Command::Vote(args) => vote::run(&session()?, &args),
         Command::Delegate(command) => delegate::run(&session()?, &command),
         Command::Ccl(command) => ccl::run(&cli.global, output, command),

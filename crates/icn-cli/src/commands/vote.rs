@@ -60,15 +60,15 @@ pub(crate) fn run(session: &Session, args: &VoteArgs) -> anyhow::Result<()> {
         choice: choice.clone(),
     };
     let done = session.submit_as(&client, &signer, &action)?;
-    tell_of_officers(session, &client, &signer.did);
+    tell_of_officers(session, &client, &signer.did, "icn-cli proposal ballots");
     let data = serde_json::json!({ "id": done.id, "height": done.height, "proposal": id, "choice": choice });
     session.output.data(&data, |output| {
         Ok(output.line(format!("voted in block {}", done.height))?)
     })
 }
 
-/// A cooperative whose officers must agree has not voted with the first of them.
-fn tell_of_officers(session: &Session, client: &Client, did: &Did) {
+/// A cooperative whose officers must agree has not spoken with the first of them; `shows` is what tells whether it has.
+pub(super) fn tell_of_officers(session: &Session, client: &Client, did: &Did, shows: &str) {
     let Ok(members) = gather::seats(client) else {
         return;
     };
@@ -77,7 +77,7 @@ fn tell_of_officers(session: &Session, client: &Client, did: &Did) {
         && threshold > 1
     {
         session.output.say(format!(
-            "it counts once {threshold} officers have said the same: icn-cli proposal ballots shows whether they have"
+            "it counts once {threshold} officers have said the same: {shows} shows whether they have"
         ));
     }
 }

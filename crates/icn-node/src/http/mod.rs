@@ -6,6 +6,7 @@
 //!
 //! Nothing is decided here: operations go to the log as they are signed, and reads copy what they need out of
 //! the state while its lock is held, and do everything else after.
+mod agreements;
 mod app;
 mod around;
 mod audit;

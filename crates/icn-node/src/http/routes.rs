@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    app::App, around, backups, blocks, bundle, config, events, federation, files, front::Front, gate,
-    governance, identity, keys, mana, mesh, network, node, operations, pins,
+    agreements, app::App, around, backups, blocks, bundle, config, events, federation, files, front::Front,
+    gate, governance, identity, keys, mana, mesh, network, node, operations, pins,
 };
 use axum::{
     Router,
@@ -19,6 +19,7 @@ pub(super) type Route<S> = (Method, &'static str, MethodRouter<S>);
 fn routes() -> Vec<Route<App>> {
     let mut routes = of_the_node();
     routes.extend(of_governance());
+    routes.extend(of_credit());
     routes.extend(of_keys());
     routes
 }
@@ -50,6 +51,15 @@ fn of_governance() -> [Route<App>; 10] {
         read(paths::DELEGATIONS, get(governance::delegations)),
         read(paths::CONTRACTS, get(governance::contracts)),
         read(paths::CONTRACT, get(governance::contract)),
+    ]
+}
+
+fn of_credit() -> [Route<App>; 3] {
+    let read = |path, handler| (Method::Get, path, handler);
+    [
+        read(paths::AGREEMENTS, get(agreements::list)),
+        read(paths::AGREEMENT, get(agreements::agreement)),
+        read(paths::AGREEMENT_HISTORY, get(agreements::history)),
     ]
 }
 

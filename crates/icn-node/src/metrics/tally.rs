@@ -1,7 +1,7 @@
 //! What the log has brought about since the process started, counted from its events, and how soon its blocks were
 //! durable here.
 use crate::access::now;
-use icn_model::{Event, GovernanceEvent, ProposalKind};
+use icn_model::{AgreementStep, Event, GovernanceEvent, ProposalKind};
 use icn_protocol::ledger::{Ledger, LedgerError};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -41,6 +41,7 @@ struct Counts {
     proposals: Labelled,
     votes: Labelled,
     decisions: Labelled,
+    agreements: Labelled,
     jobs_submitted: Counter,
     jobs_completed: Counter,
     jobs_failed: Labelled,
@@ -55,6 +56,7 @@ impl Default for Tally {
             proposals: Family::default(),
             votes: Family::default(),
             decisions: Family::default(),
+            agreements: Family::default(),
             jobs_submitted: Counter::default(),
             jobs_completed: Counter::default(),
             jobs_failed: Family::default(),
@@ -69,6 +71,9 @@ impl Default for Tally {
         }
         for outcome in OUTCOMES {
             let _ = counts.decisions.get_or_create(&[("outcome", outcome)]);
+        }
+        for step in AgreementStep::NAMES {
+            let _ = counts.agreements.get_or_create(&[("step", step)]);
         }
         for how in ["rolled-back", "cancelled", "disproved"] {
             let _ = counts.jobs_failed.get_or_create(&[("how", how)]);
@@ -125,6 +130,7 @@ impl Tally {
             proposals,
             votes,
             decisions,
+            agreements,
             jobs_failed,
             mana,
             ..
@@ -140,6 +146,7 @@ impl Tally {
                     one(decisions, "outcome", outcome);
                 }
             }
+            Event::Agreement(event) => one(agreements, "step", event.step.name()),
             Event::JobSubmitted { .. } => {
                 self.0.jobs_submitted.inc();
             }
@@ -177,6 +184,11 @@ impl Tally {
                 "icn_governance_decisions",
                 "What became of proposals since the process started",
                 &counts.decisions,
+            ),
+            (
+                "icn_agreement_steps",
+                "Steps that agreements between cooperatives went since the process started",
+                &counts.agreements,
             ),
             (
                 "icn_jobs_failed",

@@ -1,6 +1,7 @@
 //! What can be asked of agreements.
+use super::due::due_at;
 use crate::state::State;
-use icn_model::{AgreementEntry, AgreementId, AgreementRecord, AgreementState, Did, Digest, Sequence};
+use icn_model::{AgreementEntry, AgreementId, AgreementRecord, AgreementState, Did, Digest, Sequence, Time};
 
 impl State {
     /// An agreement.
@@ -29,6 +30,11 @@ impl State {
             .agreement_entries
             .of_after(id, after)
             .map(|(_, entry)| entry)
+    }
+
+    /// When something happens to an agreement by itself.
+    pub fn agreement_due(&self, id: &AgreementId) -> Option<Time> {
+        self.tables.agreements.get(id).and_then(due_at)
     }
 
     /// How many agreements are in a state.

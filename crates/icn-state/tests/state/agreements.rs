@@ -222,40 +222,40 @@ fn in_state(state: &str) -> Deal {
 /// judged alike when a node's user hands it in (`State::check`) and when it comes in a block (`State::apply`).
 const TABLE: &str = "
     act       by  proposed     negotiating  active     suspended  terminated
-    offer     A   negotiating  negotiating  active     904        904
-    offer     B   negotiating  negotiating  active     904        904
-    offer     C   903          903          903        903        903
-    offer     D   903          903          903        903        903
-    sign      A   710          active       904        904        904
-    sign      B   active       710          904        904        904
-    sign      C   903          903          903        903        903
-    sign      D   903          903          903        903        903
-    withdraw  A   terminated   907          904        904        904
-    withdraw  B   907          terminated   904        904        904
-    withdraw  C   903          903          903        903        903
-    reject    A   907          terminated   904        904        904
-    reject    B   terminated   907          904        904        904
-    reject    D   903          903          903        903        903
-    suspend   A   904          904          suspended  suspended  904
-    suspend   B   904          904          suspended  710        904
-    suspend   C   903          903          903        903        903
-    resume    A   904          904          904        907        904
-    resume    B   904          904          904        active     904
-    resume    D   903          903          903        903        903
-    notice    A   904          904          active     suspended  904
-    notice    B   904          904          active     suspended  904
-    notice    C   903          903          903        903        903
-    end       A   904          904          active     suspended  904
-    end       B   904          904          active     suspended  904
-    end       D   903          903          903        903        903
-    claim     A   904          904          active     suspended  904
-    claim     B   904          904          907        907        904
-    claim     C   903          903          903        903        903
-    contest   A   904          904          904        904        904
-    contest   B   904          904          904        904        904
-    contest   C   903          903          903        903        903
-    rule      A   904          904          904        904        904
-    rule      D   904          904          904        904        904
+    offer     A   negotiating  negotiating  active     1004       1004
+    offer     B   negotiating  negotiating  active     1004       1004
+    offer     C   1003         1003         1003       1003       1003
+    offer     D   1003         1003         1003       1003       1003
+    sign      A   710          active       1004       1004       1004
+    sign      B   active       710          1004       1004       1004
+    sign      C   1003         1003         1003       1003       1003
+    sign      D   1003         1003         1003       1003       1003
+    withdraw  A   terminated   1007         1004       1004       1004
+    withdraw  B   1007         terminated   1004       1004       1004
+    withdraw  C   1003         1003         1003       1003       1003
+    reject    A   1007         terminated   1004       1004       1004
+    reject    B   terminated   1007         1004       1004       1004
+    reject    D   1003         1003         1003       1003       1003
+    suspend   A   1004         1004         suspended  suspended  1004
+    suspend   B   1004         1004         suspended  710        1004
+    suspend   C   1003         1003         1003       1003       1003
+    resume    A   1004         1004         1004       1007       1004
+    resume    B   1004         1004         1004       active     1004
+    resume    D   1003         1003         1003       1003       1003
+    notice    A   1004         1004         active     suspended  1004
+    notice    B   1004         1004         active     suspended  1004
+    notice    C   1003         1003         1003       1003       1003
+    end       A   1004         1004         active     suspended  1004
+    end       B   1004         1004         active     suspended  1004
+    end       D   1003         1003         1003       1003       1003
+    claim     A   1004         1004         active     suspended  1004
+    claim     B   1004         1004         1007       1007       1004
+    claim     C   1003         1003         1003       1003       1003
+    contest   A   1004         1004         1004       1004       1004
+    contest   B   1004         1004         1004       1004       1004
+    contest   C   1003         1003         1003       1003       1003
+    rule      A   1004         1004         1004       1004       1004
+    rule      D   1004         1004         1004       1004       1004
 ";
 
 #[test]
@@ -474,7 +474,7 @@ fn an_end_beats_a_suspension() {
             reason: because("wait"),
         },
     );
-    assert_eq!(suspended.unwrap_err().code().number, 904);
+    assert_eq!(suspended.unwrap_err().code().number, 1004);
     assert_eq!(deal.record().ending, Some(Ending::Notice));
 }
 
@@ -511,7 +511,7 @@ fn an_amendment_holds_once_all_have_signed_and_not_before() {
             reason: because("mine"),
         },
     );
-    assert_eq!(gone.unwrap_err().code().number, 903);
+    assert_eq!(gone.unwrap_err().code().number, 1003);
     assert_eq!(deal.world.state.agreements_of(&did("B")).count(), 0);
     assert_eq!(deal.world.state.agreements_of(&did("D")).count(), 1);
 }
@@ -552,7 +552,7 @@ fn a_breach_ends_it_unless_contested() {
     deal.say("A", claim()).unwrap();
     assert_eq!(
         deal.say("A", claim()).unwrap_err().code().number,
-        904,
+        1004,
         "one claim at a time"
     );
     deal.pass(61);
@@ -563,7 +563,7 @@ fn a_breach_ends_it_unless_contested() {
     let contest = || AgreementAct::ContestBreach {
         reason: because("it was delivered"),
     };
-    assert_eq!(deal.say("A", contest()).unwrap_err().code().number, 907);
+    assert_eq!(deal.say("A", contest()).unwrap_err().code().number, 1007);
     deal.say("B", contest()).unwrap();
     assert_eq!(
         (deal.state(), &deal.record().breach),
@@ -590,7 +590,7 @@ fn an_arbiter_decides_a_contested_claim_or_it_falls() {
         let mut deal = Deal::active(judged());
         deal.say("A", claim()).unwrap();
         let early = deal.say("D", AgreementAct::Rule { upheld: true });
-        assert_eq!(early.unwrap_err().code().number, 904, "nothing is contested");
+        assert_eq!(early.unwrap_err().code().number, 1004, "nothing is contested");
         deal.say(
             "B",
             AgreementAct::ContestBreach {
@@ -606,7 +606,7 @@ fn an_arbiter_decides_a_contested_claim_or_it_falls() {
             .unwrap_err()
             .code()
             .number,
-        907
+        1007
     );
     deal.say("D", AgreementAct::Rule { upheld: true }).unwrap();
     assert_eq!(deal.record().ending, Some(Ending::Breach));
@@ -837,7 +837,7 @@ fn terms_that_nobody_can_agree_on_are_refused() {
             act: Box::new(AgreementAct::Resume {}),
         },
     );
-    assert_eq!(unknown.unwrap_err().code().number, 901);
+    assert_eq!(unknown.unwrap_err().code().number, 1001);
 }
 
 #[test]

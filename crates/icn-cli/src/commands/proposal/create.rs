@@ -143,7 +143,7 @@ fn print_id(output: &Output, data: &serde_json::Value, id: ProposalId) -> anyhow
 
 /// The words of a proposal: its title as a heading, and its text.
 fn document(args: &CreateArgs) -> anyhow::Result<Option<String>> {
-    let body = args.text.as_deref().map(read).transpose()?;
+    let body = args.text.as_deref().map(read_text).transpose()?;
     let heading = args.title.as_ref().map(|title| format!("# {}\n", title.trim()));
     let parts: Vec<_> = heading.into_iter().chain(body).collect();
     let document = parts.join("\n");
@@ -158,8 +158,8 @@ fn document(args: &CreateArgs) -> anyhow::Result<Option<String>> {
     Ok((!parts.is_empty()).then_some(document))
 }
 
-/// Of which no more is read than a block holds.
-fn read(path: &Path) -> anyhow::Result<String> {
+/// A text from a file, or from standard input if that is `-`; no more is read than a block holds.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let most = limits::MAX_DAG_BLOCK_BYTES as u64 + 1;
     let mut text = String::new();
     let read = if path == Path::new("-") {

@@ -8,14 +8,11 @@ mod verify;
 mod what;
 mod words;
 
+pub(crate) use create::read_text;
+
+use super::ids;
 use crate::{
-    args::Global,
-    failure::{Found, Usage},
-    format,
-    output::Output,
-    parse,
-    progress::Progress,
-    session::Session,
+    args::Global, failure::Found, format, output::Output, parse, progress::Progress, session::Session,
     table::Table,
 };
 use clap::{Args, Subcommand};
@@ -32,8 +29,6 @@ use std::{
 
 /// How often a proposal is asked after.
 const POLL: Duration = Duration::from_millis(200);
-/// The least that an id can be shortened to, characters.
-const MIN_PART: usize = 6;
 
 /// `proposal`
 #[derive(Debug, Subcommand)]
@@ -139,37 +134,11 @@ fn act(session: &Session, id: &str, what: &str, action: impl Fn(ProposalId) -> A
     })
 }
 
-/// The proposal that `text` names: by its id, or by a part at its beginning or end that no other has.
+/// The proposal that `text` names.
 pub(crate) fn find(client: &Client, text: &str) -> anyhow::Result<ProposalId> {
-    if let Ok(id) = text.parse() {
-        return Ok(id);
-    }
-    if text.len() < MIN_PART {
-        return Err(Usage::new(format!(
-            "{text:?} is no proposal: name its id, or at least {MIN_PART} characters of its beginning or end"
-        ))
-        .into());
-    }
-    let matches = |id: &ProposalId| {
-        let id = id.to_string();
-        id.starts_with(text) || id.ends_with(text)
-    };
-    let ids: Vec<_> = all(client)?
-        .iter()
-        .map(|proposal| proposal.id)
-        .filter(matches)
-        .collect();
-    match ids[..] {
-        [id] => Ok(id),
-        [] => Err(Usage::new(format!(
-            "no proposal's id begins or ends with {text:?}: `icn-cli proposal ls` lists them"
-        ))
-        .into()),
-        [first, second, ..] => Err(Usage::new(format!(
-            "{text:?} is a part of several proposals' ids, of {first} and {second} for two: name more of it"
-        ))
-        .into()),
-    }
+    ids::find(text, ("proposal", "icn-cli proposal ls"), || {
+        Ok(all(client)?.iter().map(|proposal| proposal.id).collect())
+    })
 }
 
 /// Every proposal that the log keeps.

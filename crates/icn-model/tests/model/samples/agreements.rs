@@ -84,6 +84,13 @@ pub(super) fn actions() -> Vec<Action> {
 }
 
 fn steps() -> Vec<AgreementStep> {
+    let steps = every_step();
+    let names: Vec<_> = steps.iter().map(AgreementStep::name).collect();
+    assert_eq!(names, AgreementStep::NAMES);
+    steps
+}
+
+fn every_step() -> Vec<AgreementStep> {
     let (reason, content) = (|| String::from("so it is"), terms().digest());
     vec![
         AgreementStep::Offered { revision: 1, content },
