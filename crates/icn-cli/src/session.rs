@@ -16,12 +16,15 @@ use icn_api::{
     keyfile,
     operations::{NextOperation, OperationState, OperationStatus},
 };
-use icn_model::{Action, Did, Height, Millis, Operation, OperationId, Refusal, SecretKey, SignedOperation};
+use icn_model::{
+    Action, Cid, Did, Height, Millis, Operation, OperationId, Refusal, SecretKey, SignedOperation,
+};
 use std::{
     fs,
     io::Read as _,
     path::Path,
     sync::OnceLock,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,6 +34,12 @@ const VALIDITY: Millis = Millis::from_secs(15 * 60);
 const WAIT_ONCE: Duration = Duration::from_secs(5);
 /// How long a command waits for its operation to be final.
 const WAIT_ALL: Duration = Duration::from_secs(60);
+/// How long a node may take to hear what another one knows already, as long as both are connected.
+const HEARSAY: Duration = Duration::from_secs(5);
+/// How often it is asked meanwhile.
+const HEARSAY_POLL: Duration = Duration::from_millis(100);
+/// Status of an answer about something that the node does not know.
+const NOT_FOUND: u16 = 404;
 /// More than all public authorities' certificates take together.
 const MAX_CERTIFICATES_BYTES: u64 = 4 << 20;
 /// How often a number is taken anew when somebody else with the same key took it first.
@@ -138,6 +147,34 @@ impl Session {
     /// What the federation's seats are called; nothing where that cannot be told.
     pub(crate) fn names(&self, client: &Client) -> Names {
         gather::seats(client).map_or_else(|_| Names::default(), |members| Names::new(&members))
+    }
+
+    /// What `ask` asks of the node about something in the log, which the node may not have heard of yet: what another node
+    /// has just said is here a moment later.
+    pub(crate) fn once_known<T>(&self, ask: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+        let started = Instant::now();
+        loop {
+            match ask() {
+                Err(ClientError::Problem(problem))
+                    if problem.status == NOT_FOUND && started.elapsed() < HEARSAY =>
+                {
+                    thread::sleep(HEARSAY_POLL);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The text in a block that the log names; none, with a word of it, if nobody gives it now: it is not part of the log.
+    pub(crate) fn words(&self, client: &Client, cid: &Cid) -> Option<String> {
+        match client.get_block(cid, false) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => {
+                self.output
+                    .say(format!("the text {cid} cannot be had now: {error}"));
+                None
+            }
+        }
     }
 
     /// The identity that `text` is, or that is called so.
@@ -252,7 +289,7 @@ fn settle(client: &Client, operation: &SignedOperation) -> anyhow::Result<Operat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icn_model::{Cid, Sequence, Time};
+    use icn_model::{Sequence, Time};
 
     #[test]
     fn what_is_signed_names_its_author_and_expires() {

@@ -10,6 +10,7 @@
 //! hold).
 
 mod assembly;
+mod bargains;
 pub mod cluster;
 pub mod config;
 mod contracts;

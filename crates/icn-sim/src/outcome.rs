@@ -50,6 +50,8 @@ pub struct Outcome {
     pub proposals: u64,
     /// Of them, those that were carried out.
     pub executed: u64,
+    /// How often terms of agreements took effect.
+    pub agreed: u64,
     /// What went wrong.
     pub counts: Counts,
     /// Views for which there is proof that a seat contradicted itself.
@@ -78,6 +80,7 @@ impl Outcome {
             disproved: books.disproved(),
             proposals: books.decisions().proposed(),
             executed: books.decisions().executed(),
+            agreed: books.agreements().held(),
             counts,
             equivocations: oracle.equivocations(),
             trace: Digest::ZERO,
@@ -98,6 +101,7 @@ impl Outcome {
             ("jobs disproved", self.disproved),
             ("proposals", self.proposals),
             ("proposals carried out", self.executed),
+            ("agreements that took effect", self.agreed),
             ("nodes killed", self.counts.kills),
             ("partitions", self.counts.partitions),
             ("seats run twice", self.counts.twins),
@@ -115,7 +119,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "seed={} nodes={} height={} root={} operations={} jobs_settled={} rolled_back={} \
-             executed={} kills={} partitions={} rotations={} equivocations={}",
+             executed={} agreed={} kills={} partitions={} rotations={} equivocations={}",
             self.seed,
             self.nodes,
             self.height,
@@ -124,6 +128,7 @@ impl fmt::Display for Outcome {
             self.jobs_settled,
             self.rolled_back,
             self.executed,
+            self.agreed,
             self.counts.kills,
             self.counts.partitions,
             self.counts.rotations,

@@ -1,5 +1,5 @@
 //! What users do: jobs submitted, withdrawn and doubted, mana shared with members, members added. What they decide
-//! together is in `assembly`.
+//! together is in `assembly`, what they agree on in `bargains`.
 //!
 //! Seats neither join nor leave here.
 use crate::{
@@ -95,7 +95,7 @@ impl Workload {
             let gap_ms = self.rng.random_range(0..=2 * self.mean_gap_ms);
             self.context.sleep(Duration::from_millis(gap_ms.max(1))).await;
             let node = self.rng.random_range(0..self.dids.len());
-            match self.rng.random_range(0..115) {
+            match self.rng.random_range(0..125) {
                 0..45 => self.submit_job(node, None).await,
                 45..60 => {
                     let member = self.member(node);
@@ -109,6 +109,7 @@ impl Workload {
                     self.add_member(node, at);
                 }
                 96..100 => self.doubt_something(node),
+                115.. => self.bargain(node),
                 _ => self.govern(node),
             }
             self.doubt_lies();

@@ -52,7 +52,7 @@ enum ChoiceCommand {
 pub(crate) fn run(session: &Session, args: &VoteArgs) -> anyhow::Result<()> {
     let client = session.client()?;
     let id = proposal::find(&client, &args.proposal)?;
-    let method = client.proposal(&id)?.record.spec.method;
+    let method = session.once_known(|| client.proposal(&id))?.record.spec.method;
     let choice = args.choice.choice(&method)?;
     let signer = session.signer()?;
     let action = Action::Vote {

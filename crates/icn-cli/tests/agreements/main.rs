@@ -20,11 +20,8 @@ fn propose(devnet: &Devnet, by: &str, options: &[&str]) -> String {
     made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
 }
 
-/// Says something of an agreement, once the speaker's node knows of it.
+/// Says something of an agreement; the command waits until the speaker's node knows of it.
 fn say(devnet: &Devnet, by: &str, words: &[&str], id: &str, options: &[&str]) {
-    until(WAIT, &format!("{by} knows {id}"), || {
-        show(devnet, by, id).is_some()
-    });
     devnet.ask(by, &[&["agreement"], words, &[id], options].concat());
 }
 

@@ -53,11 +53,8 @@ pub(crate) fn vote(devnet: &Devnet, voters: &[&str], ids: &[&str], words: &[&str
     });
 }
 
-/// Votes, once the voter's node has heard of the proposal.
+/// Votes; the command waits until the voter's node has heard of the proposal.
 pub(crate) fn say(devnet: &Devnet, voter: &str, id: &str, words: &[&str]) {
-    until(WAIT, &format!("{voter} knows {id}"), || {
-        show(devnet, voter, id).is_some()
-    });
     devnet.ask(voter, &[&["vote", id][..], words].concat());
 }
 

@@ -1,6 +1,7 @@
 //! Jobs and mana, kept from events alone: double entry, written without a look at `icn-state`.
 use super::{
     Invariant, Violation,
+    agreements::Agreements,
     decisions::Decisions,
     job::{Job, Pay, Stage},
 };
@@ -22,6 +23,7 @@ pub struct Books {
     stake: u64,
     allocated: u64,
     decisions: Decisions,
+    agreements: Agreements,
     height: u64,
     settled: u64,
     rolled_back: u64,
@@ -47,6 +49,7 @@ impl Books {
             stake: genesis.parameters.challenge_stake.milli(),
             allocated: 0,
             decisions: Decisions::default(),
+            agreements: Agreements::default(),
             height: 0,
             settled: 0,
             rolled_back: 0,
@@ -101,6 +104,11 @@ impl Books {
         &self.decisions
     }
 
+    /// What was agreed on.
+    pub const fn agreements(&self) -> &Agreements {
+        &self.agreements
+    }
+
     /// What should be held for the open jobs of `did`, and how many there are.
     pub(super) fn held(&self, did: &Did) -> (u64, u32) {
         let open = self
@@ -131,6 +139,10 @@ impl Books {
         }
         self.height = height;
         let at = |detail: String| format!("at height {height}: {detail}");
+        if let Event::Agreement(event) = event {
+            let agreed = self.agreements.invariant_agreed(event);
+            agreed.map_err(|detail| Violation::new(Invariant::Agreed, at(detail)))?;
+        }
         if let Event::Governance(event) = event {
             let decided = self.decisions.invariant_decided_once(event);
             decided.map_err(|detail| Violation::new(Invariant::DecidedOnce, at(detail)))?;

@@ -4,12 +4,14 @@
 //! shares the nouns with the program under test, and no rule: what it knows of mana, jobs and the log is
 //! written here a second time, in another way.
 mod accounts;
+mod agreements;
 mod books;
 mod chain;
 mod decisions;
 mod job;
 mod promises;
 
+pub use agreements::Agreements;
 pub use books::Books;
 pub use decisions::Decisions;
 
@@ -31,6 +33,8 @@ pub enum Invariant {
     PaidOnce,
     /// What was voted on is decided once, and carried out at most once, only if it was accepted and not vetoed.
     DecidedOnce,
+    /// Each step of an agreement follows the one before, and nothing follows its end.
+    Agreed,
     /// What was acknowledged as final stays as it was acknowledged, on every node.
     Acknowledged,
     /// After the last trouble the log goes on within 30 s.
@@ -51,6 +55,7 @@ impl Invariant {
             Self::Conservation => "conservation",
             Self::PaidOnce => "paid-once",
             Self::DecidedOnce => "decided-once",
+            Self::Agreed => "agreed",
             Self::Acknowledged => "acknowledged",
             Self::Progress => "progress",
             Self::JobsEnd => "jobs-end",

@@ -161,6 +161,16 @@ impl Step<'_> {
         Ok(agreed.map(|by| Word { party, by }))
     }
 
+    /// The agreement with the word of the author's cooperative, once that counts.
+    fn spoken(
+        &mut self,
+        hearing: Hearing<'_>,
+        act: &AgreementAct,
+    ) -> Result<Option<(AgreementId, AgreementRecord, Word)>, Refusal> {
+        let word = self.word(&hearing, act)?;
+        Ok(word.map(|word| (hearing.id, hearing.record, word)))
+    }
+
     /// Whether these terms could hold from now on.
     fn check_terms(&self, terms: &Terms) -> Result<(), Refusal> {
         terms.check().map_err(|error| bad_terms(&error.to_string()))?;
@@ -321,8 +331,7 @@ impl Step<'_> {
                 "only who made an offer withdraws it; others turn it down"
             }));
         }
-        if let Some(word) = self.word(&hearing, act)? {
-            let (id, record) = (hearing.id, hearing.record);
+        if let Some((id, record, word)) = self.spoken(hearing, act)? {
             self.end_offer(id, record, ending, Some(reason.into()), Some(&word));
         }
         Ok(())
@@ -376,10 +385,9 @@ impl Step<'_> {
         if hearing.record.suspensions.iter().any(|one| one.by == by) {
             return Err(Refusal::AlreadySaid {});
         }
-        let Some(word) = self.word(&hearing, act)? else {
+        let Some((id, mut record, word)) = self.spoken(hearing, act)? else {
             return Ok(());
         };
-        let Hearing { id, mut record, .. } = hearing;
         let reason = String::from(reason);
         record.suspensions.push(Suspension {
             by,
@@ -396,10 +404,9 @@ impl Step<'_> {
         if hearing.record.suspensions.iter().all(|one| one.by != by) {
             return Err(not_for("who suspended an agreement lets it go on"));
         }
-        let Some(word) = self.word(&hearing, act)? else {
+        let Some((id, mut record, word)) = self.spoken(hearing, act)? else {
             return Ok(());
         };
-        let Hearing { id, mut record, .. } = hearing;
         record.suspensions.retain(|one| one.by != by);
         if record.suspensions.is_empty() {
             self.go(&mut record, Move::Resume);
@@ -417,10 +424,9 @@ impl Step<'_> {
         if hearing.record.notice.is_some() {
             return Err(Refusal::AlreadySaid {});
         }
-        let Some(word) = self.word(&hearing, act)? else {
+        let Some((id, mut record, word)) = self.spoken(hearing, act)? else {
             return Ok(());
         };
-        let Hearing { id, mut record, .. } = hearing;
         record.notice = Some(Notice { by: word.party, ends });
         let reason = reason.into();
         self.enter(
@@ -439,10 +445,9 @@ impl Step<'_> {
         if hearing.record.end.contains(&hearing.speaker.did) {
             return Err(Refusal::AlreadySaid {});
         }
-        let Some(word) = self.word(&hearing, act)? else {
+        let Some((id, mut record, word)) = self.spoken(hearing, act)? else {
             return Ok(());
         };
-        let Hearing { id, mut record, .. } = hearing;
         record.end.push(word.party);
         self.enter(id, &mut record, AgreementStep::EndWanted {}, Some(&word));
         if all.iter().all(|party| record.end.contains(party)) {
@@ -480,10 +485,9 @@ impl Step<'_> {
             }
             _ => return Err(hearing.unfit(act)),
         }
-        let Some(word) = self.word(&hearing, act)? else {
+        let Some((id, mut record, word)) = self.spoken(hearing, act)? else {
             return Ok(());
         };
-        let Hearing { id, mut record, .. } = hearing;
         match (act, claim) {
             (AgreementAct::ClaimBreach { against, evidence }, _) => {
                 let (against, evidence) = (*against, *evidence);

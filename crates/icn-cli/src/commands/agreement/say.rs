@@ -121,7 +121,7 @@ pub(super) fn say(session: &Session, command: SayCommand) -> anyhow::Result<()> 
 
 fn sign(session: &Session, client: &Client, args: &SignArgs) -> anyhow::Result<()> {
     let id = find(client, &args.agreement.id)?;
-    let view = client.agreement(&id)?;
+    let view = session.once_known(|| client.agreement(&id))?;
     let Some(offer) = &view.record.offer else {
         return Err(Usage::new(format!(
             "nothing is offered in agreement {id}: `icn-cli agreement show {id}` shows where it stands"
@@ -155,6 +155,8 @@ pub(super) fn tell(
     what: &str,
 ) -> anyhow::Result<()> {
     let signer = session.signer()?;
+    // The node may not have heard of it yet, and would refuse what it does not know.
+    session.once_known(|| client.agreement(&id))?;
     let action = Action::Agreement {
         agreement: id,
         act: Box::new(act),

@@ -12,7 +12,7 @@ use icn_api::{
     client::Client,
 };
 use icn_model::{
-    AgreementEntry, AgreementId, AgreementState, AgreementStep, Cid, DisputeRule, Party, Terms, Time,
+    AgreementEntry, AgreementId, AgreementState, AgreementStep, DisputeRule, Party, Terms, Time,
 };
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ pub(super) fn show(session: &Session, text: &str) -> anyhow::Result<()> {
     let id = find(&client, text)?;
     let view = client.agreement(&id)?;
     let text = view.record.terms().and_then(|terms| terms.text);
-    let words = text.and_then(|cid| words(session, &client, &cid));
+    let words = text.and_then(|cid| session.words(&client, &cid));
     let shown = Shown { view, words };
     session.output.data(&shown, |output| {
         let names = session.names(&client);
@@ -113,19 +113,6 @@ pub(super) fn show(session: &Session, text: &str) -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-/// The text, or none if nobody gives it: it is not part of the log.
-fn words(session: &Session, client: &Client, cid: &Cid) -> Option<String> {
-    match client.get_block(cid, false) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) => {
-            session
-                .output
-                .say(format!("the text {cid} cannot be had now: {error}"));
-            None
-        }
-    }
 }
 
 /// Where an agreement stands.

@@ -178,7 +178,7 @@ pub(super) fn propose(session: &Session, args: &ProposeArgs) -> anyhow::Result<(
 pub(super) fn offer(session: &Session, args: &OfferArgs) -> anyhow::Result<()> {
     let client = session.client()?;
     let id = find(&client, &args.agreement.id)?;
-    let view = client.agreement(&id)?;
+    let view = session.once_known(|| client.agreement(&id))?;
     // A counter-proposal goes from what is offered, an amendment from what is in force.
     let Some(mut terms) = view.record.terms().cloned() else {
         return Err(Usage::new(format!("agreement {id} has no terms")).into());

@@ -128,6 +128,7 @@ pub(crate) fn run(global: &Global, output: &Output, command: ProposalCommand) ->
 fn act(session: &Session, id: &str, what: &str, action: impl Fn(ProposalId) -> Action) -> anyhow::Result<()> {
     let client = session.client()?;
     let id = find(&client, id)?;
+    session.once_known(|| client.proposal(&id))?;
     let done = session.submit(&client, &action(id))?;
     session.output.data(&done, |output| {
         Ok(output.line(format!("{what} in block {}", done.height))?)

@@ -12,7 +12,7 @@ use icn_api::{
     client::Client,
     governance::{BallotView, BallotsQuery, Planned, ProposalView},
 };
-use icn_model::{Cid, Did, Method, SideTally};
+use icn_model::{Did, Method, SideTally};
 use serde::Serialize;
 
 /// `proposal ballots`
@@ -44,11 +44,7 @@ pub(super) fn show(session: &Session, text: &str) -> anyhow::Result<()> {
     let id = find(&client, text)?;
     let view = client.proposal(&id)?;
     let shown = Shown {
-        words: view
-            .record
-            .spec
-            .text
-            .and_then(|cid| fetch(session, &client, &cid)),
+        words: view.record.spec.text.and_then(|cid| session.words(&client, &cid)),
         delegated: delegated(session, &client, &view)?,
         view,
     };
@@ -89,19 +85,6 @@ pub(super) fn show(session: &Session, text: &str) -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-/// The text, or none if nobody gives it: it is not part of the log.
-fn fetch(session: &Session, client: &Client, cid: &Cid) -> Option<String> {
-    match client.get_block(cid, false) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) => {
-            session
-                .output
-                .say(format!("the text {cid} cannot be had now: {error}"));
-            None
-        }
-    }
 }
 
 /// The voters for whom others voted, of the first thousand.
