@@ -70,6 +70,13 @@ impl LineBook {
                     self.other.confirm(CoSigned { transfer, acceptance });
                 }
             }
+            Row::Anchored { is_own: true, head } if head.number > self.own.head.number => {
+                self.own.confirm(head, None);
+            }
+            Row::Anchored { is_own: false, head } if head.number > self.other.head.number => {
+                self.other.move_to(head);
+            }
+            Row::Anchored { .. } => {}
             Row::Void {
                 is_own: true,
                 after,

@@ -48,7 +48,8 @@ mod sync;
 use alloc::vec::Vec;
 pub use book::LineBook;
 use icn_model::{
-    Acceptance, ChainRecord, Cid, Did, Digest, LineId, LineMessage, PublicKey, Release, Signed, Transfer,
+    Acceptance, ChainRecord, Cid, Did, Digest, Head, LineId, LineMessage, PublicKey, Release, Signed,
+    Transfer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,8 +107,8 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Row {
-    /// A transfer of this end. It is confirmed if it, or one with a higher number, has a countersignature, and is not
-    /// void by a later row. In the place of an earlier row with its number.
+    /// A transfer of this end. It is confirmed if it, or one with a higher number, has a countersignature or is anchored,
+    /// and it is not void by a later row. In the place of an earlier row with its number.
     Own {
         /// What it signed.
         transfer: Signed<Transfer>,
@@ -120,6 +121,13 @@ pub enum Row {
         transfer: Signed<Transfer>,
         /// What this end signed.
         acceptance: Signed<Acceptance>,
+    },
+    /// The log has shown that both have signed a transfer, and all before it; this end did not know.
+    Anchored {
+        /// Whether it is this end's chain.
+        is_own: bool,
+        /// Where the chain stands with it.
+        head: Head,
     },
     /// Transfers of one chain are void.
     Void {

@@ -142,6 +142,8 @@ impl LineBook {
             outcome.heard.push(Heard::Confirmed {
                 through: chain.head.number,
             });
+            let (is_own, head) = (true, chain.head);
+            outcome.write.push(Row::Anchored { is_own, head });
             self.own.confirm(chain.head, None);
         }
         let through = chain.void_through;
@@ -168,6 +170,8 @@ impl LineBook {
         let head = self.other.head.number;
         if chain.head.number > head {
             self.other.move_to(chain.head);
+            let (is_own, head) = (false, chain.head);
+            outcome.write.push(Row::Anchored { is_own, head });
         } else if chain.head.number < head && head <= chain.void_through {
             self.other.move_to(chain.head);
             let (after, through) = (chain.head.number, chain.void_through);

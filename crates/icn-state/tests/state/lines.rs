@@ -8,7 +8,7 @@ use icn_model::{
     limits,
 };
 use icn_state::line::{Heard, LineBook, Order, Outcome, Reason, Row, Side, Standing, View};
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NAMES: [&str; 2] = ["A", "B"];
@@ -110,6 +110,10 @@ impl End {
 
 struct Pair {
     ends: [End; 2],
+    /// Each end's chain, as the log has it.
+    log: [ChainRecord; 2],
+    /// What happened.
+    seen: BTreeSet<&'static str>,
     /// On their way: to whom, what.
     wire: Vec<(usize, LineMessage)>,
 }
@@ -118,6 +122,8 @@ impl Pair {
     fn new() -> Self {
         Self {
             ends: [End::new(0), End::new(1)],
+            log: [0, 1].map(|end| side(end).chain),
+            seen: BTreeSet::new(),
             wire: Vec::new(),
         }
     }
@@ -171,9 +177,9 @@ impl Pair {
 
 /// L3.
 fn check_limits(book: &LineBook) {
-    let debt = book.debt_with_pending();
-    assert!(debt <= i128::from(book.view().mine.limit));
-    assert!(-book.debt() <= i128::from(book.view().theirs.limit));
+    let limit = |did| i128::from(LIMITS[usize::from(did == side(1).did)]);
+    assert!(book.debt_with_pending() <= limit(book.view().mine.did));
+    assert!(-book.debt() <= limit(book.view().theirs.did));
 }
 
 /// What a debtor's own disk says is confirmed, by reference: each once.
@@ -193,6 +199,7 @@ fn confirmed(rows: &[Row]) -> BTreeMap<Digest, u64> {
                     "a number is signed once"
                 );
             }
+            Row::Anchored { is_own: true, head } => highest = highest.max(head.number),
             Row::Void {
                 is_own: true,
                 after,
@@ -246,6 +253,27 @@ enum Step {
     Sync {
         end: usize,
     },
+    /// It hears from the log that the other one may owe only so much.
+    Lower {
+        end: usize,
+        limit: u64,
+    },
+    /// It shows the log what it has.
+    Anchor {
+        end: usize,
+    },
+    /// It asks the log to make void what is pending.
+    AskVoid {
+        end: usize,
+    },
+    /// It hears what the log says.
+    Follow {
+        end: usize,
+    },
+    /// The window for what it asked is over.
+    Decide {
+        end: usize,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -275,14 +303,61 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<usize>().prop_map(|at| Step::Lose { at }),
         1 => (0_usize..2).prop_map(|end| Step::Restart { end }),
         1 => (0_usize..2).prop_map(|end| Step::Sync { end }),
+        1 => (0_usize..2, prop_oneof![Just(50_u64), Just(2_000)]).prop_map(|(end, limit)| Step::Lower {
+            end,
+            limit,
+        }),
+        1 => (0_usize..2).prop_map(|end| Step::Anchor { end }),
+        1 => (0_usize..2).prop_map(|end| Step::AskVoid { end }),
+        2 => (0_usize..2).prop_map(|end| Step::Follow { end }),
+        1 => (0_usize..2).prop_map(|end| Step::Decide { end }),
     ];
     proptest::collection::vec(step, 1..160)
 }
 
 impl Pair {
+    /// As the log does it: higher numbers win, and what is shown cannot become void.
+    fn anchor(&mut self, end: usize) {
+        for shown in self.ends[end].book.to_anchor() {
+            assert_eq!(shown.verify(), Ok(()));
+            let (head, debtor) = (shown.head(), shown.transfer.content.debtor);
+            let chain = &mut self.log[usize::from(debtor == side(1).did)];
+            if head.number > chain.head.number.max(chain.void_through) {
+                chain.head = head;
+                chain.void_through = 0;
+                chain.voiding = chain.voiding.filter(|void| void.through > head.number);
+            }
+        }
+    }
+
+    fn follow(&mut self, end: usize) {
+        let one = &mut self.ends[end];
+        one.view.mine.chain = self.log[end];
+        one.view.theirs.chain = self.log[1 - end];
+        let outcome = one.book.follow(one.view.clone());
+        self.keep(end, outcome, usize::MAX);
+    }
+
+    /// An honest creditor follows the log, and shows what it has before the window is over.
+    fn decide(&mut self, end: usize) {
+        if self.log[end].voiding.is_none() {
+            return;
+        }
+        self.follow(1 - end);
+        if self.ends[1 - end].book.anchor_by().is_some() {
+            self.anchor(1 - end);
+            self.seen.insert("shown in time");
+        }
+        if let Some(void) = self.log[end].voiding.take() {
+            self.log[end].void_through = void.through;
+            self.seen.insert("void by the log");
+        }
+    }
+
     /// Rows up to `stored` reach the disk; a machine that stops before all do has sent nothing, and starts again.
     fn keep(&mut self, end: usize, outcome: Outcome, stored: usize) {
         let stops = stored < outcome.write.len();
+        self.seen.extend(outcome.heard.iter().map(name));
         let messages = self.ends[end].keep(outcome, stored);
         self.send(end, messages);
         if stops {
@@ -323,6 +398,28 @@ impl Pair {
                 let sync = self.ends[end].book.sync(false);
                 self.send(end, vec![sync]);
             }
+            Step::Lower { end, limit } => {
+                self.ends[end].view.theirs.limit = limit.min(LIMITS[1 - end]);
+                self.follow(end);
+            }
+            Step::Anchor { end } => self.anchor(end),
+            Step::AskVoid { end } => {
+                self.anchor(end);
+                let through = self.ends[end].book.void_through();
+                let chain = &mut self.log[end];
+                let settled = chain.head.number.max(chain.void_through);
+                match through.filter(|through| *through > settled && chain.voiding.is_none()) {
+                    Some(through) => {
+                        chain.voiding = Some(OpenVoid {
+                            through,
+                            until: Time::ZERO,
+                        });
+                    }
+                    None => self.ends[end].book.keep_pending(),
+                }
+            }
+            Step::Follow { end } => self.follow(end),
+            Step::Decide { end } => self.decide(end),
             Step::Deliver { .. } | Step::Lose { .. } => {}
         }
         // Repeated messages would else never end.
@@ -330,39 +427,90 @@ impl Pair {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+fn name(heard: &Heard) -> &'static str {
+    match heard {
+        Heard::Signed { .. } => "signed",
+        Heard::Duplicate { .. } => "duplicate",
+        Heard::Accepted { .. } => "accepted",
+        Heard::Waits { .. } => "waits",
+        Heard::Released { .. } => "released",
+        Heard::Confirmed { .. } => "confirmed",
+        Heard::Voided { .. } => "voided",
+        Heard::Equivocation { .. } => "equivocation",
+    }
+}
 
-    /// L1 to L5: whatever is lost, repeated, late or forgotten, both come to the same sums, each transfer once.
+/// Whatever is lost, repeated, late or forgotten: at the end both have the same sums, each transfer once.
+fn check_run(steps: &[Step]) -> Pair {
+    let mut pair = Pair::new();
+    for step in steps {
+        pair.go(step);
+        for end in &pair.ends {
+            check_limits(&end.book);
+        }
+    }
+    for end in 0..2 {
+        pair.decide(end);
+    }
+    for end in 0..2 {
+        pair.follow(end);
+    }
+    // Twice: the first may end what both had in mind of each other's limits.
+    pair.meet();
+    pair.meet();
+    pair.check_same();
+    for (end, other) in [(0, 1), (1, 0)] {
+        let sums = confirmed(&pair.ends[end].disk);
+        let total: u64 = sums.values().sum();
+        assert_eq!(total, pair.ends[end].book.own_head().owed, "against the oracle");
+        assert_eq!(sums, countersigned(&pair.ends[other].disk));
+    }
+    // What is on the disks is what was in memory.
+    let heads =
+        |pair: &Pair| [0, 1].map(|end| (pair.ends[end].book.own_head(), pair.ends[end].book.other_head()));
+    let before = heads(&pair);
+    pair.ends.iter_mut().for_each(End::restart);
+    assert_eq!(heads(&pair), before);
+    pair.meet();
+    pair.check_same();
+    pair
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// L1 to L5.
     #[test]
     fn both_books_come_to_the_same(steps in steps()) {
-        let mut pair = Pair::new();
-        for step in &steps {
-            pair.go(step);
-            for end in &pair.ends {
-                check_limits(&end.book);
-            }
-        }
-        // Twice: the first may end what both had in mind of each other's limits.
-        pair.meet();
-        pair.meet();
-        pair.check_same();
-        for (end, other) in [(0, 1), (1, 0)] {
-            let sums = confirmed(&pair.ends[end].disk);
-            let total: u64 = sums.values().sum();
-            prop_assert_eq!(total, pair.ends[end].book.own_head().owed, "against the oracle");
-            prop_assert_eq!(&sums, &countersigned(&pair.ends[other].disk));
-        }
-        // What is on the disks is what was in memory.
-        let before: Vec<_> = pair.ends.iter().map(|end| (end.book.own_head(), end.book.other_head())).collect();
-        for end in &mut pair.ends {
-            end.restart();
-        }
-        let after: Vec<_> = pair.ends.iter().map(|end| (end.book.own_head(), end.book.other_head())).collect();
-        prop_assert_eq!(before, after);
-        pair.meet();
-        pair.check_same();
+        check_run(&steps);
     }
+}
+
+#[test]
+fn runs_are_rich_enough_to_be_a_test() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut seen, mut owed) = (BTreeSet::new(), 0);
+    for _ in 0..60 {
+        let steps = steps().new_tree(&mut runner).unwrap().current();
+        let mut pair = check_run(&steps);
+        seen.append(&mut pair.seen);
+        owed += pair.ends[0].book.own_head().owed;
+    }
+    for what in [
+        "signed",
+        "duplicate",
+        "accepted",
+        "waits",
+        "released",
+        "confirmed",
+        "voided",
+        "shown in time",
+        "void by the log",
+    ] {
+        assert!(seen.contains(what), "{what} is not among {seen:?}");
+    }
+    assert!(!seen.contains("equivocation"), "both are honest");
+    assert!(owed > 10_000, "{owed}");
 }
 
 #[test]
