@@ -2,8 +2,8 @@
 use super::LineKey;
 use crate::step::Step;
 use icn_model::{
-    ChainRecord, CoSigned, CoSignedError, CreditAct, CreditStep, Did, LineDispute, LineId, LineRecord,
-    Operation, Refusal, Role, limits,
+    ChainRecord, CoSigned, CreditAct, CreditStep, Did, LineDispute, LineId, LineRecord, Operation, Refusal,
+    Role, limits,
 };
 
 /// Who may show something of a line for its end.
@@ -94,9 +94,9 @@ impl Step<'_> {
         let Some(end) = line.end(&transfer.debtor) else {
             return Err(bad_head("its debtor is no end of the line"));
         };
-        if let Err(CoSignedError::Transfer(error)) = shown.verify() {
-            return Err(bad_head(&alloc::format!("{error}")));
-        }
+        transfer
+            .check()
+            .map_err(|error| bad_head(&alloc::format!("{error}")))?;
         self.check_line_key(line.ends[end], transfer.key)?;
         self.check_line_key(line.ends[1 - end], shown.acceptance.content.key)?;
         shown.verify().map_err(|error| Refusal::HalfSigned {

@@ -22,5 +22,6 @@ mod selection;
 mod sequences;
 mod speed;
 mod tallies;
+mod trade;
 mod voting;
 mod world;
