@@ -304,6 +304,8 @@ pub struct AgreementRecord {
     pub breach: Option<BreachClaim>,
     /// How it has ended.
     pub ending: Option<Ending>,
+    /// Whether something is still owed, asked or in doubt on its lines: then it is not forgotten.
+    pub owing: bool,
     /// Number of the last entry of its history.
     pub entries: u64,
     /// Digest of that entry.

@@ -2,8 +2,8 @@
 //!
 //! Events are for readers: nothing in the state depends on them. They are the same on every node.
 use crate::{
-    AgreementEvent, Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana, OperationId,
-    PublicKey, Refusal, SeatKind, Time,
+    AgreementEvent, CreditEvent, Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana,
+    OperationId, PublicKey, Refusal, SeatKind, Time,
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub enum EventKind {
     Governance,
     /// Agreements between cooperatives.
     Agreement,
+    /// Lines of credit between cooperatives.
+    Credit,
     /// An operation in a block that changed nothing.
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
@@ -37,7 +39,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
@@ -46,6 +48,7 @@ impl EventKind {
         Self::Challenge,
         Self::Governance,
         Self::Agreement,
+        Self::Credit,
         Self::Refused,
         Self::Misbehaviour,
     ];
@@ -61,6 +64,7 @@ impl EventKind {
             Self::Challenge => "challenge",
             Self::Governance => "governance",
             Self::Agreement => "agreement",
+            Self::Credit => "credit",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
         }
@@ -311,6 +315,8 @@ pub enum Event {
     Governance(GovernanceEvent),
     /// An agreement between cooperatives went a step.
     Agreement(AgreementEvent),
+    /// Something happened on a line of credit.
+    Credit(CreditEvent),
     /// A seat signed what it must not. Each node records what it saw itself.
     Misbehaved {
         /// The seat's key.
@@ -360,6 +366,7 @@ impl Event {
             | Self::ChallengeLapsed { .. } => EventKind::Challenge,
             Self::Governance(_) => EventKind::Governance,
             Self::Agreement(_) => EventKind::Agreement,
+            Self::Credit(_) => EventKind::Credit,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
         }

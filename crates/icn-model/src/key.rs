@@ -25,6 +25,12 @@ pub enum Domain {
     Possession,
     /// A node's word on the records of a vote.
     Audit,
+    /// A debtor's transfer on a line of credit.
+    Transfer,
+    /// The creditor's countersignature to a transfer.
+    Acceptance,
+    /// The creditor's word that a transfer is void.
+    Release,
 }
 
 impl Domain {
@@ -37,6 +43,9 @@ impl Domain {
             Self::Invitation => b"icn/invitation/1",
             Self::Possession => b"icn/possession/1",
             Self::Audit => b"icn/audit/1",
+            Self::Transfer => b"icn/transfer/1",
+            Self::Acceptance => b"icn/acceptance/1",
+            Self::Release => b"icn/release/1",
         }
     }
 

@@ -30,12 +30,14 @@ mod job;
 mod job_record;
 mod key;
 pub mod limits;
+mod line_record;
 mod macros;
 mod operation;
 mod parameters;
 mod policy;
 mod records;
 mod refusal;
+mod transfer;
 mod units;
 
 pub use agreement::{
@@ -74,6 +76,10 @@ pub use job_record::{
     Vote,
 };
 pub use key::{Did, DidError, Domain, PublicKey, SecretKey, Signable, Signature, SignatureError, Signed};
+pub use line_record::{
+    ChainRecord, CreditAct, CreditEvent, CreditStep, FormerLimits, LineDispute, LineLimits, LinePhase,
+    LineRecord, OpenVoid,
+};
 pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
 pub use parameters::{ParameterError, ParameterName, ParameterNameError, Parameters};
 pub use policy::{
@@ -81,9 +87,13 @@ pub use policy::{
     PolicyFailure, PolicyQuestion, PolicyRecord, PolicySlot, PolicySlotError, PriceQuestion, VoteQuestion,
 };
 pub use records::{
-    AccountRecord, EpochRecord, FederationRecord, HeadRecord, InvitationRecord, KeyWish, MemberRecord,
-    MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord, StandingRecord,
-    Succession, Supply, Totals,
+    AccountRecord, EpochRecord, FederationRecord, FormerKey, HeadRecord, InvitationRecord, KeyWish,
+    MemberRecord, MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord,
+    StandingRecord, Succession, Supply, Totals,
 };
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
+pub use transfer::{
+    Acceptance, ChainView, CoSigned, CoSignedError, Head, LineId, LineMessage, LineSync, Release, Transfer,
+    TransferError,
+};
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

@@ -118,3 +118,9 @@ pub const MAX_AGREEMENTS_PER_COOPERATIVE: usize = 1_024;
 pub const MAX_ENDED_AGREEMENTS: usize = 50_000;
 /// Entries in the history of one agreement, but for those that end it.
 pub const MAX_AGREEMENT_ENTRIES: u64 = 4_096;
+/// Transfers of one chain that wait for the creditor's signature.
+pub const MAX_PENDING_TRANSFERS: usize = 64;
+/// Transfers of one chain whose references and signatures are held in memory, so that each is made and answered once.
+pub const MAX_RECENT_TRANSFERS: usize = 4_096;
+/// How long what was signed by both under a line key or a limit that is no longer in force can be anchored.
+pub const LINE_GRACE: crate::Millis = crate::Millis::from_secs(7 * 24 * 3_600);

@@ -1,8 +1,8 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
-    AgreementAct, AgreementId, Bid, Choice, Cid, Did, Digest, Domain, Exclusion, Invitation, JobId, JobSpec,
-    Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey, Receipt, RoleKeys, SecretKey, Sequence,
-    Signature, SignatureError, Signed, Terms, Time, Verdict,
+    AgreementAct, AgreementId, Bid, Choice, Cid, CreditAct, CreditUnit, Did, Digest, Domain, Exclusion,
+    Invitation, JobId, JobSpec, Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey, Receipt,
+    RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Terms, Time, Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
     macros::content_id,
@@ -177,6 +177,17 @@ pub enum Action {
         /// What.
         act: Box<AgreementAct>,
     },
+    /// Say or show something of a line of credit: the word of an end, by its line, officers' or seat key, but for proofs
+    /// that an end signed two transfers with one number, which are anybody's who has a seat, and disputes, which are an
+    /// officer's.
+    Credit {
+        /// The agreement that opened it.
+        agreement: AgreementId,
+        /// Its unit.
+        unit: CreditUnit,
+        /// What.
+        act: Box<CreditAct>,
+    },
     /// Say up to which version of the protocol the author's node can follow; the seat's word.
     Announce {
         /// The version.
@@ -213,6 +224,7 @@ impl Action {
             Self::PublishContract { .. } => "publish-contract",
             Self::ProposeAgreement { .. } => "propose-agreement",
             Self::Agreement { .. } => "agreement",
+            Self::Credit { .. } => "credit",
             Self::Announce { .. } => "announce",
         }
     }

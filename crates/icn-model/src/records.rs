@@ -157,6 +157,17 @@ pub struct KeyWish {
     pub keys: Digest,
 }
 
+/// A key that acted for a cooperative, and whose signatures still count for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FormerKey {
+    /// The key.
+    pub key: PublicKey,
+    /// Until when, by block time.
+    pub until: Time,
+}
+
 /// How the keys of a cooperative or witness follow each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -166,6 +177,9 @@ pub struct Succession {
     pub next_seat: Option<PublicKey>,
     /// Keys that the seat had, oldest first; at most [`MAX_FORMER_KEYS`](crate::limits::MAX_FORMER_KEYS).
     pub former_seats: Vec<PublicKey>,
+    /// Line keys that it had lately, oldest first; at most [`MAX_FORMER_KEYS`](crate::limits::MAX_FORMER_KEYS). What
+    /// they have signed can still be anchored.
+    pub former_lines: Vec<FormerKey>,
     /// What its officers want, until enough of them want the same; one wish of each.
     pub wishes: Vec<KeyWish>,
 }

@@ -3,10 +3,10 @@
 //! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
 //! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
 //! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx), governance (7xx), policies (8xx), agreements
-//! (10xx). The 6xx are faults of nodes, the 9xx errors of the HTTP interface.
+//! (10xx), credit (11xx). The 6xx are faults of nodes, the 9xx errors of the HTTP interface.
 use crate::{
-    AgreementId, AgreementState, Cid, Did, JobId, Mana, PolicySlot, ProposalId, ProposalKind, PublicKey,
-    Role, Sequence, Time,
+    AgreementId, AgreementState, Cid, CreditUnit, Did, JobId, Mana, PolicySlot, ProposalId, ProposalKind,
+    PublicKey, Role, Sequence, Time,
 };
 use alloc::string::String;
 use core::fmt;
@@ -328,6 +328,54 @@ refusals! {
     1010 AgreementFull { max: u64 } "agreement-full", "the history of the agreement has {max} entries already",
         "An agreement goes a bounded number of steps. It can still be ended.",
         "Propose a new agreement in its place.";
+    1101 UnknownLine { agreement: AgreementId, unit: CreditUnit } "unknown-line", "agreement {agreement} has no line in {unit}",
+        "A line is opened when an agreement on credit takes effect, one for each unit in its terms.",
+        "Check the agreement and the unit; `icn-cli agreement show ID` lists both.";
+    1102 NotAnEnd { agreement: AgreementId } "not-an-end", "the author is no end of the lines of agreement {agreement}",
+        "A line is between the proposer and the counterparty of its agreement.",
+        "Only these two can say this; anybody can prove that one of them signed two transfers with one number.";
+    1103 BadHead { detail: String } "bad-head", "the transfer cannot be anchored: {detail}",
+        "What was shown is no transfer of this line, or not at most one of each of its two chains.",
+        "The detail names what is wrong. Show the last transfer of each chain that both ends have signed.";
+    1104 NotItsLineKey { end: Did, key: PublicKey } "not-its-line-key", "{key} does not sign transfers of {end}, nor did lately",
+        "Transfers are signed with line keys. One that was replaced counts for seven days after that, for what was signed by both before.",
+        "Anchor what was signed with a key soon after it is replaced; sign new transfers with the new one.";
+    1105 HalfSigned { detail: String } "half-signed", "not signed by both ends: {detail}",
+        "Only what the debtor has signed and the creditor has countersigned is final.",
+        "Have the other end countersign it, or have it void (`icn-cli credit void`).";
+    1106 OldHead { end: Did, number: u64, anchored: u64 } "old-head", "number {number} of {end} is not after {anchored}, which is anchored",
+        "A chain is anchored at the highest number that was shown; lower ones are covered by it.",
+        "Nothing to do.";
+    1107 OtherHead { end: Did, number: u64 } "other-head", "another transfer of {end} is anchored with number {number}",
+        "The debtor has signed two transfers with one number, and the creditor has countersigned both.",
+        "Prove it with both transfers: the line freezes (`icn-cli credit prove`).";
+    1108 VoidNumber { end: Did, number: u64, through: u64 } "void-number", "the numbers of {end} up to {through} are void, {number} among them",
+        "What a creditor does not show within the window for it cannot be anchored any more.",
+        "The debtor can sign the amount again, with a higher number.";
+    1109 OverLimit { end: Did, owes: u64, limit: u64 } "over-limit", "{end} would owe {owes}, and may owe {limit}",
+        "The transfer was signed over the limit that its agreement sets, or after credit was suspended, frozen or ended.",
+        "`icn-cli agreement show ID` shows the limits. What shrinks what is owed can always be anchored.";
+    1110 UnseenHead { end: Did, seen: u64, anchored: u64 } "unseen-head", "the transfer counts on number {seen} of {end}, of which {anchored} is anchored",
+        "What a transfer counts against its amount must be shown with it, and be what was anchored.",
+        "Anchor the last transfers of both chains together.";
+    1111 NoEquivocation { detail: String } "no-equivocation", "nothing is proved: {detail}",
+        "Two transfers of one chain with one number and different content, both signed by the debtor, prove that it signed twice.",
+        "Show two such transfers as they were signed.";
+    1112 AlreadyFrozen {} "already-frozen", "the line is frozen already",
+        "One proof is enough.",
+        "Nothing to do. The line opens again when all parties sign new terms.";
+    1113 NothingToVoid { through: u64, settled: u64 } "nothing-to-void", "the numbers up to {settled} are anchored or void, {through} among them",
+        "Only what is not countersigned can become void.",
+        "Nothing to do.";
+    1114 VoidOpen { until: Time } "void-open", "the creditor can show countersignatures until {until}",
+        "One window is open at a time for each chain.",
+        "Wait until it is over.";
+    1115 BadRelease { detail: String } "bad-release", "the release does not hold: {detail}",
+        "A release is the creditor's signed word that the author's first transfer after the anchored head is void.",
+        "Anchor the head that the release names first, or leave the release out and wait for the window.";
+    1116 NotDisputed {} "not-disputed", "the author has no dispute on this line",
+        "An end withdraws its own dispute.",
+        "Nothing to do.";
 }
 
 impl core::error::Error for Refusal {}

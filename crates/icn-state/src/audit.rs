@@ -1,7 +1,7 @@
 //! The books, recomputed from every account and job.
 use crate::{mana, state::State};
 use alloc::{collections::BTreeMap, string::String};
-use icn_model::{AccountRecord, Did, JobPhase, Mana, Totals};
+use icn_model::{AccountRecord, Did, JobPhase, LineId, Mana, Totals};
 
 /// Books that do not balance: a fault of the program, never of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,18 @@ pub enum AuditError {
         found: Mana,
         /// Each of them.
         totals: Totals,
+    },
+    /// An end of a line owes more than was ever agreed.
+    #[error("on line {line}, {end} owes {owes} by what was anchored, and never might owe more than {limit}")]
+    OverLimit {
+        /// Which line.
+        line: LineId,
+        /// Which end.
+        end: Did,
+        /// What it owes.
+        owes: i128,
+        /// The highest limit there was.
+        limit: u64,
     },
     /// A part of an account is not what jobs and members make of it.
     #[error("account of {did}: {part} is {recorded}, but its {source_name} add up to {found}")]
@@ -43,12 +55,13 @@ struct Expected {
 }
 
 impl State {
-    /// Adds up every account and compares with the supply, with jobs and with members. Reads the whole
-    /// state.
+    /// Adds up every account and compares with the supply, with jobs and with members, and what is owed on every line
+    /// with its limits. Reads the whole state.
     ///
     /// # Errors
     /// [`AuditError`] names the first sum that is off.
     pub fn audit(&self) -> Result<Totals, AuditError> {
+        self.audit_lines()?;
         let expected = self.expected_parts();
         let mut totals = Totals {
             supply: self.meta.supply,
@@ -81,6 +94,23 @@ impl State {
                 totals,
             })
         }
+    }
+
+    fn audit_lines(&self) -> Result<(), AuditError> {
+        for (line, record) in self.lines() {
+            for (at, end) in record.ends.into_iter().enumerate() {
+                let (owes, limit) = (record.debt(at), record.highest.of(at));
+                if owes > i128::from(limit) {
+                    return Err(AuditError::OverLimit {
+                        line,
+                        end,
+                        owes,
+                        limit,
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn expected_parts(&self) -> BTreeMap<Did, Expected> {

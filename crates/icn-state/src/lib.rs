@@ -27,7 +27,10 @@
 //!     that are over ([`icn_model::limits`]), and the work that one block does for what falls due.
 //! 11. **Regeneration does not depend on who looks when.** It is exact over any division of time.
 //!
-//! [`State::audit`] recomputes the first two from every record. The tests cite the numbers.
+//! 12. **Credit stays within limits.** What an end of a line owes by what was anchored was never over the highest limit
+//!     that its agreements set, and what one end owes the other is owed.
+//!
+//! [`State::audit`] recomputes the first two and the last from every record. The tests cite the numbers.
 //!
 //! # What is decided here
 //!
@@ -52,10 +55,12 @@ mod account;
 mod agreements;
 mod audit;
 mod changes;
+mod credit;
 mod genesis;
 mod governance;
 mod index;
 mod jobs;
+pub mod line;
 mod mana;
 mod members;
 mod membership;
@@ -72,6 +77,7 @@ mod table;
 pub use agreements::{Move, hears, next};
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
+pub use credit::Exposure;
 pub use governance::{
     Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, cooperatives_vote, roll_bytes, tally,
 };

@@ -5,8 +5,8 @@
 //! the old one does, and the node holds both.
 use crate::{membership::is_enough, step::Step};
 use icn_model::{
-    Did, Digest, EpochNumber, Event, KeyWish, MemberRecord, Operation, Possession, PublicKey, Refusal, Role,
-    RoleKeys, SeatRecord, Signed, canonical, limits,
+    Did, Digest, EpochNumber, Event, FormerKey, KeyWish, MemberRecord, Operation, Possession, PublicKey,
+    Refusal, Role, RoleKeys, SeatRecord, Signed, canonical, limits,
 };
 
 impl Step<'_> {
@@ -52,11 +52,27 @@ impl Step<'_> {
         seat.succession.wishes.clear();
         seat.succession.next_seat = next_seat.or(seat.succession.next_seat);
         let next_seat = seat.succession.next_seat;
+        self.retire_line_key(&mut seat, others.line);
         self.retire_role_keys(did);
         seat.keys = others;
         self.state.tables.seats.set(did, seat);
         self.events.push(Event::KeysRotated { seat: did, next_seat });
         Ok(())
+    }
+
+    /// What a line key has signed can be anchored for a while after another one took its place.
+    fn retire_line_key(&self, seat: &mut SeatRecord, next: PublicKey) {
+        let (key, now) = (seat.keys.line, self.now());
+        let former = &mut seat.succession.former_lines;
+        former.retain(|one| one.until >= now && one.key != key && one.key != next);
+        if key == next {
+            return;
+        }
+        let until = self.context.time.after(limits::LINE_GRACE);
+        former.push(FormerKey { key, until });
+        if former.len() > limits::MAX_FORMER_KEYS {
+            former.remove(0);
+        }
     }
 
     /// The seat key that is to follow, if `key` is neither the present one nor the one that follows already.

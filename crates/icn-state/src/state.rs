@@ -4,6 +4,7 @@
 use crate::{
     agreements::index::AgreementIndex,
     changes::{Change, Changes},
+    credit::index::LineIndex,
     governance::{
         Engine,
         index::{BallotIndex, ProposalIndex},
@@ -15,11 +16,11 @@ use crate::{
 use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, ActivityRecord, AgreementEntry, AgreementId, AgreementRecord, BallotRecord, Cid,
-    ContractRecord, DecidedRecord, DelegationRecord, DepartedRecord, Did, Digest, EpochNumber, EpochRecord,
-    FederationRecord, HeadRecord, Height, InvitationId, InvitationRecord, JobId, JobRecord, JobSpec,
-    MemberRecord, MetaRecord, PaidRecord, Parameters, PolicyRecord, PolicySlot, Process, ProposalId,
-    ProposalKind, ProposalRecord, PublicKey, Ranking, RateRecord, SeatEntry, SeatRecord, Sequence,
-    SequenceRecord, StandingRecord, Time, WishesRecord,
+    ContractRecord, CreditUnit, DecidedRecord, DelegationRecord, DepartedRecord, Did, Digest, EpochNumber,
+    EpochRecord, FederationRecord, HeadRecord, Height, InvitationId, InvitationRecord, JobId, JobRecord,
+    JobSpec, LineRecord, MemberRecord, MetaRecord, PaidRecord, Parameters, PolicyRecord, PolicySlot, Process,
+    ProposalId, ProposalKind, ProposalRecord, PublicKey, Ranking, RateRecord, SeatEntry, SeatRecord,
+    Sequence, SequenceRecord, StandingRecord, Time, WishesRecord,
     canonical::{self, DecodeError},
 };
 
@@ -127,6 +128,8 @@ tables! {
     0x60 agreements: Table<AgreementId, AgreementRecord, AgreementIndex>;
     /// Their histories: agreement, number.
     0x61 agreement_entries: Table<(AgreementId, Sequence), AgreementEntry>;
+    /// Lines of credit: agreement, unit.
+    0x62 lines: Table<(AgreementId, CreditUnit), LineRecord, LineIndex>;
 }
 
 /// Why stored records are not a state.

@@ -295,6 +295,9 @@ impl Step<'_> {
             Action::PublishContract { source } => self.publish_contract(signed, source),
             Action::ProposeAgreement { terms } => self.propose_agreement(signed, terms),
             Action::Agreement { agreement, act } => self.act_on_agreement(signed, *agreement, act),
+            Action::Credit { agreement, unit, act } => {
+                self.act_on_line(operation, &(*agreement, unit.clone()), act)
+            }
             Action::Announce { protocol } => self.announce(operation, *protocol),
         }
     }
@@ -304,8 +307,11 @@ impl Step<'_> {
         self.bridge_gap();
         self.bridge_governance_gap();
         self.bridge_agreement_gap();
+        self.bridge_credit_gap();
         self.expire_jobs();
         self.expire_governance();
+        // What falls due on a line does so before the agreement that it is of is forgotten.
+        self.expire_lines();
         self.expire_agreements();
         self.expire_membership();
     }

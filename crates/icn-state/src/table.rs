@@ -10,9 +10,10 @@ use alloc::{
 };
 use core::ops::{Bound, RangeBounds};
 use icn_model::{
-    AgreementId, Cid, Codec, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot, ProposalId,
-    ProposalKind, PublicKey, Sequence, Time,
+    AgreementId, Cid, Codec, CreditUnit, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot,
+    ProposalId, ProposalKind, PublicKey, Sequence, Time,
     canonical::{self, DecodeError},
+    limits,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -257,6 +258,33 @@ impl Key for Did {
     }
 }
 
+/// The code, filled up with zeros, which no code has, and the number of decimals.
+impl Key for CreditUnit {
+    const LEN: usize = limits::MAX_UNIT_BYTES + 1;
+    fn least() -> Self {
+        // The smallest character that a code has, and no decimals.
+        "-.0".parse().expect("this is a unit: the tests say so")
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut bytes = [0; Self::LEN];
+        let code = self.code().as_bytes();
+        bytes[..code.len()].copy_from_slice(code);
+        bytes[limits::MAX_UNIT_BYTES] = self.decimals();
+        out.extend_from_slice(&bytes);
+    }
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; limits::MAX_UNIT_BYTES + 1] = bytes.try_into().ok()?;
+        let (decimals, code) = bytes.split_last()?;
+        let len = code.iter().position(|byte| *byte == 0).unwrap_or(code.len());
+        let (code, rest) = code.split_at(len);
+        if rest.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        let code = core::str::from_utf8(code).ok()?;
+        alloc::format!("{code}.{decimals}").parse().ok()
+    }
+}
+
 impl<A: Key, B: Key> Key for (A, B) {
     const LEN: usize = A::LEN + B::LEN;
     fn least() -> Self {
@@ -444,6 +472,23 @@ mod tests {
             prop_assert_eq!(<(Did, Did)>::decode(&bytes(&|out| pair_a.encode(out))), Some(pair_a));
             prop_assert_eq!(Time::decode(&bytes(&|out| time_x.encode(out))), Some(time_x));
             prop_assert_eq!(Did::decode(&a[1..]), None);
+        }
+
+        #[test]
+        fn units_are_keys(a in "[A-Z0-9-]{1,16}\\.[0-9]", b in "[A-Z0-9-]{1,4}\\.[0-9]") {
+            let units: [CreditUnit; 2] = [a.parse().unwrap(), b.parse().unwrap()];
+            let bytes = units.clone().map(|unit| {
+                let mut out = Vec::new();
+                unit.encode(&mut out);
+                out
+            });
+            prop_assert_eq!(bytes[0].cmp(&bytes[1]), units[0].cmp(&units[1]));
+            for (unit, bytes) in units.iter().zip(&bytes) {
+                prop_assert_eq!(bytes.len(), CreditUnit::LEN);
+                prop_assert_eq!(CreditUnit::decode(bytes), Some(unit.clone()));
+                prop_assert!(CreditUnit::least() <= *unit);
+                prop_assert_eq!(CreditUnit::decode(&bytes[1..]), None);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Keys, identities, content ids and signatures, against published vectors where there are any.
-use crate::samples::{actions, bid, invitation, key, operation, receipt};
+use crate::samples::{
+    acceptance, actions, bid, co_signed, invitation, key, operation, receipt, release, transfer,
+};
 use icn_model::{
     Bid, Cid, CidError, Codec, Did, DidError, Digest, Domain, Invitation, JobId, Possession, PublicKey,
     Receipt, SecretKey, Signable, Signature, Signed, SignedOperation, canonical,
@@ -94,13 +96,16 @@ fn keys_that_prove_nothing_are_not_usable() {
     assert!(key(1).public().is_usable());
 }
 
-const DOMAINS: [Domain; 6] = [
+const DOMAINS: [Domain; 9] = [
     Domain::Operation,
     Domain::Bid,
     Domain::Receipt,
     Domain::Invitation,
     Domain::Possession,
     Domain::Audit,
+    Domain::Transfer,
+    Domain::Acceptance,
+    Domain::Release,
 ];
 
 #[test]
@@ -140,6 +145,9 @@ fn domains_cannot_run_into_messages() {
     assert_eq!(Domain::Invitation.separate(b"m"), b"\x10icn/invitation/1m");
     assert_eq!(Domain::Possession.separate(b"m"), b"\x10icn/possession/1m");
     assert_eq!(Domain::Audit.separate(b"m"), b"\x0bicn/audit/1m");
+    assert_eq!(Domain::Transfer.separate(b"m"), b"\x0eicn/transfer/1m");
+    assert_eq!(Domain::Acceptance.separate(b"m"), b"\x10icn/acceptance/1m");
+    assert_eq!(Domain::Release.separate(b"m"), b"\x0dicn/release/1m");
     assert_eq!(<Bid as Signable>::DOMAIN, Domain::Bid);
     assert_eq!(<Receipt as Signable>::DOMAIN, Domain::Receipt);
     assert_eq!(<Invitation as Signable>::DOMAIN, Domain::Invitation);
@@ -220,4 +228,49 @@ fn content_ids_have_one_text_and_two_codecs() {
     }
     let raw = hello.to_string().parse::<JobId>();
     assert_eq!(raw, Err(CidError::Codec), "a job is a DAG-CBOR block");
+}
+
+#[test]
+fn a_transfer_counts_with_both_signatures_over_it() {
+    use icn_model::{CoSignedError, TransferError, limits};
+    assert_eq!(co_signed().verify(), Ok(()));
+    let with = |change: &dyn Fn(&mut icn_model::CoSigned)| {
+        let mut shown = co_signed();
+        change(&mut shown);
+        shown.verify()
+    };
+    let again = |change: &dyn Fn(&mut icn_model::Transfer)| {
+        with(&|shown| {
+            let mut content = transfer();
+            change(&mut content);
+            shown.acceptance.content.transfer = content.hash();
+            shown.transfer = Signed::new(content, &key(1));
+            shown.acceptance = Signed::new(shown.acceptance.content, &key(2));
+        })
+    };
+    assert_eq!(again(&|_| {}), Ok(()));
+    let wrong = |error| Err(CoSignedError::Transfer(error));
+    assert_eq!(again(&|one| one.number = 0), wrong(TransferError::Number));
+    assert_eq!(again(&|one| one.amount = 0), wrong(TransferError::Nothing));
+    assert_eq!(again(&|one| one.owed = 49), wrong(TransferError::Sum));
+    let over = limits::MAX_CREDIT + 1;
+    for change in [
+        (|one, over| one.amount = over) as fn(&mut icn_model::Transfer, u64),
+        |one, over| one.owed = over,
+        |one, over| one.seen.owed = over,
+    ] {
+        assert_eq!(again(&|one| change(one, over)), wrong(TransferError::TooMuch));
+    }
+    // One key for both sides, a signature of the other side's domain, another transfer.
+    let debtor = with(&|shown| shown.transfer = Signed::new(transfer(), &key(2)));
+    assert_eq!(debtor, Err(CoSignedError::Debtor));
+    let creditor = with(&|shown| shown.acceptance = Signed::new(acceptance(), &key(1)));
+    assert_eq!(creditor, Err(CoSignedError::Creditor));
+    let released = with(&|shown| shown.acceptance.signature = Signed::new(release(), &key(2)).signature);
+    assert_eq!(released, Err(CoSignedError::Creditor));
+    let other = with(&|shown| shown.acceptance.content.transfer = Digest::of(b"other"));
+    assert_eq!(other, Err(CoSignedError::Other));
+    let altered = with(&|shown| shown.transfer.content.memo = None);
+    assert_eq!(altered, Err(CoSignedError::Other));
+    assert_eq!(transfer().head().owed, 750);
 }

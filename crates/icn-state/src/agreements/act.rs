@@ -70,6 +70,7 @@ impl Step<'_> {
             notice: None,
             breach: None,
             ending: None,
+            owing: false,
             entries: 0,
             head: Digest::ZERO,
         };
@@ -372,6 +373,7 @@ impl Step<'_> {
         record.ending = Some(ending);
         self.enter(id, &mut record, AgreementStep::Ended { ending, reason }, word);
         self.state.tables.agreements.set(id, record);
+        self.follow_agreement(id, false);
     }
 
     fn suspend_agreement(
@@ -396,6 +398,7 @@ impl Step<'_> {
         self.go(&mut record, Move::Suspend);
         self.enter(id, &mut record, AgreementStep::Suspended { reason }, Some(&word));
         self.state.tables.agreements.set(id, record);
+        self.follow_agreement(id, false);
         Ok(())
     }
 
@@ -413,6 +416,7 @@ impl Step<'_> {
         }
         self.enter(id, &mut record, AgreementStep::Resumed {}, Some(&word));
         self.state.tables.agreements.set(id, record);
+        self.follow_agreement(id, false);
         // What fell due while it rested.
         self.expire_agreement(id);
         Ok(())

@@ -23,7 +23,8 @@ enum Due {
 /// When something happens to an agreement by itself next, and what.
 fn next_due(record: &AgreementRecord) -> Option<(Time, Due)> {
     if record.has_ended() {
-        return Some((record.since.after(limits::AGREEMENT_RETENTION), Due::Forget));
+        let forgotten = record.since.after(limits::AGREEMENT_RETENTION);
+        return (!record.owing).then_some((forgotten, Due::Forget));
     }
     let offer = || {
         let offer = record.offer.as_ref()?;
@@ -91,7 +92,7 @@ impl Step<'_> {
     }
 
     /// Does what is due for one agreement, the earliest first.
-    pub(super) fn expire_agreement(&mut self, id: AgreementId) {
+    pub(crate) fn expire_agreement(&mut self, id: AgreementId) {
         let now = self.now();
         // Each step changes what is due, and none comes back: a renewal moves the date, the others end something.
         while let Some(record) = self.state.tables.agreements.get(&id) {
@@ -146,9 +147,12 @@ impl Step<'_> {
         self.go(&mut record, Move::TakeEffect);
         self.enter(id, &mut record, AgreementStep::TookEffect { revision }, None);
         self.state.tables.agreements.set(id, record);
+        self.follow_agreement(id, true);
     }
 
+    /// Forgets an agreement that has ended, and its lines, on which nothing is owed any more.
     fn forget_agreement(&mut self, id: AgreementId) {
+        self.forget_lines(id);
         self.state.tables.agreement_entries.remove_of(&id);
         self.state.tables.agreements.remove(&id);
     }

@@ -12,11 +12,11 @@ pub(crate) struct AgreementIndex {
     pub(crate) due: DueIndex<AgreementId>,
     /// (party, agreement), witnesses included.
     pub(crate) by_party: BTreeSet<(Did, AgreementId)>,
-    /// Of those that have not ended, how many each has proposed.
+    /// Of those that have not ended, or on whose lines something is owed, how many each has proposed.
     pub(crate) open: Counts<Did>,
     /// How many there are in each state.
     pub(crate) by_state: Counts<AgreementState>,
-    /// (when, agreement) of those that have ended.
+    /// (when, agreement) of those that have ended, and can be forgotten.
     pub(crate) ended: BTreeSet<(Time, AgreementId)>,
     /// Those with a claim of breach.
     pub(crate) claimed: BTreeSet<AgreementId>,
@@ -29,7 +29,7 @@ impl Index<AgreementId, AgreementRecord> for AgreementIndex {
             self.by_party.insert((party, *id));
         }
         self.by_state.add(record.state);
-        if record.has_ended() {
+        if record.has_ended() && !record.owing {
             self.ended.insert((record.since, *id));
             return;
         }
@@ -45,7 +45,7 @@ impl Index<AgreementId, AgreementRecord> for AgreementIndex {
             self.by_party.remove(&(party, *id));
         }
         self.by_state.remove(&record.state);
-        if record.has_ended() {
+        if record.has_ended() && !record.owing {
             self.ended.remove(&(record.since, *id));
             return;
         }

@@ -217,6 +217,7 @@ pub(super) fn records() -> Vec<Sample> {
             until: time(5),
         }),
         ending: Some(Ending::Breach),
+        owing: true,
         entries: 9,
         head: Digest::of(b"entry"),
     };

@@ -224,6 +224,7 @@ pub(super) fn samples() -> Vec<Sample> {
     let mut refusals = refusals();
     refusals.extend(super::governance::refusals());
     refusals.extend(super::agreements::refusals());
+    refusals.extend(super::credit::refusals());
     assert_eq!(refusals.len(), REFUSAL_CODES.len(), "every refusal has a sample");
     let refused = refusals.into_iter().map(|refusal| Event::Refused {
         operation: OperationId::new(Digest::of(b"operation")),
@@ -232,7 +233,10 @@ pub(super) fn samples() -> Vec<Sample> {
     });
     let events = membership_events().into_iter().chain(job_events());
     let events = events.chain(super::governance::happened());
-    let events = events.chain(super::agreements::happened()).chain(refused);
+    let events = events
+        .chain(super::agreements::happened())
+        .chain(super::credit::happened())
+        .chain(refused);
     let record = |event: Event| {
         let debug = format!("{event:?}");
         let mut name = debug.split([' ', '{', '(']).next().unwrap().to_string();
@@ -240,6 +244,9 @@ pub(super) fn samples() -> Vec<Sample> {
             name = format!("{name} {}", refusal.code().name);
         }
         if let Event::Agreement(event) = &event {
+            name = format!("{name} {}", event.step.name());
+        }
+        if let Event::Credit(event) = &event {
             name = format!("{name} {}", event.step.name());
         }
         if let Event::Governance(event) = &event {

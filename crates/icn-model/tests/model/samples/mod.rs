@@ -5,10 +5,12 @@
 )]
 
 mod agreements;
+mod credit;
 mod events;
 mod governance;
 mod records;
 
+pub(crate) use credit::{acceptance, co_signed, release, transfer};
 use icn_model::{
     Action, Bid, Block, BlockHeader, Checkpoint, Cid, Did, Digest, EpochNumber, Exclusion, ExclusionReason,
     ExitStatus, Founder, Genesis, Height, Invitation, JobId, JobLimits, JobSpec, Mana, NamedRoot, Operation,
@@ -257,6 +259,7 @@ pub(crate) fn actions() -> Vec<Action> {
     ];
     actions.extend(governance::actions());
     actions.extend(agreements::actions());
+    actions.extend(credit::actions());
     actions
 }
 
@@ -322,6 +325,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         let unable = matches!(&action, Action::PostVerdict { verdict } if verdict.outcome.is_none());
         let detail = match &action {
             Action::Agreement { act, .. } => act.name(),
+            Action::Credit { act, .. } => act.name(),
             _ if unable => "unable",
             _ => "",
         };
@@ -338,6 +342,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     samples.extend(events::samples());
     samples.extend(governance::samples());
     samples.extend(agreements::records());
+    samples.extend(credit::records());
     samples
 }
 

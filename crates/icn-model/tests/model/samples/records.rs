@@ -2,10 +2,10 @@
 use super::{Sample, cid, did, exits, key, sample, time};
 use icn_model::{
     AccountRecord, Assignment, Challenge, DecidedRecord, Delivery, Digest, EpochNumber, EpochRecord,
-    Exclusion, ExclusionReason, FederationRecord, HeadRecord, Height, Ineligible, InvitationRecord, JobPhase,
-    JobRecord, Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot, PaidRecord, Parameters,
-    PlannedUpgrade, RankedBid, Ranking, RateRecord, RoleKeys, SeatEntry, SeatKind, SeatPhase, SeatRecord,
-    SequenceRecord, StandingRecord, Succession, Supply, Totals, Vote,
+    Exclusion, ExclusionReason, FederationRecord, FormerKey, HeadRecord, Height, Ineligible,
+    InvitationRecord, JobPhase, JobRecord, Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot,
+    PaidRecord, Parameters, PlannedUpgrade, RankedBid, Ranking, RateRecord, RoleKeys, SeatEntry, SeatKind,
+    SeatPhase, SeatRecord, SequenceRecord, StandingRecord, Succession, Supply, Totals, Vote,
 };
 
 fn seat(phase: SeatPhase) -> SeatRecord {
@@ -22,6 +22,10 @@ fn seat(phase: SeatPhase) -> SeatRecord {
         succession: Succession {
             next_seat: Some(key(3).public()),
             former_seats: vec![key(4).public(), key(5).public()],
+            former_lines: vec![FormerKey {
+                key: key(6).public(),
+                until: time(8),
+            }],
             wishes: vec![KeyWish {
                 officer: key(1).public(),
                 keys: Digest::of(b"keys"),

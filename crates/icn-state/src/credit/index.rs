@@ -1,0 +1,28 @@
+//! How lines are found without scanning.
+use super::{LineKey, due::due_at};
+use crate::table::{DueIndex, Index};
+use alloc::collections::BTreeSet;
+use icn_model::{AgreementId, CreditUnit, Did, LineRecord};
+
+#[derive(Default)]
+pub(crate) struct LineIndex {
+    pub(crate) due: DueIndex<LineKey>,
+    /// (end, agreement, unit).
+    pub(crate) by_end: BTreeSet<(Did, AgreementId, CreditUnit)>,
+}
+
+impl Index<LineKey, LineRecord> for LineIndex {
+    fn add(&mut self, key: &LineKey, line: &LineRecord) {
+        self.due.add(due_at(line), key);
+        for end in line.ends {
+            self.by_end.insert((end, key.0, key.1.clone()));
+        }
+    }
+
+    fn remove(&mut self, key: &LineKey, line: &LineRecord) {
+        self.due.remove(due_at(line), key);
+        for end in line.ends {
+            self.by_end.remove(&(end, key.0, key.1.clone()));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The two chains of a book in memory.
+use super::Standing;
+use alloc::collections::BTreeMap;
+use icn_model::{CoSigned, Digest, Head, Release, Signed, Transfer, limits};
+
+/// What is remembered of a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trace {
+    pub(super) hash: Digest,
+    pub(super) reference: Digest,
+    pub(super) amount: u64,
+    pub(super) is_void: bool,
+}
+
+impl Trace {
+    pub(super) fn of(transfer: &Transfer) -> Self {
+        Self {
+            hash: transfer.hash(),
+            reference: transfer.reference,
+            amount: transfer.amount,
+            is_void: false,
+        }
+    }
+}
+
+/// The last transfers of a chain, by number; a bounded number of them.
+#[derive(Default)]
+pub(super) struct Recent {
+    by_number: BTreeMap<u64, Trace>,
+    by_reference: BTreeMap<Digest, u64>,
+}
+
+impl Recent {
+    pub(super) fn add(&mut self, number: u64, trace: Trace) {
+        self.by_number.insert(number, trace);
+        self.by_reference.insert(trace.reference, number);
+        while self.by_number.len() > limits::MAX_RECENT_TRANSFERS {
+            let Some((number, trace)) = self.by_number.pop_first() else {
+                return;
+            };
+            // A later transfer of the other end may have the reference, too.
+            if self.by_reference.get(&trace.reference) == Some(&number) {
+                self.by_reference.remove(&trace.reference);
+            }
+        }
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&Trace> {
+        self.by_number.get(&number)
+    }
+
+    pub(super) fn named(&self, reference: &Digest) -> Option<(u64, &Trace)> {
+        let number = *self.by_reference.get(reference)?;
+        Some((number, self.by_number.get(&number)?))
+    }
+
+    pub(super) fn number_of(&self, hash: &Digest) -> Option<(u64, &Trace)> {
+        // Answers are mostly about the newest.
+        let mut newest = self.by_number.iter().rev();
+        newest
+            .find(|(_, trace)| trace.hash == *hash)
+            .map(|(number, trace)| (*number, trace))
+    }
+
+    pub(super) fn void(&mut self, after: u64, through: u64) {
+        if after >= through {
+            return;
+        }
+        for (_, trace) in self.by_number.range_mut(after + 1..=through) {
+            trace.is_void = true;
+        }
+    }
+}
+
+/// What this end owes.
+pub(super) struct Own {
+    /// The last that both have signed.
+    pub(super) head: Head,
+    /// That one, unless only the log has shown it.
+    pub(super) shown: Option<CoSigned>,
+    /// The highest number that was ever signed.
+    pub(super) last: u64,
+    /// What waits for the other end, each on the one before.
+    pub(super) pending: BTreeMap<u64, Signed<Transfer>>,
+    pub(super) recent: Recent,
+}
+
+impl Own {
+    pub(super) fn new(head: Head) -> Self {
+        Self {
+            head,
+            shown: None,
+            last: head.number,
+            pending: BTreeMap::new(),
+            recent: Recent::default(),
+        }
+    }
+
+    /// Where the chain stands with what is pending.
+    pub(super) fn tip(&self) -> Head {
+        let last = self.pending.values().next_back();
+        last.map_or(self.head, |signed| signed.content.head())
+    }
+
+    pub(super) fn standing(&self, number: u64) -> Option<Standing> {
+        let trace = self.recent.get(number)?;
+        Some(if trace.is_void {
+            Standing::Void
+        } else if self.pending.contains_key(&number) {
+            Standing::Pending
+        } else {
+            Standing::Confirmed
+        })
+    }
+
+    /// Makes `head` the last that both have signed; what is pending up to it is signed by both, too.
+    pub(super) fn confirm(&mut self, head: Head, shown: Option<CoSigned>) {
+        self.pending = match head.number.checked_add(1) {
+            Some(next) => self.pending.split_off(&next),
+            None => BTreeMap::new(),
+        };
+        self.last = self.last.max(head.number);
+        self.head = head;
+        self.shown = shown;
+    }
+
+    /// Makes everything above the head void.
+    pub(super) fn void_all(&mut self) {
+        self.pending.clear();
+        self.recent.void(self.head.number, self.last);
+    }
+}
+
+/// What the other end owes.
+pub(super) struct Other {
+    pub(super) head: Head,
+    pub(super) shown: Option<CoSigned>,
+    /// What the last transfer named as seen.
+    pub(super) seen: Head,
+    /// Transfers that came before what they build on; not stored.
+    pub(super) waiting: BTreeMap<u64, Signed<Transfer>>,
+    /// What this end will never countersign, by hash.
+    pub(super) released: BTreeMap<Digest, (u64, Signed<Release>)>,
+    pub(super) recent: Recent,
+}
+
+impl Other {
+    pub(super) fn new(head: Head, seen: Head) -> Self {
+        Self {
+            head,
+            shown: None,
+            seen,
+            waiting: BTreeMap::new(),
+            released: BTreeMap::new(),
+            recent: Recent::default(),
+        }
+    }
+
+    /// The highest number of a transfer that is known to have been signed.
+    pub(super) fn heard(&self) -> u64 {
+        let waiting = self.waiting.keys().next_back().copied();
+        let released = self.released.values().map(|(number, _)| *number).max();
+        let recent = self.recent.by_number.keys().next_back().copied();
+        let all = [waiting, released, recent].into_iter().flatten();
+        all.fold(self.head.number, u64::max)
+    }
+
+    /// Makes `shown` the last that both have signed. What has a lower number is no longer of use.
+    pub(super) fn confirm(&mut self, shown: CoSigned) {
+        let transfer = &shown.transfer.content;
+        self.recent.add(transfer.number, Trace::of(transfer));
+        self.seen = transfer.seen;
+        self.move_to(shown.head());
+        self.shown = Some(shown);
+    }
+
+    pub(super) fn move_to(&mut self, head: Head) {
+        self.head = head;
+        self.shown = None;
+        self.waiting.retain(|number, _| *number > head.number);
+        self.released.retain(|_, (number, _)| *number > head.number);
+    }
+}

@@ -1,0 +1,196 @@
+//! How two ends find out where they stand after they were apart, and how a book follows the log.
+use super::{Heard, LineBook, Outcome, Reason, Row, View, chains::Trace};
+use alloc::boxed::Box;
+use icn_model::{ChainView, CoSigned, Head, LineMessage, LineSync, SecretKey};
+
+impl LineBook {
+    /// Where this end stands: to be sent whenever the other one is reached again.
+    pub fn sync(&self, is_answer: bool) -> LineMessage {
+        let view = |head: Head, shown: &Option<CoSigned>| ChainView {
+            head,
+            shown: shown.clone().map(Box::new),
+        };
+        LineMessage::Sync(Box::new(LineSync {
+            line: self.view.line.clone(),
+            own: view(self.own.head, &self.own.shown),
+            other: view(self.other.head, &self.other.shown),
+            heard: self.other.heard(),
+            is_answer,
+        }))
+    }
+
+    /// The other end says where it stands: takes from it what is signed by both, tells it what it does not know, and
+    /// sends again what is pending.
+    ///
+    /// # Errors
+    /// A [`Reason`] for which it is not listened to.
+    pub fn on_sync(&mut self, sync: &LineSync, key: &SecretKey) -> Result<Outcome, Reason> {
+        if sync.line != self.view.line {
+            return Err(Reason::OtherLine);
+        }
+        let mut outcome = Outcome::default();
+        // What it owes and what it is owed, from its side.
+        if let Some(shown) = &sync.own.shown {
+            self.adopt_other(shown, &mut outcome)?;
+        }
+        if let Some(shown) = &sync.other.shown {
+            self.adopt_own(shown, &mut outcome)?;
+        }
+        // What this end had signed before it was restored, and the other one has, is known now.
+        let knows_all = sync.other.head.number <= self.own.head.number;
+        if self.is_restored {
+            self.own.last = self.own.last.max(sync.heard);
+        }
+        self.is_restored &= !knows_all;
+        let is_behind =
+            sync.own.head.number < self.other.head.number || sync.other.head.number < self.own.head.number;
+        if is_behind && !sync.is_answer {
+            outcome.send.push(self.sync(true));
+        }
+        self.take_waiting(key, &mut outcome);
+        let again = self.own.pending.values().cloned().map(Self::transfer);
+        outcome.send.extend(again);
+        Ok(outcome)
+    }
+
+    /// Whether a transfer of a chain is one that both ends have signed, and comes after `head`.
+    fn check_adopted(&self, shown: &CoSigned, is_own: bool) -> Result<bool, Reason> {
+        let transfer = &shown.transfer.content;
+        let (debtor, creditor) = match is_own {
+            true => (&self.view.mine, &self.view.theirs),
+            false => (&self.view.theirs, &self.view.mine),
+        };
+        if transfer.federation != self.view.federation
+            || transfer.line != self.view.line
+            || transfer.debtor != debtor.did
+        {
+            return Err(Reason::OtherLine);
+        }
+        let head = if is_own { self.own.head } else { self.other.head };
+        // The log says that it is void; the other end has not followed it so far.
+        let is_void = transfer.number <= debtor.chain.void_through;
+        if transfer.number <= head.number || is_void {
+            return Ok(false);
+        }
+        if !debtor.keys.contains(&transfer.key) || !creditor.keys.contains(&shown.acceptance.content.key) {
+            return Err(Reason::Key);
+        }
+        shown.verify().map_err(|_| Reason::Signature)?;
+        Ok(true)
+    }
+
+    fn adopt_own(&mut self, shown: &CoSigned, outcome: &mut Outcome) -> Result<(), Reason> {
+        if !self.check_adopted(shown, true)? {
+            return Ok(());
+        }
+        self.check_pending(&shown.head())?;
+        self.confirm_own(shown.clone(), outcome);
+        Ok(())
+    }
+
+    /// That what is pending agrees with a head that both have signed.
+    fn check_pending(&self, head: &Head) -> Result<(), Reason> {
+        let agrees = match self.own.pending.range(head.number..).next() {
+            // Lost, with all after it, before this end was restored.
+            None => true,
+            Some((number, next)) => *number == head.number && next.content.hash() == head.hash,
+        };
+        if agrees {
+            Ok(())
+        } else {
+            Err(Reason::Contradiction)
+        }
+    }
+
+    fn adopt_other(&mut self, shown: &CoSigned, outcome: &mut Outcome) -> Result<(), Reason> {
+        if !self.check_adopted(shown, false)? {
+            return Ok(());
+        }
+        let number = shown.transfer.content.number;
+        outcome.heard.push(Heard::Accepted { number });
+        outcome.write.push(Row::Other {
+            transfer: shown.transfer.clone(),
+            acceptance: shown.acceptance.clone(),
+        });
+        self.other.confirm(shown.clone());
+        Ok(())
+    }
+
+    /// Takes what the log says now: limits, keys, what is anchored, and what is void.
+    pub fn follow(&mut self, view: View) -> Outcome {
+        let mut outcome = Outcome::default();
+        let was_asked = self.view.mine.chain.voiding.is_some();
+        self.view = view;
+        let is_asked = self.view.mine.chain.voiding.is_some();
+        self.follow_own(&mut outcome);
+        self.follow_other(&mut outcome);
+        if (was_asked && !is_asked) || self.own.pending.is_empty() {
+            self.decided();
+        }
+        outcome
+    }
+
+    fn follow_own(&mut self, outcome: &mut Outcome) {
+        let chain = self.view.mine.chain;
+        if chain.head.number > self.own.head.number && self.check_pending(&chain.head).is_ok() {
+            let confirmed = self.own.pending.get(&chain.head.number).cloned();
+            if let Some(transfer) = confirmed {
+                self.own
+                    .recent
+                    .add(chain.head.number, Trace::of(&transfer.content));
+            }
+            outcome.heard.push(Heard::Confirmed {
+                through: chain.head.number,
+            });
+            let (is_own, head) = (true, chain.head);
+            outcome.write.push(Row::Anchored { is_own, head });
+            self.own.confirm(chain.head, None);
+        }
+        let through = chain.void_through;
+        let is_rewound = chain.head.number < self.own.head.number && self.own.head.number <= through;
+        let first = self.own.pending.keys().next();
+        let is_void = first.is_some_and(|first| *first <= through);
+        if is_rewound {
+            self.own.confirm(chain.head, None);
+        }
+        if is_rewound || is_void {
+            let (after, last) = (self.own.head.number, self.own.last.max(through));
+            self.own.last = last;
+            self.own.void_all();
+            self.tell_void(true, after, last, outcome);
+        }
+        self.own.last = self.own.last.max(through);
+        if self.other.seen.number > self.own.head.number {
+            self.other.seen = self.own.head;
+        }
+    }
+
+    fn follow_other(&mut self, outcome: &mut Outcome) {
+        let chain = self.view.theirs.chain;
+        let head = self.other.head.number;
+        if chain.head.number > head {
+            self.other.move_to(chain.head);
+            let (is_own, head) = (false, chain.head);
+            outcome.write.push(Row::Anchored { is_own, head });
+        } else if chain.head.number < head && head <= chain.void_through {
+            self.other.move_to(chain.head);
+            let (after, through) = (chain.head.number, chain.void_through);
+            self.other.recent.void(after, through);
+            self.tell_void(false, after, through, outcome);
+        }
+    }
+
+    fn tell_void(&self, is_own: bool, after: u64, through: u64, outcome: &mut Outcome) {
+        outcome.heard.push(Heard::Voided {
+            is_own,
+            after,
+            through,
+        });
+        outcome.write.push(Row::Void {
+            is_own,
+            after,
+            through,
+            release: None,
+        });
+    }
+}
