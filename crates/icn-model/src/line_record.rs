@@ -324,6 +324,20 @@ pub enum CreditStep {
 }
 
 impl CreditStep {
+    /// The names of all.
+    pub const NAMES: [&'static str; 10] = [
+        "opened",
+        "changed",
+        "anchored",
+        "equivocated",
+        "void-asked",
+        "voided",
+        "void-fell",
+        "disputed",
+        "dispute-ended",
+        "forgotten",
+    ];
+
     /// Its name for people and metrics.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -129,6 +129,7 @@ fn described(event: &Event, names: &Names) -> String {
                 .map_or_else(String::new, |did| format!("{} ", names.of(&did))),
             super::agreement::step(&event.step, names)
         ),
+        Event::Credit(event) => super::credit_event::described(event, names),
         Event::Governance(event) => super::governance_event::described(event, names),
         Event::MemberAdded { member, cooperative } => format!("{} entered {}", of(member), of(cooperative)),
         Event::MemberRemoved {

@@ -4,6 +4,7 @@ pub(crate) mod api_key;
 pub(crate) mod ccl;
 pub(crate) mod config;
 mod contract;
+mod credit_event;
 pub(crate) mod dag;
 pub(crate) mod delegate;
 pub(crate) mod doctor;

@@ -1,7 +1,7 @@
 //! What the log has brought about since the process started, counted from its events, and how soon its blocks were
 //! durable here.
 use crate::access::now;
-use icn_model::{AgreementStep, Event, GovernanceEvent, ProposalKind};
+use icn_model::{AgreementStep, CreditStep, Event, GovernanceEvent, ProposalKind};
 use icn_protocol::ledger::{Ledger, LedgerError};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -42,6 +42,7 @@ struct Counts {
     votes: Labelled,
     decisions: Labelled,
     agreements: Labelled,
+    credit: Labelled,
     jobs_submitted: Counter,
     jobs_completed: Counter,
     jobs_failed: Labelled,
@@ -57,6 +58,7 @@ impl Default for Tally {
             votes: Family::default(),
             decisions: Family::default(),
             agreements: Family::default(),
+            credit: Family::default(),
             jobs_submitted: Counter::default(),
             jobs_completed: Counter::default(),
             jobs_failed: Family::default(),
@@ -74,6 +76,9 @@ impl Default for Tally {
         }
         for step in AgreementStep::NAMES {
             let _ = counts.agreements.get_or_create(&[("step", step)]);
+        }
+        for step in CreditStep::NAMES {
+            let _ = counts.credit.get_or_create(&[("step", step)]);
         }
         for how in ["rolled-back", "cancelled", "disproved"] {
             let _ = counts.jobs_failed.get_or_create(&[("how", how)]);
@@ -131,6 +136,7 @@ impl Tally {
             votes,
             decisions,
             agreements,
+            credit,
             jobs_failed,
             mana,
             ..
@@ -147,6 +153,7 @@ impl Tally {
                 }
             }
             Event::Agreement(event) => one(agreements, "step", event.step.name()),
+            Event::Credit(event) => one(credit, "step", event.step.name()),
             Event::JobSubmitted { .. } => {
                 self.0.jobs_submitted.inc();
             }
@@ -189,6 +196,11 @@ impl Tally {
                 "icn_agreement_steps",
                 "Steps that agreements between cooperatives went since the process started",
                 &counts.agreements,
+            ),
+            (
+                "icn_credit_steps",
+                "What happened in the log on lines of credit since the process started",
+                &counts.credit,
             ),
             (
                 "icn_jobs_failed",

@@ -12,6 +12,7 @@
 //! operations of a block, so an end beats a suspension.
 mod act;
 mod due;
+mod hold;
 pub(crate) mod index;
 mod query;
 mod transition;
