@@ -112,7 +112,7 @@ proptest! {
     ) {
         let solution = solved(parties, &rows);
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|&row| keys[row % keys.len()].rotate_left((row / keys.len()) as u32));
+        order.sort_by_key(|&row| keys[row % keys.len()].wrapping_mul(row as u64 + 1));
         let mut names: Vec<u32> = (0..parties).collect();
         names.sort_by_key(|&party| keys[party as usize % keys.len()]);
         let name = |party: u32| names[party as usize];
