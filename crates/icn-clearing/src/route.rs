@@ -2,8 +2,9 @@
 //!
 //! A depth-first search with current arcs, without recursion. Where no arc fits, the party is relabelled to the least
 //! label its arcs offer, as in the shortest-augmenting-path algorithm of Ahuja and Orlin. A source whose label has
-//! risen by too many hops, and all of them when work goes on without effect, are left to the next search, which labels
-//! everybody at once.
+//! risen by too many hops is left to the next search, which labels everybody at once. So are all sources of one price
+//! when relabelling goes on for long without a payment: they are behind the same bottleneck, and those of other prices
+//! need not wait for them.
 use crate::{
     amount::Amount,
     graph::{Graph, OPEN, number, party},
@@ -14,10 +15,10 @@ use alloc::vec::Vec;
 
 /// By how many hops a source is relabelled.
 const CLIMB_HOPS: u32 = 16;
-/// A round ends after so many looks at arcs in relabelling for each arc there is,
-const WORK_PER_ARC: u64 = 4;
-/// or after one for so many arcs without a payment.
-const ARCS_PER_STALL: u64 = 4;
+/// A round ends after so many looks at arcs in relabelling for each arc there is.
+const WORK_PER_ARC: u64 = 6;
+/// Sources of one price are given up after one look for so many arcs without a payment.
+const ARCS_PER_STALL: u64 = 32;
 
 /// The lists that routing needs, kept from one round to the next.
 #[derive(Default)]
@@ -29,10 +30,11 @@ pub(crate) struct Router {
 }
 
 /// How the search for one source ended.
+#[derive(PartialEq, Eq)]
 enum End {
     Routed,
     LeftOver,
-    RoundOver,
+    Stalled,
 }
 
 impl Router {
@@ -52,12 +54,21 @@ impl Router {
         sources.sort_unstable_by_key(|&at| key[at as usize]);
         let limits: Vec<K> = sources.iter().map(|&at| key[at as usize]).collect();
         (self.work, self.stalled) = (0, 0);
+        let most = graph.arcs.len() as u64 * WORK_PER_ARC;
+        let mut given_up = None;
         for (&source, &label) in sources.iter().zip(&limits) {
+            if given_up == Some(label.price()) {
+                continue;
+            }
             if label.hops() + CLIMB_HOPS >= K::HOPS_END {
                 return Err(TooDeep);
             }
             let limit = label.plus_hops(CLIMB_HOPS);
-            if let End::RoundOver = self.drain(graph, key, source as usize, limit)? {
+            if self.drain(graph, key, source as usize, limit)? == End::Stalled {
+                given_up = Some(label.price());
+                self.stalled = 0;
+            }
+            if self.work > most {
                 break;
             }
         }
@@ -102,8 +113,8 @@ impl Router {
             self.work += work;
             self.stalled += work;
             let arcs = graph.arcs.len() as u64;
-            if self.work > arcs * WORK_PER_ARC || self.stalled > arcs / ARCS_PER_STALL + 1000 {
-                return Ok(End::RoundOver);
+            if self.stalled > arcs / ARCS_PER_STALL + 1000 {
+                return Ok(End::Stalled);
             }
             if let Some(arc) = self.path.pop() {
                 at = graph.tail(arc as usize);

@@ -9,7 +9,10 @@ use crate::{
     key::Key,
 };
 use alloc::{vec, vec::Vec};
-use core::mem;
+use core::{hint, mem};
+
+/// How many parties are looked up at once.
+const BLOCK: usize = 32;
 
 /// A label needs more bits than it has.
 #[derive(Debug)]
@@ -116,32 +119,47 @@ impl<K: Key> Labels<K> {
 
     /// Offers labels to all who are one arc away from the frontier.
     fn step<A: Amount>(&mut self, graph: &Graph<A>, distance: u32, hops: u32) -> Result<(), TooDeep> {
-        for &at in &self.frontier {
-            let at = at as usize;
-            let own = self.key[at];
-            if own != K::new(self.previous[at].price() + distance, hops) {
-                continue;
-            }
-            if own.price() >= K::PRICE_END {
-                return Err(TooDeep);
-            }
-            for &arc in &graph.arcs[graph.range(at)] {
-                let other = party(arc);
-                let offer = own.back_through(arc);
-                let before = self.key[other];
-                if (arc & OPPOSITE_OPEN == 0) | (offer >= before) {
+        // In two steps, so that the processor waits for many parties' arcs at once and not for one after the other.
+        let mut ready = [(0, 0, 0); BLOCK];
+        let mut frontier = self.frontier.as_slice();
+        while !frontier.is_empty() {
+            let (block, rest) = frontier.split_at(frontier.len().min(BLOCK));
+            frontier = rest;
+            let mut count = 0;
+            for &at in block {
+                let at = at as usize;
+                let price = self.previous[at].price() + distance;
+                if self.key[at] != K::new(price, hops) {
                     continue;
                 }
-                self.key[other] = offer;
-                let apart = offer.price() - self.previous[other].price();
-                if apart == distance {
-                    self.next.push(number(other));
-                } else if before.price() > offer.price() {
-                    let bucket = apart as usize;
-                    if self.buckets.len() <= bucket {
-                        self.buckets.resize_with(bucket + 1, Vec::new);
+                let place = graph.place[at];
+                hint::black_box(graph.arcs.get(place.first as usize).copied());
+                ready[count] = (price, place.first, place.end);
+                count += 1;
+            }
+            for &(price, first, end) in &ready[..count] {
+                if price >= K::PRICE_END {
+                    return Err(TooDeep);
+                }
+                let own = K::new(price, hops);
+                for &arc in &graph.arcs[first as usize..end as usize] {
+                    let other = party(arc);
+                    let offer = own.back_through(arc);
+                    let before = self.key[other];
+                    if (arc & OPPOSITE_OPEN == 0) | (offer >= before) {
+                        continue;
                     }
-                    self.buckets[bucket].push(number(other));
+                    self.key[other] = offer;
+                    let apart = offer.price() - self.previous[other].price();
+                    if apart == distance {
+                        self.next.push(number(other));
+                    } else if before.price() > offer.price() {
+                        let bucket = apart as usize;
+                        if self.buckets.len() <= bucket {
+                            self.buckets.resize_with(bucket + 1, Vec::new);
+                        }
+                        self.buckets[bucket].push(number(other));
+                    }
                 }
             }
         }
