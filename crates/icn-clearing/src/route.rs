@@ -85,6 +85,7 @@ impl Router {
         limit: K,
     ) -> Result<End, TooDeep> {
         self.path.clear();
+        let most = graph.arcs.len() as u64 * WORK_PER_ARC;
         let mut at = source;
         while key[source] <= limit {
             let own = key[at];
@@ -92,6 +93,9 @@ impl Router {
             if own.hops() == 0 && graph.excess[at] < 0 {
                 at = self.pay(graph, source, at);
                 self.stalled = 0;
+                if self.work > most {
+                    return Ok(End::Stalled);
+                }
                 if graph.excess[source] == 0 {
                     return Ok(End::Routed);
                 }
@@ -134,6 +138,7 @@ impl Router {
             .map(rest)
             .min()
             .map_or(most, |least| least.min(most));
+        self.work += self.path.len() as u64;
         let mut cut = self.path.len() - 1;
         for (step, &arc) in self.path.iter().enumerate().rev() {
             if graph.push(arc as usize, amount) {

@@ -148,11 +148,13 @@ fn deep<A: Amount>(
     unfinished: &mut dyn FnMut(&Graph<A>) -> bool,
 ) {
     const FITS: &str = "normal prices are below the number of parties, and a search at most trebles that";
+    let mut router = Router::default();
     while unfinished(graph) {
         let mut labels = Labels::<u64>::new(prices).expect(FITS);
         loop {
             labels.search(graph).expect(FITS);
             wave(graph, &labels);
+            router.route(graph, &mut labels).expect(FITS);
             let high = labels.key.iter().any(|key| key.price() > MAX_PARTIES);
             if high || !unfinished(graph) {
                 break;

@@ -18,6 +18,8 @@ struct End {
     buckets: Vec<Vec<u32>>,
     /// All who are nearer than this have been expanded.
     radius: u32,
+    /// Who is next at the radius: first come, first served, for ways of few hops, on which more fits.
+    next: usize,
     looked_at: u64,
 }
 
@@ -36,6 +38,7 @@ impl End {
             seen: Vec::new(),
             buckets: vec![Vec::new()],
             radius: 0,
+            next: 0,
             looked_at: 0,
         }
     }
@@ -48,14 +51,15 @@ impl End {
 
     /// Expands one party at the radius, or widens it. `meet` gets every party that is labelled.
     fn advance(&mut self, graph: &Graph<u64>, price: &[i64], meet: &mut dyn FnMut(usize, u32)) {
-        let Some(at) = self.buckets[self.radius as usize].pop() else {
-            self.radius += 1;
+        let Some(&at) = self.buckets[self.radius as usize].get(self.next) else {
+            (self.radius, self.next) = (self.radius + 1, 0);
             if self.buckets.len() <= self.radius as usize {
                 self.buckets.push(Vec::new());
             }
             self.looked_at += 1;
             return;
         };
+        self.next += 1;
         let at = at as usize;
         if self.distance[at] != self.radius {
             return;
@@ -106,7 +110,7 @@ impl End {
         }
         self.seen.clear();
         self.buckets.iter_mut().for_each(Vec::clear);
-        (self.radius, self.looked_at) = (0, 0);
+        (self.radius, self.next, self.looked_at) = (0, 0, 0);
     }
 }
 
