@@ -119,51 +119,53 @@ impl<K: Key> Labels<K> {
 
     /// Offers labels to all who are one arc away from the frontier.
     fn step<A: Amount>(&mut self, graph: &Graph<A>, distance: u32, hops: u32) -> Result<(), TooDeep> {
-        // In two steps, so that the processor waits for many parties' arcs at once and not for one after the other.
-        let mut ready = [(0, 0, 0); BLOCK];
-        let mut frontier = self.frontier.as_slice();
-        while !frontier.is_empty() {
-            let (block, rest) = frontier.split_at(frontier.len().min(BLOCK));
-            frontier = rest;
+        let frontier = mem::take(&mut self.frontier);
+        let mut ready = [(K::NONE, 0, 0); BLOCK];
+        for block in frontier.chunks(BLOCK) {
+            // Looked up in advance, so that the processor waits for the arcs of many parties at once.
             let mut count = 0;
             for &at in block {
-                let at = at as usize;
-                let price = self.previous[at].price() + distance;
-                if self.key[at] != K::new(price, hops) {
+                let price = self.previous[at as usize].price() + distance;
+                let own = K::new(price, hops);
+                if self.key[at as usize] != own {
                     continue;
                 }
-                let place = graph.place[at];
-                hint::black_box(graph.arcs.get(place.first as usize).copied());
-                ready[count] = (price, place.first, place.end);
-                count += 1;
-            }
-            for &(price, first, end) in &ready[..count] {
                 if price >= K::PRICE_END {
                     return Err(TooDeep);
                 }
-                let own = K::new(price, hops);
-                for &arc in &graph.arcs[first as usize..end as usize] {
-                    let other = party(arc);
-                    let offer = own.back_through(arc);
-                    let before = self.key[other];
-                    if (arc & OPPOSITE_OPEN == 0) | (offer >= before) {
-                        continue;
-                    }
-                    self.key[other] = offer;
-                    let apart = offer.price() - self.previous[other].price();
-                    if apart == distance {
-                        self.next.push(number(other));
-                    } else if before.price() > offer.price() {
-                        let bucket = apart as usize;
-                        if self.buckets.len() <= bucket {
-                            self.buckets.resize_with(bucket + 1, Vec::new);
-                        }
-                        self.buckets[bucket].push(number(other));
-                    }
-                }
+                let place = graph.place[at as usize];
+                hint::black_box(graph.arcs.get(place.first as usize).copied());
+                ready[count] = (own, place.first as usize, place.end as usize);
+                count += 1;
+            }
+            for &(own, first, end) in &ready[..count] {
+                self.offer(own, &graph.arcs[first..end], distance);
             }
         }
+        self.frontier = frontier;
         Ok(())
+    }
+
+    /// Offers labels to those at the other ends of a party's arcs.
+    fn offer(&mut self, own: K, arcs: &[u32], distance: u32) {
+        for &arc in arcs {
+            let other = party(arc);
+            let (offer, before) = (own.back_through(arc), self.key[other]);
+            if (arc & OPPOSITE_OPEN == 0) | (offer >= before) {
+                continue;
+            }
+            self.key[other] = offer;
+            let apart = offer.price() - self.previous[other].price();
+            if apart == distance {
+                self.next.push(number(other));
+            } else if before.price() > offer.price() {
+                let bucket = apart as usize;
+                if self.buckets.len() <= bucket {
+                    self.buckets.resize_with(bucket + 1, Vec::new);
+                }
+                self.buckets[bucket].push(number(other));
+            }
+        }
     }
 
     /// Lifts those from whom no way leads to the roots above all others. No arc with a residual leaves them, so their
