@@ -6,6 +6,8 @@ use crate::graph::{BACKWARD, Graph, NO_ARC, OPEN, OPPOSITE_OPEN, number, party};
 use alloc::{vec, vec::Vec};
 
 const UNSEEN: u32 = u32::MAX;
+/// How many more arcs are looked at for further ways once there is one, beyond as many again.
+const ENOUGH: u64 = 1000;
 
 /// One of the two searches.
 struct End {
@@ -27,6 +29,9 @@ struct End {
 pub(crate) struct Ways {
     from_source: End,
     from_sink: End,
+    /// Parties on shortest ways that were labelled from both ends.
+    meetings: Vec<u32>,
+    way: Vec<usize>,
 }
 
 impl End {
@@ -119,6 +124,8 @@ impl Ways {
         Self {
             from_source: End::new(parties, true),
             from_sink: End::new(parties, false),
+            meetings: Vec::new(),
+            way: Vec::new(),
         }
     }
 
@@ -129,7 +136,8 @@ impl Ways {
         }
     }
 
-    /// Sends up to `most` along one shortest way: what was sent, and the cost of the way. There is a way.
+    /// Sends up to `most` along shortest ways, all that one search finds: what was sent, and the cost of each way. There
+    /// is a way.
     pub(crate) fn send(
         &mut self,
         graph: &mut Graph<u64>,
@@ -138,54 +146,115 @@ impl Ways {
         sink: usize,
         most: u64,
     ) -> (u64, i64) {
-        let meeting = self.meet(graph, price, source, sink);
-        let mut way = Vec::new();
+        self.meet(graph, price, source, sink, most);
+        let (mut sent, mut cost) = (0, 0);
+        for meeting in core::mem::take(&mut self.meetings) {
+            if !self.trace(graph, source, sink, meeting as usize) {
+                continue;
+            }
+            let rest = |&arc: &usize| graph.residual[arc];
+            let amount = self
+                .way
+                .iter()
+                .map(rest)
+                .min()
+                .unwrap_or(u64::MAX)
+                .min(most - sent);
+            if amount > 0 {
+                let step = |&arc: &usize| 1 - 2 * i64::from(graph.arcs[arc] / BACKWARD);
+                // Shortest ways all cost the same.
+                cost = self.way.iter().map(step).sum();
+                for &arc in &self.way {
+                    graph.push(arc, amount);
+                }
+                sent += amount;
+            }
+        }
+        self.from_source.finish(price);
+        self.from_sink.finish(price);
+        (sent, cost)
+    }
+
+    /// Puts together the way through a meeting, and whether it comes to no party twice.
+    fn trace(&mut self, graph: &Graph<u64>, source: usize, sink: usize, meeting: usize) -> bool {
+        self.way.clear();
+        let shortest = self.from_source.radius + self.from_sink.radius;
         let mut at = meeting;
         while at != source {
             let arc = self.from_source.by[at] as usize;
-            way.push(arc);
+            self.way.push(arc);
             at = graph.tail(arc);
+            let (there, back) = (self.from_source.distance[at], self.from_sink.distance[at]);
+            if back != UNSEEN
+                && there.saturating_add(back) <= shortest
+                && self.is_between(graph, at, meeting, sink)
+            {
+                return false;
+            }
         }
         at = meeting;
         while at != sink {
             let back = self.from_sink.by[at] as usize;
-            way.push(graph.opposite[back] as usize);
+            self.way.push(graph.opposite[back] as usize);
             at = graph.tail(back);
         }
-        self.from_source.finish(price);
-        self.from_sink.finish(price);
-        let amount = way
-            .iter()
-            .map(|&arc| graph.residual[arc])
-            .min()
-            .map_or(most, |least| least.min(most));
-        let mut cost = 0;
-        for arc in way {
-            cost += 1 - 2 * i64::from(graph.arcs[arc] / BACKWARD);
-            graph.push(arc, amount);
-        }
-        (amount, cost)
+        true
     }
 
-    /// Searches until the shortest way is known, and answers with a party on it.
-    fn meet(&mut self, graph: &Graph<u64>, price: &[i64], source: usize, sink: usize) -> usize {
+    /// Whether a party is on the way from a meeting to the sink.
+    fn is_between(&self, graph: &Graph<u64>, wanted: usize, meeting: usize, sink: usize) -> bool {
+        let mut at = meeting;
+        while at != sink {
+            at = graph.tail(self.from_sink.by[at] as usize);
+            if at == wanted {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Searches until a shortest way is known that takes `most`, or several ways, and notes a party on each.
+    fn meet(&mut self, graph: &Graph<u64>, price: &[i64], source: usize, sink: usize, most: u64) {
         self.from_source.start(source);
         self.from_sink.start(sink);
-        let (mut best, mut meeting) = (u64::MAX, source);
-        while best > u64::from(self.from_source.radius) + u64::from(self.from_sink.radius) {
+        let mut best = u64::MAX;
+        let mut enough = u64::MAX;
+        self.meetings.clear();
+        loop {
+            let radius = u64::from(self.from_source.radius) + u64::from(self.from_sink.radius);
+            let looked_at = self.from_source.looked_at + self.from_sink.looked_at;
+            if best <= radius && enough == u64::MAX {
+                let last = self.meetings.split_off(self.meetings.len() - 1);
+                let traced = self.trace(graph, source, sink, last[0] as usize);
+                if traced && self.way.iter().all(|&arc| graph.residual[arc] >= most) {
+                    self.meetings = last;
+                    return;
+                }
+                self.meetings.extend(last);
+                enough = looked_at * 2 + ENOUGH;
+            }
             let (near, far) = if self.from_source.looked_at <= self.from_sink.looked_at {
                 (&mut self.from_source, &self.from_sink)
             } else {
                 (&mut self.from_sink, &self.from_source)
             };
+            let widen = near.next >= near.buckets[near.radius as usize].len();
+            if best <= radius && (widen || looked_at > enough) {
+                return;
+            }
+            let meetings = &mut self.meetings;
             near.advance(graph, price, &mut |at, distance| {
                 let rest = far.distance[at];
                 let length = u64::from(distance) + u64::from(rest);
-                if rest != UNSEEN && length < best {
-                    (best, meeting) = (length, at);
+                if rest == UNSEEN || length > best {
+                    return;
                 }
+                if length < best {
+                    meetings.clear();
+                    best = length;
+                }
+                meetings.push(number(at));
             });
         }
-        meeting
     }
 }
