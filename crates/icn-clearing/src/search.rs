@@ -52,6 +52,12 @@ impl<K: Key> Labels<K> {
         self.key.iter().map(|key| key.price()).collect()
     }
 
+    /// When the last search came to a party: its reduced distance, then its hops.
+    pub(crate) fn place(&self, at: usize) -> (u32, u32) {
+        let key = self.key[at];
+        (key.price() - self.previous[at].price(), key.hops())
+    }
+
     /// Labels every party anew. Given up, it leaves the prices as they were.
     pub(crate) fn search<A: Amount>(&mut self, graph: &Graph<A>) -> Result<(), TooDeep> {
         mem::swap(&mut self.key, &mut self.previous);

@@ -231,6 +231,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Rings of over a thousand parties, too long for short labels, with chords and side chains in every direction.
+    #[test]
+    fn deep_networks_are_solved(
+        ring in vec(1..50_u64, 700..1500),
+        back in vec((0..700_usize, 1..50_u64), 0..200),
+        chords in vec((0..1500_u32, 0..1500_u32, 1..80_u64), 0..40),
+    ) {
+        let parties = u32::try_from(ring.len()).expect("few parties");
+        let next = |party: u32| (party + 1) % parties;
+        let mut rows: Vec<_> = (0..parties).zip(&ring).map(|(party, &amount)| owes(party, next(party), amount)).collect();
+        for (at, amount) in back {
+            let party = u32::try_from(at).expect("few parties");
+            rows.push(owes(next(party), party, amount));
+        }
+        rows.extend(chords.iter().map(|&(d, c, amount)| owes(d % parties, c % parties, amount)));
+        let solution = solved(parties, &rows);
+        let mut network = Network::new(parties, rows.clone()).expect("within the limits");
+        prop_assert_eq!(network.solution().prices, solution.prices);
+        network.set_amount(0, rows[0].amount + 7).expect("a row");
+        network.remove(rows.len() / 2).expect("a row");
+        let (rows, warm) = (network.rows().to_vec(), network.solution());
+        prop_assert_eq!(warm.prices, solved(parties, &rows).prices);
+    }
+}
+
 /// Every network of three parties with amounts up to two, against every clearing there is.
 #[test]
 fn tiny_networks_by_brute_force() {
