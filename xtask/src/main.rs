@@ -26,7 +26,7 @@ usage: cargo xtask CHORE [OPTION ...]
                   libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
                   anew and needs a C++ compiler
   bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations, votes, or blocks, backup; all of them if none
-                  is named
+                  is named; clearing [OPTION..] has figures of its own
   dist            the programs with their papers and a Debian package, in one archive
   modules         check that the built job modules match their sources
 ";
@@ -169,6 +169,12 @@ fn soak() -> anyhow::Result<()> {
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {
+    if let Some((first, options)) = rest.split_first()
+        && first == "clearing"
+    {
+        let bench = ["bench", "--package", "icn-clearing", "--bench", "clearing", "--"];
+        return status(Command::new(cargo_path()).args(bench).args(options));
+    }
     release_build()?;
     // Of one node, or of a federation: each program knows its own names.
     let of_one_node = |word: &String| word == "blocks" || word == "backup";

@@ -22,7 +22,7 @@ const CONFINED: [(&str, &str); 7] = [
     ("ureq", "icn-api"),
 ];
 /// Crates without a clock, randomness or IO: nothing of these libraries.
-const PURE: [&str; 2] = ["icn-model", "icn-state"];
+const PURE: [&str; 3] = ["icn-clearing", "icn-model", "icn-state"];
 const IMPURE: [&str; 6] = [
     "tokio",
     "futures",
