@@ -45,7 +45,7 @@ mod chains;
 mod hear;
 mod sync;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 pub use book::LineBook;
 use icn_model::{
     Acceptance, ChainRecord, Cid, Did, Digest, Head, LineId, LineMessage, PublicKey, Release, Signed,
@@ -230,9 +230,9 @@ pub enum Heard {
         /// The number.
         number: u64,
         /// The one that came first, if it is at hand; else it is in the row of that number.
-        first: Option<Signed<Transfer>>,
+        first: Option<Box<Signed<Transfer>>>,
         /// The other one.
-        second: Signed<Transfer>,
+        second: Box<Signed<Transfer>>,
     },
 }
 

@@ -111,8 +111,8 @@ impl Trade {
     }
 
     fn follow(&mut self) {
-        for end in 0..2 {
-            let view = self.world.state.line_view(&self.line, &did(NAMES[end])).unwrap();
+        for (end, name) in NAMES.into_iter().enumerate() {
+            let view = self.world.state.line_view(&self.line, &did(name)).unwrap();
             let outcome = self.books[end].follow(view);
             self.keep(end, outcome);
         }
