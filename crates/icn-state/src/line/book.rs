@@ -22,7 +22,8 @@ pub struct LineBook {
 }
 
 impl LineBook {
-    /// The book with what was stored of it, in the order in which it was written, and what the log says now.
+    /// The book with what was stored of it, in the order in which it was written or of the keys, and what the log says
+    /// now.
     ///
     /// Of a long chain the last [`MAX_RECENT_TRANSFERS`](limits::MAX_RECENT_TRANSFERS) own and others' rows are enough,
     /// with all rows of the other kinds. `is_restored` says that rows may be missing which were written once: after a

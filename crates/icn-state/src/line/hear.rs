@@ -99,13 +99,13 @@ impl LineBook {
         if first.is_none() && recent.is_none_or(|trace| trace.hash == *hash) {
             return None;
         }
-        let first = first.cloned();
+        let first = first.cloned().map(Box::new);
         self.has_quarrel = true;
         Some(Outcome {
             heard: alloc::vec![Heard::Equivocation {
                 number,
                 first,
-                second: signed.clone(),
+                second: Box::new(signed.clone()),
             }],
             write: alloc::vec![Row::Quarrel {
                 second: Some(signed.clone()),

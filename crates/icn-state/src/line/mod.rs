@@ -45,7 +45,7 @@ mod chains;
 mod hear;
 mod sync;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 pub use book::LineBook;
 use icn_model::{
     Acceptance, ChainRecord, Cid, Did, Digest, Head, LineId, LineMessage, PublicKey, Release, Signed,
@@ -103,12 +103,12 @@ pub enum Standing {
     Void,
 }
 
-/// What is stored of a line, by line and row key: own transfers by number, the others' by number, the rest in order.
+/// What is stored of a line. A row takes the place of an earlier one with the same [`Row::key`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Row {
     /// A transfer of this end. It is confirmed if it, or one with a higher number, has a countersignature or is anchored,
-    /// and it is not void by a later row. In the place of an earlier row with its number.
+    /// and it is not void by another row.
     Own {
         /// What it signed.
         transfer: Signed<Transfer>,
@@ -152,6 +152,22 @@ pub enum Row {
         /// The transfer that came second.
         second: Option<Signed<Transfer>>,
     },
+}
+
+impl Row {
+    /// Under which key of its line it is stored. Rows that are read in the order of their keys make the same book as in
+    /// the order in which they were written.
+    pub fn key(&self) -> Vec<u8> {
+        let (kind, number, rest): (u8, u64, &[u8]) = match self {
+            Self::Own { transfer, .. } => (0, transfer.content.number, &[]),
+            Self::Other { transfer, .. } => (1, transfer.content.number, &[]),
+            Self::Released { number, release } => (2, *number, release.content.transfer.as_bytes()),
+            Self::Void { is_own, after, .. } => (3, *after, if *is_own { &[0] } else { &[1] }),
+            Self::Anchored { is_own, head } => (4, head.number, if *is_own { &[0] } else { &[1] }),
+            Self::Quarrel { .. } => (5, 0, &[]),
+        };
+        [&[kind], number.to_be_bytes().as_slice(), rest].concat()
+    }
 }
 
 /// What came of something that a book was told.
@@ -214,9 +230,9 @@ pub enum Heard {
         /// The number.
         number: u64,
         /// The one that came first, if it is at hand; else it is in the row of that number.
-        first: Option<Signed<Transfer>>,
+        first: Option<Box<Signed<Transfer>>>,
         /// The other one.
-        second: Signed<Transfer>,
+        second: Box<Signed<Transfer>>,
     },
 }
 

@@ -111,8 +111,8 @@ impl Trade {
     }
 
     fn follow(&mut self) {
-        for end in 0..2 {
-            let view = self.world.state.line_view(&self.line, &did(NAMES[end])).unwrap();
+        for (end, name) in NAMES.into_iter().enumerate() {
+            let view = self.world.state.line_view(&self.line, &did(name)).unwrap();
             let outcome = self.books[end].follow(view);
             self.keep(end, outcome);
         }
@@ -213,11 +213,10 @@ fn a_release_is_shown_to_the_log() {
     trade.owe(0, 100);
     trade.anchor(0);
     // B follows the log, and A does not so far: what A signs is over the limit for B.
-    let mut behind = trade.books[0].view().clone();
+    let before = trade.books[0].view().clone();
     let reason = String::from("moths");
     trade.agree("B", AgreementAct::Suspend { reason });
-    let now = core::mem::replace(&mut behind, trade.books[0].view().clone());
-    trade.books[0].follow(now);
+    trade.books[0].follow(before);
     let messages = trade.propose(0, 50).unwrap();
     trade.exchange(0, messages);
     assert_eq!(trade.books[0].pending().count(), 0);

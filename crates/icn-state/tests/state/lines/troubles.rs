@@ -1,0 +1,278 @@
+//! Releases, lies, backups, silence and lost keys.
+use super::{Pair, draft, order, view};
+use crate::world::key;
+use icn_model::{ChainRecord, Digest, LineMessage, OpenVoid, Signed, Time, Transfer};
+use icn_state::line::{Heard, LineBook, Outcome, Reason, Standing};
+
+#[test]
+fn a_released_transfer_is_void_with_all_that_builds_on_it() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    // B has heard of a lower limit first.
+    let mut lower = view(1);
+    lower.theirs.limit = 50;
+    pair.ends[1].book.follow(lower);
+    pair.propose(0, 100, 2).unwrap();
+    pair.propose(0, 20, 3).unwrap();
+    pair.settle();
+    pair.meet();
+    pair.check_same();
+    let book = &pair.ends[0].book;
+    assert_eq!(book.debt(), 10);
+    assert_eq!(
+        [1, 2, 3].map(|number| book.standing(number)),
+        [
+            Some(Standing::Confirmed),
+            Some(Standing::Void),
+            Some(Standing::Void)
+        ]
+    );
+    // Numbers are not used again, the reference neither; also not after a restart.
+    pair.ends[0].restart();
+    pair.ends[1].restart();
+    pair.propose(0, 20, 3).unwrap();
+    assert!(pair.wire.is_empty());
+    pair.propose(0, 20, 4).unwrap();
+    assert_eq!(pair.ends[0].book.standing(4), Some(Standing::Pending));
+    pair.settle();
+    pair.check_same();
+    assert_eq!(pair.ends[0].book.debt(), 30);
+}
+
+#[test]
+fn two_transfers_with_one_number_end_all_dealings() {
+    let sign =
+        |transfer: &Transfer| LineMessage::Transfer(Box::new(Signed::new(transfer.clone(), &key("A"))));
+    for number in [1, 2] {
+        let mut pair = Pair::new();
+        // Countersigned, or waiting for one before it.
+        let mut one = draft(&pair.ends[0].book, 10);
+        one.number = number;
+        if number == 2 {
+            one.previous = Digest::of(b"the first, which is late");
+        }
+        let mut two = one.clone();
+        (two.amount, two.owed) = (11, 11);
+        pair.ends[1].take(&sign(&one));
+        let outcome = pair.ends[1].hear(&sign(&two)).unwrap();
+        assert!(
+            matches!(&outcome.heard[..], [Heard::Equivocation { number: found, .. }] if *found == number)
+        );
+        pair.ends[1].keep(outcome, usize::MAX);
+        pair.ends[1].restart();
+        assert!(pair.ends[1].book.has_quarrel());
+        let mut next = draft(&pair.ends[0].book, 10);
+        next.number = 3;
+        assert_eq!(pair.ends[1].hear(&sign(&next)), Err(Reason::Quarrel));
+        assert_eq!(pair.propose(1, 1, 1), Err(Reason::Quarrel));
+        let outcome = pair.ends[1].book.forgive();
+        pair.ends[1].keep(outcome, usize::MAX);
+        pair.ends[1].restart();
+        pair.propose(1, 1, 1).unwrap();
+    }
+}
+
+#[test]
+fn an_end_from_a_backup_signs_when_it_knows_all() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.settle();
+    let old = pair.ends[0].disk.clone();
+    for reference in 2..5 {
+        pair.propose(0, 10, reference).unwrap();
+    }
+    pair.settle();
+    // One more, which is not countersigned: B has released it.
+    let mut lower = view(1);
+    lower.theirs.limit = 40;
+    pair.ends[1].book.follow(lower);
+    pair.propose(0, 10, 5).unwrap();
+    let (_, message) = pair.wire.pop().unwrap();
+    pair.ends[1].take(&message);
+    let (book, outcome) = LineBook::load(view(0), old, true);
+    assert_eq!((book.debt(), outcome), (10, Outcome::default()));
+    pair.ends[0].book = book;
+    assert_eq!(pair.propose(0, 10, 9), Err(Reason::Restored));
+    pair.meet();
+    assert_eq!(pair.ends[0].book.debt(), 40, "a head says the whole");
+    pair.ends[1].book.follow(view(1));
+    pair.propose(0, 10, 9).unwrap();
+    assert_eq!(
+        pair.ends[0].book.standing(6),
+        Some(Standing::Pending),
+        "five was signed"
+    );
+    pair.settle();
+    pair.check_same();
+    // The creditor, too.
+    let (book, _) = LineBook::load(view(1), [], true);
+    pair.ends[1].book = book;
+    pair.meet();
+    pair.check_same();
+    assert_eq!(pair.ends[1].book.debt(), -50);
+}
+
+/// The log makes void what a silent creditor has not shown.
+#[test]
+fn the_log_overrules_a_silent_creditor() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.settle();
+    assert_eq!(pair.ends[0].book.void_through(), None, "nothing is pending");
+    for reference in 2..4 {
+        pair.propose(0, 10, reference).unwrap();
+    }
+    // B countersigns, and A does not hear of it.
+    let first = pair.wire.remove(0).1;
+    pair.ends[1].take(&first);
+    pair.wire.clear();
+    assert_eq!(pair.ends[0].book.void_through(), Some(3));
+    assert_eq!(pair.propose(0, 1, 9), Err(Reason::Voiding));
+    pair.ends[0].book.keep_pending();
+    assert_eq!(pair.ends[0].book.void_through(), Some(3));
+    let anchored = pair.ends[0].book.own_head();
+    let on_log = |pair: &mut Pair, chain: ChainRecord| {
+        for end in 0..2 {
+            let side = if end == 0 {
+                &mut pair.ends[end].view.mine
+            } else {
+                &mut pair.ends[end].view.theirs
+            };
+            side.chain = chain;
+            let view = pair.ends[end].view.clone();
+            let outcome = pair.ends[end].book.follow(view);
+            pair.ends[end].keep(outcome, usize::MAX);
+        }
+    };
+    let asked = OpenVoid {
+        through: 3,
+        until: Time::new(9),
+    };
+    let open = ChainRecord {
+        head: anchored,
+        void_through: 0,
+        voiding: Some(asked),
+    };
+    on_log(&mut pair, open);
+    assert_eq!(
+        pair.ends[1].book.anchor_by(),
+        Some(asked),
+        "B has something to show"
+    );
+    assert_eq!(pair.ends[0].book.anchor_by(), None);
+    let third = pair.ends[0].book.pending().nth(1).cloned().unwrap();
+    let third = LineMessage::Transfer(Box::new(third));
+    assert_eq!(pair.ends[1].hear(&third), Err(Reason::Voiding));
+    // It does not.
+    let void = ChainRecord {
+        head: anchored,
+        void_through: 3,
+        voiding: None,
+    };
+    on_log(&mut pair, void);
+    pair.meet();
+    pair.check_same();
+    assert_eq!(pair.ends[0].book.debt(), 10);
+    for end in 0..2 {
+        pair.ends[end].restart();
+    }
+    pair.check_same();
+    assert_eq!(pair.ends[1].hear(&first), Err(Reason::Void));
+    assert_eq!(pair.ends[1].hear(&third), Err(Reason::Void));
+    pair.propose(0, 10, 9).unwrap();
+    assert_eq!(pair.ends[0].book.standing(4), Some(Standing::Pending));
+    pair.settle();
+    pair.check_same();
+    assert_eq!(pair.ends[0].book.debt(), 20);
+}
+
+#[test]
+fn a_new_line_key_signs_and_a_replaced_one_does_not() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.settle();
+    // Signed with the old key, and not countersigned when it is replaced.
+    pair.propose(0, 10, 2).unwrap();
+    let keys = vec![key("l").public(), key("A").public()];
+    let mut mine = view(0);
+    mine.mine.keys = keys.clone();
+    pair.ends[0].book.follow(mine);
+    let mut theirs = view(1);
+    theirs.theirs.keys = keys;
+    pair.ends[1].book.follow(theirs);
+    pair.settle();
+    assert_eq!(pair.ends[0].book.standing(2), Some(Standing::Void));
+    assert_eq!(pair.propose(0, 10, 3), Err(Reason::Key));
+    let outcome = pair.ends[0]
+        .book
+        .propose(&order(10, 3), Time::ZERO, &key("l"))
+        .unwrap();
+    let messages = pair.ends[0].keep(outcome, usize::MAX);
+    pair.send(0, messages);
+    pair.settle();
+    pair.check_same();
+    assert_eq!(pair.ends[0].book.debt(), 20);
+    // What a thief of the old key signs twice says nothing of the cooperative.
+    let mut twin = draft(&pair.ends[0].book, 5);
+    (twin.number, twin.key) = (1, key("A").public());
+    let twin = LineMessage::Transfer(Box::new(Signed::new(twin, &key("A"))));
+    let heard = pair.ends[1].hear(&twin).unwrap().heard;
+    assert_eq!(heard, [Heard::Duplicate { number: 1 }]);
+    assert!(!pair.ends[1].book.has_quarrel());
+}
+
+#[test]
+fn nothing_unsigned_is_believed() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    let LineMessage::Transfer(honest) = pair.wire[0].1.clone() else {
+        panic!("a transfer")
+    };
+    let mut forged = honest.clone();
+    forged.content.amount = 9;
+    forged.content.owed = 9;
+    assert_eq!(
+        pair.ends[1].hear(&LineMessage::Transfer(forged)),
+        Err(Reason::Signature)
+    );
+    let mut answers = pair.ends[1].take(&LineMessage::Transfer(honest));
+    let LineMessage::Acceptance(acceptance) = answers.remove(0) else {
+        panic!("an acceptance")
+    };
+    let mut forged = acceptance.clone();
+    forged.signature = Signed::new(acceptance.content, &key("C")).signature;
+    assert_eq!(
+        pair.ends[0].hear(&LineMessage::Acceptance(forged)),
+        Err(Reason::Signature)
+    );
+    let mut stranger = acceptance.clone();
+    stranger.content.key = key("C").public();
+    assert_eq!(
+        pair.ends[0].hear(&LineMessage::Acceptance(stranger)),
+        Err(Reason::Key)
+    );
+    let mut unknown = acceptance;
+    unknown.content.transfer = Digest::ZERO;
+    assert_eq!(
+        pair.ends[0].hear(&LineMessage::Acceptance(unknown)),
+        Err(Reason::Unknown)
+    );
+    // A sync without signatures changes nothing, one with wrong ones is not listened to.
+    let LineMessage::Sync(sync) = pair.ends[1].book.sync(false) else {
+        panic!("a sync")
+    };
+    let mut bare = sync.clone();
+    bare.other.shown = None;
+    bare.other.head.number = 7;
+    pair.ends[0].hear(&LineMessage::Sync(bare)).unwrap();
+    assert_eq!(pair.ends[0].book.own_head().number, 0);
+    let mut wrong = sync.clone();
+    let shown = wrong.other.shown.as_mut().unwrap();
+    shown.acceptance.signature = shown.transfer.signature;
+    assert_eq!(
+        pair.ends[0].hear(&LineMessage::Sync(wrong)),
+        Err(Reason::Signature)
+    );
+    pair.ends[0].hear(&LineMessage::Sync(sync)).unwrap();
+    assert_eq!(pair.ends[0].book.own_head().number, 1);
+}
