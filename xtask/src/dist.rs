@@ -11,7 +11,9 @@ use std::{
     process::Command,
 };
 
-const PROGRAMS: [&str; 2] = ["icn-node", "icn-cli"];
+const PROGRAMS: [&str; 3] = ["icn-node", "icn-cli", "icn-clear"];
+/// Those that write a manual page for each of their commands.
+const WITH_MANUALS: [&str; 2] = ["icn-node", "icn-cli"];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Shells with the places where their completions are looked for.
 const COMPLETIONS: [(&str, &str); 3] = [
@@ -73,7 +75,7 @@ fn lay_out(root: &Path) -> anyhow::Result<()> {
     let manual = root.join("share/man/man1");
     fs::create_dir_all(&manual)?;
     let cli = root.join("bin/icn-cli");
-    for program in PROGRAMS {
+    for program in WITH_MANUALS {
         let program = root.join("bin").join(program);
         status(Command::new(program).arg("man").arg(&manual))?;
     }

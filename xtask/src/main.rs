@@ -207,7 +207,9 @@ fn measure(program: &str, rest: &[String]) -> anyhow::Result<()> {
 
 /// Builds the programs as they ship.
 fn release_build() -> anyhow::Result<()> {
-    let programs = ["--package", "icn-node", "--package", "icn-cli"];
+    let programs = ["icn-node", "icn-cli", "icn-clearing"]
+        .map(|name| ["--package", name])
+        .concat();
     cargo(&[&["build", "--release"][..], &programs].concat())
 }
 
