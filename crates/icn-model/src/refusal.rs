@@ -342,13 +342,13 @@ refusals! {
         "Anchor what was signed with a key soon after it is replaced; sign new transfers with the new one.";
     1105 HalfSigned { detail: String } "half-signed", "not signed by both ends: {detail}",
         "Only what the debtor has signed and the creditor has countersigned is final.",
-        "Have the other end countersign it, or have it void (`icn-cli credit void`).";
+        "Have the other end countersign it, or have the log make it void.";
     1106 OldHead { end: Did, number: u64, anchored: u64 } "old-head", "number {number} of {end} is not after {anchored}, which is anchored",
         "A chain is anchored at the highest number that was shown; lower ones are covered by it.",
         "Nothing to do.";
     1107 OtherHead { end: Did, number: u64 } "other-head", "another transfer of {end} is anchored with number {number}",
         "The debtor has signed two transfers with one number, and the creditor has countersigned both.",
-        "Prove it with both transfers: the line freezes (`icn-cli credit prove`).";
+        "Prove it with both transfers, and the line freezes.";
     1108 VoidNumber { end: Did, number: u64, through: u64 } "void-number", "the numbers of {end} up to {through} are void, {number} among them",
         "What a creditor does not show within the window for it cannot be anchored any more.",
         "The debtor can sign the amount again, with a higher number.";
