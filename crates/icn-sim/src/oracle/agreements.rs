@@ -49,11 +49,8 @@ impl Agreements {
                     expected = Negotiating;
                 }
             }
-            (AgreementStep::Signed { revision, .. }, Some(party)) if *revision == bargain.offered => {
-                if !bargain.signed.insert(party) {
-                    return wrong(bargain);
-                }
-            }
+            (AgreementStep::Signed { revision, .. }, Some(party))
+                if *revision == bargain.offered && bargain.signed.insert(party) => {}
             (AgreementStep::TookEffect { revision }, None)
                 if *revision == bargain.offered && bargain.signed.len() > 1 =>
             {
