@@ -1,6 +1,6 @@
 //! The books, recomputed from every account and job.
 use crate::{mana, state::State};
-use alloc::{collections::BTreeMap, string::String};
+use alloc::{boxed::Box, collections::BTreeMap, string::String};
 use icn_model::{AccountRecord, Did, JobPhase, LineId, Mana, Totals};
 
 /// Books that do not balance: a fault of the program, never of an operation.
@@ -20,7 +20,7 @@ pub enum AuditError {
     #[error("on line {line}, {end} owes {owes} by what was anchored, and never might owe more than {limit}")]
     OverLimit {
         /// Which line.
-        line: LineId,
+        line: Box<LineId>,
         /// Which end.
         end: Did,
         /// What it owes.
@@ -102,7 +102,7 @@ impl State {
                 let (owes, limit) = (record.debt(at), record.highest.of(at));
                 if owes > i128::from(limit) {
                     return Err(AuditError::OverLimit {
-                        line,
+                        line: Box::new(line),
                         end,
                         owes,
                         limit,
