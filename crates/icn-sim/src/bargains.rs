@@ -12,6 +12,10 @@ const REMEMBERED: usize = 64;
 impl Workload {
     /// Somebody offers an agreement, or says something of one of its own.
     pub(crate) fn bargain(&mut self, node: usize) {
+        // One cooperative alone has nobody to agree with.
+        if self.dids.len() < 2 {
+            return;
+        }
         let Some(running) = self.roster.node(node) else {
             return;
         };
