@@ -2,7 +2,7 @@
 //!
 //! Coverage is instrumented by options of the stable compiler, so no nightly is needed. It takes in every dependency,
 //! which are built anew for it. A test of icn-node runs the same targets without.
-use crate::{cargo_path, status, target_dir};
+use crate::{cargo_command, status, target_dir};
 use anyhow::{Context as _, bail, ensure};
 use std::{fs, path::Path, process::Command};
 
@@ -28,7 +28,7 @@ pub(crate) fn fuzz(rest: &[String]) -> anyhow::Result<()> {
     let host = Command::new("rustc").args(["--print", "host-tuple"]).output()?;
     let host = String::from_utf8(host.stdout)?.trim().to_owned();
     let built = target_dir().join("fuzz");
-    let mut build = Command::new(cargo_path());
+    let mut build = cargo_command();
     // With a target named, build scripts and macros are not instrumented.
     build
         .args([

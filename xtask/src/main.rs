@@ -93,11 +93,11 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     ])?;
     // These two turn on features of crates that all others stand on: with them, everything would be built twice.
     let apart = ["icn-api", "icn-store"];
-    let mut command = Command::new(cargo_path());
+    let mut command = cargo_command();
     command.args(["test", "--workspace"]);
     command.args(apart.iter().flat_map(|package| ["--exclude", package]));
     status(command.args(rest))?;
-    let mut command = Command::new(cargo_path());
+    let mut command = cargo_command();
     command.arg("test");
     command.args(apart.iter().flat_map(|package| ["--package", package]));
     command.args(["--features", STORE_BACKENDS]);
@@ -148,7 +148,7 @@ fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     cut("60")?;
     interface("600")?;
-    let mut command = Command::new(cargo_path());
+    let mut command = cargo_command();
     command
         .args([
             "test",
@@ -173,7 +173,7 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
         && first == "clearing"
     {
         let bench = ["bench", "--package", "icn-clearing", "--bench", "clearing", "--"];
-        return status(Command::new(cargo_path()).args(bench).args(options));
+        return status(cargo_command().args(bench).args(options));
     }
     release_build()?;
     // Of one node, or of a federation: each program knows its own names.
@@ -187,7 +187,7 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
 }
 
 fn measure(program: &str, rest: &[String]) -> anyhow::Result<()> {
-    let mut command = Command::new(cargo_path());
+    let mut command = cargo_command();
     status(
         command
             // Both packages, so that their libraries have the features that they were just built with.
@@ -213,8 +213,19 @@ fn release_build() -> anyhow::Result<()> {
     cargo(&[&["build", "--release"][..], &programs].concat())
 }
 
-fn cargo_path() -> String {
-    env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+/// Cargo without what it told this program of its own package: build scripts that read such variables (`ring`'s does)
+/// would run again, and with them half of the workspace, after each change between `cargo xtask` and plain `cargo`.
+fn cargo_command() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let said = name.to_str().is_some_and(|name| {
+            name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if said {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 fn target_dir() -> PathBuf {
@@ -222,7 +233,7 @@ fn target_dir() -> PathBuf {
 }
 
 fn cargo(args: &[&str]) -> anyhow::Result<()> {
-    run(&cargo_path(), args)
+    status(cargo_command().args(args))
 }
 
 fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
@@ -230,7 +241,11 @@ fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
 }
 
 fn status(command: &mut Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}").replace('"', "");
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown = words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
     eprintln!("+ {shown}");
     let status = command
         .status()
