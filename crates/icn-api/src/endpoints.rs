@@ -1,5 +1,6 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 mod agreements;
+mod credit;
 mod governance;
 
 use crate::{
@@ -700,6 +701,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     agreements::AGREEMENTS,
     agreements::AGREEMENT,
     agreements::HISTORY,
+    credit::LINES,
+    credit::LINE,
+    credit::TRANSFERS,
+    credit::TRANSFER,
+    credit::ANCHOR,
+    credit::VOID,
+    credit::EXPOSURE,
     Endpoint {
         errors: OF_THE_KEY,
         ..get(

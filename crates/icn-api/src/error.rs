@@ -188,6 +188,39 @@ api_errors! {
     936 422 CannotRotate { detail: String } "cannot-rotate", "{detail}",
         "The node cannot put another key in the place of its own, or could not come back with it.",
         "The detail names what is in the way.";
+    941 409 TransferOverLimit { detail: String } "transfer-over-limit", "{detail}",
+        "With what is pending, this node's cooperative would owe more than the line's limit.",
+        "Wait until the other end has paid or signed what is pending, clear debts, or agree on a higher limit (icn-cli agreement offer).";
+    942 409 TooManyPending { detail: String } "too-many-pending-transfers", "{detail}",
+        "A bounded number of transfers of a line may wait for the other end's signature.",
+        "Wait for the other end (icn-cli credit show LINE). If it is silent, ask the log to make them void: icn-cli credit void LINE.";
+    943 409 ReferenceTaken { number: u64 } "reference-taken", "the reference names transfer {number}, which is of another amount",
+        "A reference names one transfer of a line for ever, so that an order that is sent twice is carried out once.",
+        "Use a new reference for another transfer.";
+    944 409 LineVoiding {} "line-voiding", "what is pending is being made void: nothing is signed until the log has decided",
+        "This node has asked the log to make void what the other end does not sign.",
+        "Wait for the end of the window: icn-cli credit show LINE tells when.";
+    945 409 LineWaits {} "line-waits-for-other", "this end signs when the other end has told where it stands",
+        "The node's disk is new, or was restored: it may have signed numbers that it has forgotten, and the other end knows them.",
+        "Wait until the other end's node is reached; it answers by itself.";
+    946 409 LineQuarrel {} "line-quarrel", "the other end has signed two transfers with one number",
+        "There is a proof that the other end cannot be trusted with this line. It is on the log, or on its way there.",
+        "Settle it between the cooperatives, and sign new terms: icn-cli agreement offer.";
+    947 409 NoLineKey { detail: String } "no-line-key", "{detail}",
+        "Transfers are signed with the cooperative's line key, and this node does not have it.",
+        "Put the key's file on the node and name it in identity.line_key_path, or make a key of the node the line key: icn-cli key assign.";
+    948 409 NotAnEnd { line: String } "not-an-end-of-the-line", "this node's cooperative is no end of the line {line}",
+        "Transfers and what belongs to them are kept by the two ends of a line alone.",
+        "Ask a node of one of the two ends; GET /v1/credit/lines says who they are.";
+    949 409 NothingPending {} "nothing-pending", "nothing on the line waits for the other end's signature",
+        "There is nothing that could be made void.",
+        "icn-cli credit show LINE tells what is pending.";
+    950 409 NothingToAnchor {} "nothing-to-anchor", "the log knows all that both ends have signed",
+        "There is nothing to tell the log.",
+        "Nothing is to be done.";
+    951 409 TransferRefused { detail: String } "transfer-refused", "{detail}",
+        "The line's book does not take the transfer as it is, or not now.",
+        "The detail says why.";
 }
 
 impl std::error::Error for ApiError {}

@@ -21,6 +21,7 @@ pub mod car;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
+pub mod credit;
 pub mod dag;
 mod endpoint;
 mod endpoints;
@@ -96,6 +97,10 @@ pub const MAX_EFFECT_BODY_BYTES: usize = 4 << 10;
 pub const MAX_BACKTEST_BODY_BYTES: usize = 6 * icn_model::limits::MAX_CONTRACT_BYTES + (4 << 10);
 /// Bytes of a request to pin a block.
 pub const MAX_PIN_BODY_BYTES: usize = 4 << 10;
+/// Most transfers in one request: as many as may be pending on a line.
+pub const MAX_ORDERS: usize = icn_model::limits::MAX_PENDING_TRANSFERS;
+/// Largest request for transfers.
+pub const MAX_TRANSFERS_BODY_BYTES: usize = 64 << 10;
 /// Bytes of a request for a backup.
 pub const MAX_BACKUP_REQUEST_BYTES: usize = 4 << 10;
 /// Bytes of a backup that is sent to a node: 1 TiB.

@@ -96,6 +96,18 @@ pub const AGREEMENTS: &str = "/v1/agreements";
 pub const AGREEMENT: &str = "/v1/agreements/{id}";
 /// What has happened to an agreement.
 pub const AGREEMENT_HISTORY: &str = "/v1/agreements/{id}/history";
+/// Lines of credit between cooperatives.
+pub const CREDIT_LINES: &str = "/v1/credit/lines";
+/// A line of credit.
+pub const CREDIT_LINE: &str = "/v1/credit/lines/{line}";
+/// Transfers on a line.
+pub const CREDIT_TRANSFERS: &str = "/v1/credit/lines/{line}/transfers";
+/// Telling the log where a line stands.
+pub const CREDIT_ANCHOR: &str = "/v1/credit/lines/{line}/anchor";
+/// Asking the log to make void what the other end does not sign.
+pub const CREDIT_VOID: &str = "/v1/credit/lines/{line}/void";
+/// What a cooperative owes and is owed.
+pub const CREDIT_EXPOSURE: &str = "/v1/credit/exposure";
 /// The node's place in the network.
 pub const NETWORK: &str = "/v1/network";
 /// The node's configuration.

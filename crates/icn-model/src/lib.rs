@@ -93,7 +93,7 @@ pub use records::{
 };
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
 pub use transfer::{
-    Acceptance, ChainView, CoSigned, CoSignedError, Head, LineId, LineMessage, LineSync, Release, Transfer,
-    TransferError,
+    Acceptance, ChainView, CoSigned, CoSignedError, Head, LineId, LineIdError, LineMessage, LineSync,
+    Release, Standing, Transfer, TransferError,
 };
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

@@ -6,7 +6,7 @@ use crate::{
     AgreementId, Cid, CreditUnit, Did, Digest, Domain, PublicKey, Signable, Signed, Time, canonical, limits,
 };
 use alloc::boxed::Box;
-use core::fmt;
+use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// A line: the credit of one agreement in one unit, between the two ends of the agreement.
@@ -20,9 +20,51 @@ pub struct LineId {
     pub unit: CreditUnit,
 }
 
+/// As people write it: the agreement, a colon, the unit.
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.agreement, self.unit)
+        write!(f, "{}:{}", self.agreement, self.unit)
+    }
+}
+
+/// A text that is no line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a line of credit: expected an agreement, a colon and a unit, like AGREEMENT:EUR.2")]
+pub struct LineIdError;
+
+impl FromStr for LineId {
+    type Err = LineIdError;
+
+    fn from_str(text: &str) -> Result<Self, LineIdError> {
+        let (agreement, unit) = text.split_once(':').ok_or(LineIdError)?;
+        Ok(Self {
+            agreement: agreement.parse().map_err(|_| LineIdError)?,
+            unit: unit.parse().map_err(|_| LineIdError)?,
+        })
+    }
+}
+
+/// How a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// The debtor has signed it.
+    Pending,
+    /// Both have.
+    Confirmed,
+    /// The creditor will not, or the log has decided so.
+    Void,
+}
+
+impl Standing {
+    /// Its name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Confirmed => "confirmed",
+            Self::Void => "void",
+        }
     }
 }
 

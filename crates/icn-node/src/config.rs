@@ -55,6 +55,8 @@ pub struct Config {
     pub logging: Logging,
     /// How it treats other executors.
     pub mesh: Mesh,
+    /// How it keeps its lines of credit.
+    pub credit: Credit,
 }
 
 /// `[runtime]`
@@ -93,6 +95,9 @@ pub struct Identity {
     pub key_passphrase_env: Option<String>,
     /// Make a key where there is none; counts only where `key_path` is absent. Default: true.
     pub generate_new_key: Option<bool>,
+    /// The cooperative's line key, with which transfers are signed, where it is not the node's own key; PKCS#8 PEM, with
+    /// the same passphrase. Default: none.
+    pub line_key_path: Option<PathBuf>,
     /// The DID that the key must act for; with another key the node does not start. Default: the one that begins with
     /// the key, or that the node had when its key was rotated.
     pub node_did: Option<String>,
@@ -109,6 +114,23 @@ impl Identity {
     /// The variable with the key's passphrase.
     pub fn passphrase_variable(&self) -> &str {
         self.key_passphrase_env.as_deref().unwrap_or(PASSPHRASE_VARIABLE)
+    }
+}
+
+/// `[credit]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Credit {
+    /// How long what both ends of a line have signed waits until the log is told, in seconds; the agreement's counterparty
+    /// waits twice as long. Default: 30.
+    pub anchor_after_secs: u64,
+}
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self {
+            anchor_after_secs: 30,
+        }
     }
 }
 

@@ -166,6 +166,7 @@ where
     let backfill = channel(3, Class::Bulk);
     let broadcast = channel(4, Class::Bulk);
     let blocks = channel(5, Class::Bulk);
+    let credit = channel(6, Class::Urgent);
     let operations = network.register_topic(
         "operations",
         QUOTA,
@@ -189,6 +190,7 @@ where
         backfill,
         broadcast,
         blocks,
+        credit,
         operations,
         bids,
         peers: oracle.clone(),

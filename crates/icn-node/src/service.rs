@@ -24,6 +24,7 @@ use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::{
+    credit::CreditConfig,
     market::MarketConfig,
     node::{self, Node, NodeConfig},
     time::now,
@@ -377,6 +378,10 @@ async fn run_in_federation(
         blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
         resilience: config.network.resilience(),
         market: market_config(&config),
+        credit: CreditConfig {
+            keys: keys.line_keys(key.clone(), config.identity.line_key_path.as_deref())?,
+            anchor_after: Millis::from_secs(config.credit.anchor_after_secs),
+        },
         policies: Arc::new(PolicyHost::new()),
         protocol: PROTOCOL_VERSION,
         application: membership.application,

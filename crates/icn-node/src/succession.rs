@@ -11,12 +11,13 @@ use crate::{
 use anyhow::{Context as _, bail};
 use icn_api::keyfile::{self, Passphrase, PassphraseError, succession};
 use icn_model::{Did, PublicKey, Role, RoleKeys, SeatRecord, SecretKey};
-use icn_protocol::membership;
+use icn_protocol::{credit::LineKeys, membership};
 use icn_store::Store;
 use serde::{Deserialize, Serialize};
 use std::{
     env, io,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 /// File in the data directory that says whose node it is, once that does not follow from its key any more.
@@ -122,6 +123,35 @@ impl KeyRing {
         let is_encrypted = keyfile::load(&self.path)?.is_encrypted();
         let passphrase = self.passphrase()?.filter(|_| is_encrypted);
         Ok(succession::make_next(&self.path, passphrase.as_ref())?)
+    }
+}
+
+impl KeyRing {
+    /// The line keys that the node has: its own, which is `current`, the one that `other` names, and the one that is to
+    /// follow its own, from when the log has it.
+    ///
+    /// # Errors
+    /// If `other` cannot be opened.
+    pub(crate) fn line_keys(&self, current: SecretKey, other: Option<&Path>) -> anyhow::Result<LineKeys> {
+        let mut keys = vec![current];
+        if let Some(path) = other {
+            keys.push(self.open(path).context("identity.line_key_path")?);
+        }
+        let (ring, next) = (self.clone(), OnceLock::new());
+        Ok(Arc::new(move |public| {
+            let key = keys.iter().find(|key| key.public() == *public);
+            key.cloned().or_else(|| {
+                let next: &SecretKey = match next.get() {
+                    Some(next) => next,
+                    None => {
+                        let path = succession::next_path(&ring.path);
+                        let opened = path.exists().then(|| ring.open(&path).ok())??;
+                        next.get_or_init(|| opened)
+                    }
+                };
+                (next.public() == *public).then(|| next.clone())
+            })
+        }))
     }
 }
 

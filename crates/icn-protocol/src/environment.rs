@@ -66,6 +66,8 @@ pub struct Connections<N: Network> {
     pub broadcast: Channel<N>,
     /// Blocks of the DAG.
     pub blocks: Channel<N>,
+    /// Lines of credit.
+    pub credit: Channel<N>,
     /// Operations that wait.
     pub operations: Topic<N>,
     /// Bids for jobs.

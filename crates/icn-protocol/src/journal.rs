@@ -22,17 +22,25 @@ pub enum JournalError {
     Store(#[from] StoreError),
 }
 
-/// Says whether the node may vote in the epoch that it is in, and marks journal and store as belonging
-/// together from now on.
+/// What the mark says.
+pub struct Journal {
+    /// Whether the node may vote in the epoch that it is in.
+    pub may_vote: bool,
+    /// Names the time since when journal and store have been the same ones: where the mark is another one than before, the
+    /// node may have forgotten what it did.
+    pub mark: Vec<u8>,
+}
+
+/// Says whether the node may vote, and marks journal and store as belonging together from now on.
 ///
 /// # Errors
 /// If either cannot be read or written.
-pub async fn may_vote<E: Runtime>(
+pub async fn open<E: Runtime>(
     runtime: &mut E,
     store: &Store,
     partition: &str,
     applied: Height,
-) -> Result<bool, JournalError> {
+) -> Result<Journal, JournalError> {
     let (blob, len) = runtime.open(&format!("{partition}-mark"), MARK).await?;
     let in_journal = if len >= MARK_BYTES as u64 {
         Some(
@@ -54,13 +62,20 @@ pub async fn may_vote<E: Runtime>(
         (Some(_), None) => true,
         (None, Some(_)) => false,
     };
-    if in_journal.is_none() || !agree || in_store.is_none() {
-        let mut mark = [0; MARK_BYTES];
-        runtime.fill_bytes(&mut mark);
-        blob.write_at(0, mark.to_vec(), WriteOptions::SYNC).await?;
-        let mut batch = Batch::new();
-        batch.put(Table::Meta, MARK, mark)?;
-        store.commit(batch, Durability::Sync).await?;
-    }
-    Ok(agree)
+    let mark = match in_store {
+        Some(mark) if agree && in_journal.is_some() => mark,
+        _ => {
+            let mut mark = vec![0; MARK_BYTES];
+            runtime.fill_bytes(&mut mark);
+            blob.write_at(0, mark.clone(), WriteOptions::SYNC).await?;
+            let mut batch = Batch::new();
+            batch.put(Table::Meta, MARK, mark.clone())?;
+            store.commit(batch, Durability::Sync).await?;
+            mark
+        }
+    };
+    Ok(Journal {
+        may_vote: agree,
+        mark,
+    })
 }

@@ -13,6 +13,7 @@ mod application;
 pub mod author;
 pub mod block;
 pub mod counters;
+pub mod credit;
 pub mod environment;
 mod epochs;
 mod evidence;

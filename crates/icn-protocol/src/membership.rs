@@ -118,7 +118,8 @@ pub fn seat_key(store: &Store, did: &Did) -> Result<Option<PublicKey>, LedgerErr
     Ok(Some(seat.keys.seat))
 }
 
-fn is_waiting(ledger: &Ledger, id: &OperationId) -> bool {
+/// Whether an operation of this node still waits for a block.
+pub(crate) fn is_waiting(ledger: &Ledger, id: &OperationId) -> bool {
     matches!(
         ledger.status(id),
         Ok(Some(crate::ledger::OperationStatus::Waiting))

@@ -4,6 +4,7 @@ use crate::{
     application::Application,
     author::Author,
     block::LogBlock,
+    credit::{self, Credit, CreditConfig},
     environment::{Connections, Executor, Network, Runtime},
     epochs::{self, Lanes, LogConfig},
     evidence,
@@ -54,6 +55,8 @@ pub struct NodeConfig {
     pub resilience: Resilience,
     /// What it offers.
     pub market: MarketConfig,
+    /// How it keeps its lines of credit.
+    pub credit: CreditConfig,
     /// What runs the federation's contracts.
     pub policies: Engine,
     /// The latest version of the protocol that it executes: [`icn_model::PROTOCOL_VERSION`], but where programs of
@@ -80,6 +83,7 @@ pub struct Node {
     ledger: Ledger,
     exchange: Exchange,
     market: MarketView,
+    credit: Credit,
     verifier: Arc<Verifier>,
     author: Author,
     reader: LogReader,
@@ -107,7 +111,8 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
 ) -> Result<(Node, Handle<Result<(), LedgerError>>), NodeError> {
     let ledger = Ledger::open(store, &config.genesis, config.policies, config.protocol).await?;
     let applied = ledger.progress().height;
-    let may_vote = journal::may_vote(&mut runtime, ledger.store(), &config.partition, applied).await?;
+    let journal = journal::open(&mut runtime, ledger.store(), &config.partition, applied).await?;
+    let may_vote = journal.may_vote;
     // Alone, a seat has nobody to whom it could contradict itself.
     let alone = ledger.read(|state| state.seats(state.epoch()).is_some_and(|seats| seats.len() == 1));
     if !may_vote {
@@ -129,6 +134,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         backfill,
         broadcast,
         blocks,
+        credit,
         operations,
         bids,
         peers,
@@ -136,6 +142,14 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         admit,
     } = connections;
     let exchange = exchange::start(&runtime, ledger.clone(), me, blocks, config.resilience);
+    let credit = credit::start(
+        &runtime,
+        ledger.clone(),
+        author.clone(),
+        config.credit,
+        journal.mark,
+        credit,
+    );
     let (sender, receiver) = operations;
     runtime.child("tell").spawn({
         let ledger = ledger.clone();
@@ -197,6 +211,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
             ledger,
             exchange,
             market: market_view,
+            credit,
             verifier,
             author,
             reader,
@@ -219,6 +234,11 @@ impl Node {
     /// The market.
     pub const fn market(&self) -> &MarketView {
         &self.market
+    }
+
+    /// The lines of credit.
+    pub const fn credit(&self) -> &Credit {
+        &self.credit
     }
 
     /// The node as an author.

@@ -238,6 +238,7 @@ impl Cluster {
             blocks_per_file: BLOCKS_PER_FILE,
             resilience: Resilience::default(),
             market: market(birth.at),
+            credit: seat.cooperative.credit(),
             policies: Arc::new(Contracts::default()),
             protocol: PROTOCOL_VERSION,
             application: None,

@@ -1,11 +1,15 @@
 //! The cooperatives of a run: their keys and their genesis, all from the seed.
 use crate::{config::Config, trace::BEGIN};
 use commonware_cryptography::{Signer as _, ed25519};
-use icn_model::{Did, Digest, Founder, Genesis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
-use icn_protocol::keys;
+use icn_model::{Did, Digest, Founder, Genesis, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
+use icn_protocol::{credit::CreditConfig, keys};
+use std::sync::Arc;
 
 /// Keys that one seat has at most.
 pub const GENERATIONS: usize = 2;
+
+/// How long what both ends of a line have signed waits until the log is told.
+const ANCHOR_AFTER: Millis = Millis::from_secs(5);
 
 /// One cooperative.
 #[derive(Clone)]
@@ -20,6 +24,15 @@ impl Cooperative {
     /// Its keys on the network.
     pub fn peers(&self) -> [ed25519::PublicKey; GENERATIONS] {
         self.keys.each_ref().map(|key| keys::private(key).public_key())
+    }
+
+    /// How its node keeps lines of credit: any of its keys may be its line key.
+    pub fn credit(&self) -> CreditConfig {
+        let keys = self.keys.clone();
+        CreditConfig {
+            keys: Arc::new(move |public| keys.iter().find(|key| key.public() == *public).cloned()),
+            anchor_after: ANCHOR_AFTER,
+        }
     }
 }
 

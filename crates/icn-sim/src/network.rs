@@ -28,8 +28,8 @@ use std::{
 
 /// Messages a second to one peer on one channel. Mailboxes are sized by it.
 const QUOTA: Quota = Quota::per_second(NZU32!(512));
-/// Votes, certificates, resolver, backfill, broadcast, blocks, operations, bids.
-const CHANNELS: usize = 8;
+/// Votes, certificates, resolver, backfill, broadcast, blocks, credit, operations, bids.
+const CHANNELS: usize = 9;
 /// A good day: across a continent, without loss.
 const LATENCY: Duration = Duration::from_millis(40);
 const JITTER: Duration = Duration::from_millis(8);
@@ -364,6 +364,7 @@ impl Net {
             backfill: next(),
             broadcast: next(),
             blocks: next(),
+            credit: next(),
             operations: next(),
             bids: next(),
             peers: self.oracle.manager(),

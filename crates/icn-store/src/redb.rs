@@ -75,6 +75,7 @@ impl RedbBackend {
         let db = open(&dir.database().join(FILE))?;
         let found = format(&db).map_err(|error| engine(path, error))?;
         check_format(path, found.as_deref(), FORMAT_VERSION)?;
+        add_tables(&db).map_err(|error| engine(path, error))?;
         Ok(Self { db, dir })
     }
 }
@@ -96,6 +97,27 @@ fn create(db: &Database) -> Result<(), redb::Error> {
         .open_table(OWN)?
         .insert(FORMAT_KEY, &FORMAT_VERSION.to_be_bytes()[..])?;
     for table in Table::ALL {
+        write.open_table(definition(table))?;
+    }
+    Ok(write.commit()?)
+}
+
+/// Makes the tables that an earlier release did not know.
+fn add_tables(db: &Database) -> Result<(), redb::Error> {
+    let read = db.begin_read()?;
+    let mut missing = Vec::new();
+    for table in Table::ALL {
+        match read.open_table(definition(table)) {
+            Ok(_) => {}
+            Err(TableError::TableDoesNotExist(_)) => missing.push(table),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let write = begin_write(db)?;
+    for table in missing {
         write.open_table(definition(table))?;
     }
     Ok(write.commit()?)

@@ -27,11 +27,13 @@ pub enum Table {
     Events = 7,
     /// Work in progress on jobs that this node runs or has submitted.
     Jobs = 8,
+    /// What this node has signed and countersigned on its lines of credit, beside the log.
+    Credit = 9,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Meta,
         Self::State,
         Self::Blocks,
@@ -40,9 +42,10 @@ impl Table {
         Self::Operations,
         Self::Events,
         Self::Jobs,
+        Self::Credit,
     ];
 
-    /// The stable number, 1 to 8.
+    /// The stable number, 1 to 9.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
@@ -66,6 +69,7 @@ impl Table {
             Self::Operations => "operations",
             Self::Events => "events",
             Self::Jobs => "jobs",
+            Self::Credit => "credit",
         }
     }
 }
@@ -94,6 +98,7 @@ mod tests {
                 (6, "operations"),
                 (7, "events"),
                 (8, "jobs"),
+                (9, "credit"),
             ]
         );
     }
@@ -104,6 +109,6 @@ mod tests {
             assert_eq!(Table::from_number(table.number()), Some(table));
         }
         assert_eq!(Table::from_number(0), None);
-        assert_eq!(Table::from_number(9), None);
+        assert_eq!(Table::from_number(10), None);
     }
 }

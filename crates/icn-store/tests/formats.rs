@@ -28,15 +28,34 @@ fn refusal(kind: BackendKind, change: impl FnOnce(&Path)) -> OpenError {
     }
 }
 
+/// Whether it is the format after the one that this program writes.
 fn is_later(error: &OpenError) -> bool {
-    matches!(
-        error,
-        OpenError::Format {
-            found: 2,
-            supported: 1,
-            ..
-        }
-    )
+    matches!(error, OpenError::Format { found, supported, .. } if *found == supported + 1)
+}
+
+/// Makes a store as an earlier release did, without the table of credit, and opens it with this one.
+#[cfg(any(feature = "redb", feature = "sqlite"))]
+fn upgraded(kind: BackendKind, make_older: impl FnOnce(&Path)) {
+    use icn_store::{Reader as _, Store, StoreConfig};
+    let dir = tempfile::tempdir().unwrap();
+    let location = Location::directory(kind, dir.path()).unwrap();
+    let store = || Store::threaded(open(&location).unwrap(), StoreConfig::default()).unwrap();
+    let put = |table, store: Store| {
+        let mut batch = Batch::new();
+        batch.put(table, "k", "kept").unwrap();
+        store.commit(batch, Durability::Sync).wait().unwrap();
+    };
+    put(Table::State, store());
+    make_older(&dir.path().join(kind.name()));
+    put(Table::Credit, store());
+    let store = store();
+    for table in [Table::State, Table::Credit] {
+        assert_eq!(
+            store.get(table, b"k").unwrap().as_deref(),
+            Some(&b"kept"[..]),
+            "{kind}: {table}"
+        );
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -48,8 +67,12 @@ fn sqlite() {
             connection.execute_batch(sql).unwrap();
         }
     };
-    let later = refusal(BackendKind::Sqlite, change("PRAGMA user_version = 2"));
+    let later = refusal(BackendKind::Sqlite, change("PRAGMA user_version = 3"));
     assert!(is_later(&later), "{later:?}");
+    upgraded(
+        BackendKind::Sqlite,
+        change("DROP TABLE credit; PRAGMA user_version = 1"),
+    );
     let foreign = refusal(BackendKind::Sqlite, change("PRAGMA application_id = 7"));
     assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
     let broken = refusal(BackendKind::Sqlite, |dir| {
@@ -74,6 +97,13 @@ fn redb() {
         write.commit().unwrap();
     });
     assert!(is_later(&later), "{later:?}");
+    upgraded(BackendKind::Redb, |dir| {
+        let db = redb::Database::open(dir.join("store.redb")).unwrap();
+        let write = db.begin_write().unwrap();
+        let credit = redb::TableDefinition::<&[u8], &[u8]>::new("credit");
+        assert!(write.delete_table(credit).unwrap());
+        write.commit().unwrap();
+    });
     let foreign = refusal(BackendKind::Redb, |dir| {
         let file = dir.join("store.redb");
         std::fs::remove_file(&file).unwrap();

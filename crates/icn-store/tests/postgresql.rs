@@ -133,7 +133,7 @@ fn a_store_of_a_newer_program_is_refused() {
             refused,
             OpenError::Format {
                 found: 7,
-                supported: 1,
+                supported: 2,
                 ..
             }
         ),

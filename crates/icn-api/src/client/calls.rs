@@ -6,6 +6,10 @@ use crate::{
     audit::{AuditBundle, MAX_AUDIT_BYTES},
     backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
     config::{ConfigChange, ConfigChanged, Configuration},
+    credit::{
+        ExposureQuery, Exposures, LinePage, LineView, LinesQuery, Told, TransferAnswers, TransferOrders,
+        TransferPage, TransfersQuery,
+    },
     dag::{
         DagQuery, DagView, GcQuery, GcStatus, GetQuery, Pin, PinPage, PinRequest, PinsQuery, PutQuery,
         Stored, UnpinQuery,
@@ -26,8 +30,8 @@ use crate::{
     paths,
 };
 use icn_model::{
-    AgreementId, Cid, Codec, Did, Effect, Height, JobId, OperationId, ProposalId, PublicKey, SignedOperation,
-    limits::MAX_DAG_BLOCK_BYTES,
+    AgreementId, Cid, Codec, Did, Effect, Height, JobId, LineId, OperationId, ProposalId, PublicKey,
+    SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -507,6 +511,88 @@ impl Client {
         query: &HistoryQuery,
     ) -> Result<HistoryPage, ClientError> {
         self.json(&Request::get(paths::with(paths::AGREEMENT_HISTORY, id)).query(query))
+    }
+}
+
+/// Lines of credit.
+impl Client {
+    /// A page of lines.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn credit_lines(&self, query: &LinesQuery) -> Result<LinePage, ClientError> {
+        self.json(&Request::get(paths::CREDIT_LINES).query(query))
+    }
+
+    /// A line.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn credit_line(&self, line: &LineId) -> Result<LineView, ClientError> {
+        self.json(&Request::get(paths::with(paths::CREDIT_LINE, line)))
+    }
+
+    /// A page of transfers on a line of which the node's cooperative is an end. That they are chains is not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn credit_transfers(
+        &self,
+        line: &LineId,
+        query: &TransfersQuery,
+    ) -> Result<TransferPage, ClientError> {
+        self.json(&Request::get(paths::with(paths::CREDIT_TRANSFERS, line)).query(query))
+    }
+
+    /// Has the node's cooperative owe more on a line.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn credit_transfer(
+        &self,
+        line: &LineId,
+        orders: &TransferOrders,
+    ) -> Result<TransferAnswers, ClientError> {
+        let path = paths::with(paths::CREDIT_TRANSFERS, line);
+        let body = serde_json::to_vec(orders).map_err(|source| ClientError::Decode {
+            url: path.clone(),
+            source,
+        })?;
+        let request = Request::post(&path, "application/json", &body);
+        self.json(&Request {
+            wait: Duration::from_millis(orders.wait_ms.unwrap_or(crate::DEFAULT_WAIT_MS)),
+            ..request
+        })
+    }
+
+    /// Has the node show the log what both ends of a line have signed.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn anchor_line(&self, line: &LineId) -> Result<Told, ClientError> {
+        self.json(&Request {
+            method: Method::Post,
+            ..Request::get(paths::with(paths::CREDIT_ANCHOR, line))
+        })
+    }
+
+    /// Has the node ask the log to make void what the other end of a line does not sign.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn void_line(&self, line: &LineId) -> Result<Told, ClientError> {
+        self.json(&Request {
+            method: Method::Post,
+            ..Request::get(paths::with(paths::CREDIT_VOID, line))
+        })
+    }
+
+    /// What a cooperative owes and is owed.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn credit_exposure(&self, query: &ExposureQuery) -> Result<Exposures, ClientError> {
+        self.json(&Request::get(paths::CREDIT_EXPOSURE).query(query))
     }
 }
 

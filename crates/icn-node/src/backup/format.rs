@@ -37,7 +37,7 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const LIST: &str = "list";
 
 /// Tables of which every archive holds everything, in the order of the archive.
-pub(super) const WHOLE: [Table; 4] = [Table::Meta, Table::State, Table::Pins, Table::Jobs];
+pub(super) const WHOLE: [Table; 5] = [Table::Meta, Table::State, Table::Pins, Table::Jobs, Table::Credit];
 /// Tables that only grow: an incremental archive holds what came after its base.
 pub(super) const GROWING: [Table; 4] = [Table::Log, Table::Operations, Table::Events, Table::Blocks];
 

@@ -15,6 +15,7 @@ mod blocks;
 mod bundle;
 mod config;
 mod counts;
+mod credit;
 mod events;
 mod extract;
 mod failure;

@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    agreements, app::App, around, backups, blocks, bundle, config, events, federation, files, front::Front,
-    gate, governance, identity, keys, mana, mesh, network, node, operations, pins,
+    agreements, app::App, around, backups, blocks, bundle, config, credit, events, federation, files,
+    front::Front, gate, governance, identity, keys, mana, mesh, network, node, operations, pins,
 };
 use axum::{
     Router,
@@ -54,12 +54,20 @@ fn of_governance() -> [Route<App>; 10] {
     ]
 }
 
-fn of_credit() -> [Route<App>; 3] {
+fn of_credit() -> [Route<App>; 10] {
     let read = |path, handler| (Method::Get, path, handler);
+    let act = |path, handler| (Method::Post, path, handler);
     [
         read(paths::AGREEMENTS, get(agreements::list)),
         read(paths::AGREEMENT, get(agreements::agreement)),
         read(paths::AGREEMENT_HISTORY, get(agreements::history)),
+        read(paths::CREDIT_LINES, get(credit::list)),
+        read(paths::CREDIT_LINE, get(credit::line)),
+        read(paths::CREDIT_TRANSFERS, get(credit::transfers)),
+        act(paths::CREDIT_TRANSFERS, post(credit::transfer)),
+        act(paths::CREDIT_ANCHOR, post(credit::anchor)),
+        act(paths::CREDIT_VOID, post(credit::void)),
+        read(paths::CREDIT_EXPOSURE, get(credit::exposure)),
     ]
 }
 

@@ -1,11 +1,11 @@
 //! The book of a line: how it is loaded, what it says, and what its own end signs.
 use super::{
-    Heard, Order, Outcome, Reason, Row, Standing, View,
+    Heard, Order, Outcome, Reason, Row, View,
     chains::{Other, Own, Trace},
 };
 use alloc::vec::Vec;
 use icn_model::{
-    CoSigned, Head, LineMessage, OpenVoid, PublicKey, SecretKey, Signed, Time, Transfer, limits,
+    CoSigned, Head, LineMessage, OpenVoid, PublicKey, SecretKey, Signed, Standing, Time, Transfer, limits,
 };
 
 /// The book that one end of a line keeps of it.
@@ -150,6 +150,11 @@ impl LineBook {
     /// Whether the other end has signed two transfers with one number.
     pub fn has_quarrel(&self) -> bool {
         self.has_quarrel
+    }
+
+    /// Whether it signs nothing before the other end has told where it stands.
+    pub fn is_restored(&self) -> bool {
+        self.is_restored
     }
 
     /// Both parties have signed new terms: what the other end did is forgiven.

@@ -1,7 +1,6 @@
 //! The two chains of a book in memory.
-use super::Standing;
 use alloc::collections::BTreeMap;
-use icn_model::{CoSigned, Digest, Head, Release, Signed, Transfer, limits};
+use icn_model::{CoSigned, Digest, Head, Release, Signed, Standing, Transfer, limits};
 
 /// What is remembered of a transfer.
 #[derive(Clone, Copy, Debug)]

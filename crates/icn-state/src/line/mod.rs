@@ -92,17 +92,6 @@ pub struct Order {
     pub memo: Option<Cid>,
 }
 
-/// How a transfer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// The debtor has signed it.
-    Pending,
-    /// Both have.
-    Confirmed,
-    /// The creditor will not, or the log has decided so.
-    Void,
-}
-
 /// What is stored of a line. A row takes the place of an earlier one with the same [`Row::key`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -301,4 +290,29 @@ pub enum Reason {
     /// The other end contradicts itself, or this one did before it was restored.
     #[error("it contradicts what was signed before")]
     Contradiction,
+}
+
+impl Reason {
+    /// A short name, for counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OtherLine => "other-line",
+            Self::Key => "key",
+            Self::FormerKey => "former-key",
+            Self::Signature => "signature",
+            Self::Form => "form",
+            Self::Link => "link",
+            Self::Sum => "sum",
+            Self::Seen => "seen",
+            Self::OverLimit { .. } => "over-limit",
+            Self::TooManyPending => "too-many-pending",
+            Self::Reference { .. } => "reference",
+            Self::Voiding => "voiding",
+            Self::Void => "void",
+            Self::Restored => "restored",
+            Self::Quarrel => "quarrel",
+            Self::Unknown => "unknown",
+            Self::Contradiction => "contradiction",
+        }
+    }
 }

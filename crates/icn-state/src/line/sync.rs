@@ -44,9 +44,8 @@ impl LineBook {
             self.own.last = self.own.last.max(sync.heard.min(most));
         }
         self.is_restored &= !knows_all;
-        let is_behind =
-            sync.own.head.number < self.other.head.number || sync.other.head.number < self.own.head.number;
-        if is_behind && !sync.is_answer {
+        // Also where nothing is new: who asks waits to hear just that before it signs, or until it goes quiet.
+        if !sync.is_answer {
             outcome.send.push(self.sync(true));
         }
         self.take_waiting(key, &mut outcome);

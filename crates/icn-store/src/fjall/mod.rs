@@ -151,7 +151,9 @@ impl Trees {
 
     fn tree(&self, table: Table) -> &Keyspace {
         match table {
-            Table::Meta | Table::State | Table::Pins | Table::Operations | Table::Jobs => &self.state,
+            Table::Meta | Table::State | Table::Pins | Table::Operations | Table::Jobs | Table::Credit => {
+                &self.state
+            }
             Table::Blocks => &self.blocks,
             Table::Log | Table::Events => &self.log,
         }

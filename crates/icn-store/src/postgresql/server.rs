@@ -15,12 +15,19 @@ use crate::location::{MIN_POSTGRESQL_CONNECTIONS, PostgresqlSettings};
 use crate::open::Absent;
 
 /// What the store's tables have come to, one version after the other.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "tables",
-    include_str!("../../migrations/postgresql/0001_tables.sql"),
-)];
-const LATEST: u32 = 1;
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "tables",
+        include_str!("../../migrations/postgresql/0001_tables.sql"),
+    ),
+    (
+        2,
+        "credit",
+        include_str!("../../migrations/postgresql/0002_credit.sql"),
+    ),
+];
+const LATEST: u32 = 2;
 const MIGRATIONS_TABLE: &str = "icn_store_migrations";
 /// PostgreSQL 12; older ones are out of support, and nobody has tried them.
 const MIN_SERVER_VERSION: i32 = 120_000;

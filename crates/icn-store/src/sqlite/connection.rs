@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::table::Table;
 
 /// The format that this program writes and reads.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 /// "ICNS": by it tools tell what a file is (`PRAGMA application_id`).
 const APPLICATION_ID: i32 = 0x4943_4e53;
 /// How long to wait for a tool that holds the file, in milliseconds.
@@ -62,19 +62,37 @@ pub(super) fn create(file: &Path) -> rusqlite::Result<()> {
     transaction.execute_batch("CREATE TABLE icn_store (flushes INTEGER NOT NULL) STRICT")?;
     transaction.execute("INSERT INTO icn_store VALUES (0)", [])?;
     for table in Table::ALL {
-        // Small rows live in the tree of the keys; large ones would make it a bad one.
-        let form = match table {
-            Table::Blocks | Table::Log => "key BLOB NOT NULL UNIQUE, value BLOB NOT NULL) STRICT",
-            Table::Meta | Table::State | Table::Pins | Table::Operations | Table::Events | Table::Jobs => {
-                "key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT"
-            }
-        };
-        transaction.execute_batch(&format!("CREATE TABLE {table} ({form}"))?;
+        transaction.execute_batch(&definition(table))?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| error)
+}
+
+fn definition(table: Table) -> String {
+    // Small rows live in the tree of the keys; large ones would make it a bad one.
+    let form = match table {
+        Table::Blocks | Table::Log => "key BLOB NOT NULL UNIQUE, value BLOB NOT NULL) STRICT",
+        Table::Meta
+        | Table::State
+        | Table::Pins
+        | Table::Operations
+        | Table::Events
+        | Table::Jobs
+        | Table::Credit => "key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT",
+    };
+    format!("CREATE TABLE {table} ({form}")
+}
+
+/// Brings a store of an earlier format to this one, or leaves it as it is.
+pub(super) fn upgrade(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if found == 1 {
+        transaction.execute_batch(&definition(Table::Credit))?;
+        transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    }
+    transaction.commit()
 }
 
 /// The format of the store, or `None` if the file is somebody else's.

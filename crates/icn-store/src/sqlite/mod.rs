@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use self::connection::{Access, FORMAT_VERSION, create, open_connection, read_format};
+use self::connection::{Access, FORMAT_VERSION, create, open_connection, read_format, upgrade};
 use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
 use crate::directory::{StoreDir, failed};
@@ -71,9 +71,9 @@ impl SqliteBackend {
                 .map_err(|source| failed("make the directory", unfinished, source))?;
             create(&unfinished.join(FILE)).map_err(engine)
         })?;
-        let connection = open_connection(&dir.database().join(FILE), Access::Write).map_err(engine)?;
+        let mut connection = open_connection(&dir.database().join(FILE), Access::Write).map_err(engine)?;
         match read_format(&connection).map_err(engine)? {
-            Some(FORMAT_VERSION) => {}
+            Some(found @ 1..=FORMAT_VERSION) => upgrade(&mut connection, found).map_err(engine)?,
             Some(found) => {
                 return Err(OpenError::Format {
                     place: path.display().to_string(),

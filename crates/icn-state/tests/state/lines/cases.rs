@@ -1,8 +1,8 @@
 //! What a line does when all goes well, and what is refused.
 use super::{Pair, draft, order};
 use crate::world::{did, key};
-use icn_model::{Cid, Digest, LineMessage, Signed, Time, Transfer, limits};
-use icn_state::line::{Heard, Reason, Row, Standing};
+use icn_model::{Cid, Digest, LineMessage, Signed, Standing, Time, Transfer, limits};
+use icn_state::line::{Heard, Reason, Row};
 
 #[test]
 fn a_transfer_takes_two_messages() {

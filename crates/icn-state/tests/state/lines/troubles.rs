@@ -1,8 +1,8 @@
 //! Releases, lies, backups, silence and lost keys.
 use super::{Pair, draft, order, view};
 use crate::world::key;
-use icn_model::{ChainRecord, Digest, LineMessage, OpenVoid, Signed, Time, Transfer};
-use icn_state::line::{Heard, LineBook, Outcome, Reason, Standing};
+use icn_model::{ChainRecord, Digest, LineMessage, OpenVoid, Signed, Standing, Time, Transfer};
+use icn_state::line::{Heard, LineBook, Outcome, Reason};
 
 #[test]
 fn a_released_transfer_is_void_with_all_that_builds_on_it() {

@@ -6,6 +6,8 @@
     clippy::large_futures,
     reason = "helpers of tests: a panic is how a test fails, and what runs once may be large"
 )]
+mod credit;
+
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
@@ -23,6 +25,7 @@ use icn_model::{
     SignedOperation, Time, canonical,
 };
 use icn_protocol::{
+    credit::CreditConfig,
     environment::{Connections, Executor, Network, Run, Task},
     exchange::FetchError,
     ledger::{Ledger, LedgerError, OperationStatus},
@@ -75,6 +78,7 @@ const EPOCH_BLOCKS: u64 = 32;
 
 struct Federation {
     context: Context,
+    oracle: Oracle<PublicKey, Context>,
     nodes: Vec<Node>,
     logs: Vec<Handle<Result<(), LedgerError>>>,
 }
@@ -112,7 +116,7 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
     let control = oracle.control(icn_protocol::keys::public(&key.public()).unwrap());
     let quota = Quota::per_second(NZU32!(10_000));
     let mut channels = Vec::new();
-    for number in 0..8 {
+    for number in 0..9 {
         channels.push(control.register(number, quota).await.unwrap());
     }
     let mut channels = channels.into_iter();
@@ -124,6 +128,7 @@ async fn connect(oracle: &Oracle<PublicKey, Context>, key: &SecretKey) -> Connec
         backfill: next(),
         broadcast: next(),
         blocks: next(),
+        credit: next(),
         operations: next(),
         bids: next(),
         peers: oracle.manager(),
@@ -152,6 +157,14 @@ async fn falsify(store: &Store, genesis: &Genesis) {
     let mut batch = Batch::new();
     batch.put(Table::State, key, canonical::to_bytes(&head)).unwrap();
     store.commit(batch, Durability::Sync).await.unwrap();
+}
+
+fn link() -> Link {
+    Link {
+        latency: Duration::from_millis(10),
+        jitter: Duration::from_millis(2),
+        success_rate: probability!(1.0),
+    }
 }
 
 /// Who takes part, and how.
@@ -192,22 +205,15 @@ impl Federation {
             .collect();
         let all: Set<PublicKey> = keys.iter().cloned().try_collect().unwrap();
         oracle.manager().track(0, all);
-        let link = Link {
-            latency: Duration::from_millis(10),
-            jitter: Duration::from_millis(2),
-            success_rate: probability!(1.0),
-        };
         for from in &keys {
             for to in keys.iter().filter(|to| *to != from) {
-                oracle
-                    .add_link(from.clone(), to.clone(), link.clone())
-                    .await
-                    .unwrap();
+                oracle.add_link(from.clone(), to.clone(), link()).await.unwrap();
             }
         }
         let genesis = genesis(seats, now(&context));
         let mut federation = Self {
             context,
+            oracle: oracle.clone(),
             nodes: Vec::new(),
             logs: Vec::new(),
         };
@@ -221,6 +227,7 @@ impl Federation {
                 blocks_per_file: node::BLOCKS_PER_FILE,
                 resilience: Resilience::default(),
                 market: MarketConfig::default(),
+                credit: CreditConfig::with_key(secret(number)),
                 policies: Arc::new(NoPolicies),
                 protocol: if number < cast.renewed {
                     LATER
@@ -250,6 +257,32 @@ impl Federation {
 
     fn now(&self) -> Time {
         now(&self.context)
+    }
+
+    /// Cuts one seat off from all others.
+    async fn isolate(&self, seat: u8) {
+        let key = |number: u8| icn_protocol::keys::public(&secret(number).public()).unwrap();
+        let count = u8::try_from(self.nodes.len()).unwrap();
+        for other in (0..count).filter(|other| *other != seat) {
+            for (from, to) in [(seat, other), (other, seat)] {
+                self.oracle.remove_link(key(from), key(to)).await.unwrap();
+            }
+        }
+    }
+
+    /// Cuts the seats `0..left` off from the others, or joins them again.
+    async fn cut(&self, left: u8, is_cut: bool) {
+        let key = |number: u8| icn_protocol::keys::public(&secret(number).public()).unwrap();
+        let count = u8::try_from(self.nodes.len()).unwrap();
+        for (one, other) in (0..left).flat_map(|one| (left..count).map(move |other| (one, other))) {
+            for (from, to) in [(one, other), (other, one)] {
+                if is_cut {
+                    self.oracle.remove_link(key(from), key(to)).await.unwrap();
+                } else {
+                    self.oracle.add_link(key(from), key(to), link()).await.unwrap();
+                }
+            }
+        }
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -1,0 +1,132 @@
+//! What comes of books is made durable here, many outcomes with one sync, and only then sent and told.
+use super::{Letter, MAX_LETTER, rows};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::{Recipients, Sender};
+use commonware_utils::{
+    channel::{mpsc, oneshot},
+    sync::Mutex,
+};
+use icn_model::{LineId, LineMessage, Standing, canonical};
+use icn_state::line::{Heard, Outcome};
+use icn_store::{Batch, Durability, Store, StoreError, Table};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Outcomes that share a sync.
+const MAX_GROUPS: usize = 512;
+
+/// An outcome on its way to the disk.
+pub(super) struct Group {
+    pub(super) line: LineId,
+    /// The other end, if it has a seat.
+    pub(super) to: Option<PublicKey>,
+    pub(super) outcome: Outcome,
+    /// Stored with it.
+    pub(super) beside: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Told when it is durable.
+    pub(super) done: Option<oneshot::Sender<()>>,
+}
+
+/// Who waits for transfers to be signed by both, by line and number. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Waiters(Arc<Mutex<BTreeMap<LineId, BTreeMap<u64, Vec<oneshot::Sender<Standing>>>>>>);
+
+impl Waiters {
+    pub(super) fn wait(&self, line: &LineId, number: u64) -> oneshot::Receiver<Standing> {
+        let (sender, receiver) = oneshot::channel();
+        let mut lines = self.0.lock();
+        let numbers = lines.entry(line.clone()).or_default();
+        let waiting = numbers.entry(number).or_default();
+        waiting.retain(|waiter| !waiter.is_closed());
+        waiting.push(sender);
+        receiver
+    }
+
+    fn tell(&self, line: &LineId, heard: &[Heard]) {
+        for one in heard {
+            let (first, last, standing) = match one {
+                Heard::Confirmed { through } => (0, *through, Standing::Confirmed),
+                Heard::Voided {
+                    is_own: true,
+                    after,
+                    through,
+                } => (after + 1, *through, Standing::Void),
+                _ => continue,
+            };
+            let mut lines = self.0.lock();
+            let Some(numbers) = lines.get_mut(line) else {
+                continue;
+            };
+            let settled: Vec<u64> = numbers.range(first..=last).map(|(number, _)| *number).collect();
+            for waiter in settled
+                .iter()
+                .filter_map(|number| numbers.remove(number))
+                .flatten()
+            {
+                // Whoever has stopped waiting does not mind.
+                let _ = waiter.send(standing);
+            }
+            if numbers.is_empty() {
+                lines.remove(line);
+            }
+        }
+    }
+}
+
+/// Stores, sends and tells, in the order in which outcomes came, until there are no more of them.
+///
+/// # Errors
+/// If the store fails: nothing of what waits is sent, as after a crash. A store that failed once takes nothing more, so
+/// there is nothing to go on with.
+pub(super) async fn run(
+    store: Store,
+    mut queue: mpsc::Receiver<Group>,
+    mut sender: impl Sender<PublicKey = PublicKey>,
+    waiters: Waiters,
+) -> Result<(), StoreError> {
+    while let Some(first) = queue.recv().await {
+        let mut groups = vec![first];
+        while groups.len() < MAX_GROUPS
+            && let Ok(group) = queue.try_recv()
+        {
+            groups.push(group);
+        }
+        let mut batch = Batch::new();
+        for group in &groups {
+            let written = group.outcome.write.iter();
+            let entries = written.flat_map(|row| rows::entries(&group.line, row));
+            for (key, value) in entries.chain(group.beside.iter().cloned()) {
+                batch.put(Table::Credit, key, value)?;
+            }
+        }
+        if !batch.is_empty() {
+            store.commit(batch, Durability::Sync).await?;
+        }
+        let mut letters: Vec<(PublicKey, LineId, Vec<LineMessage>)> = Vec::new();
+        for group in groups {
+            waiters.tell(&group.line, &group.outcome.heard);
+            if let Some(done) = group.done {
+                let _ = done.send(());
+            }
+            let Some(to) = group.to.filter(|_| !group.outcome.send.is_empty()) else {
+                continue;
+            };
+            match letters
+                .iter_mut()
+                .find(|(peer, line, _)| *peer == to && *line == group.line)
+            {
+                Some((.., messages)) => messages.extend(group.outcome.send),
+                None => letters.push((to, group.line, group.outcome.send)),
+            }
+        }
+        for (to, line, messages) in letters {
+            for messages in messages.chunks(MAX_LETTER) {
+                let letter = Letter {
+                    line: line.clone(),
+                    messages: messages.to_vec(),
+                };
+                sender.send(Recipients::One(to.clone()), canonical::to_bytes(&letter), false);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Looking after the lines over time: following the log, asking other ends that are silent, and telling the log.
+use super::{
+    Credit,
+    desk::{Proof, Word},
+};
+use crate::{environment::Runtime, time::now};
+use futures::{
+    future::{Either, select},
+    pin_mut,
+};
+use icn_model::{CreditAct, LineId, Millis, Refusal, Time};
+use std::time::Duration;
+
+/// How often lines are looked at beside each block.
+const LOOK: Duration = Duration::from_secs(1);
+/// The same, where there are none.
+const LOOK_FOR_LINES: Duration = Duration::from_secs(60);
+
+/// Looks after the lines, for ever.
+pub(super) async fn run<E: Runtime>(runtime: E, credit: Credit, anchor_after: Millis) {
+    let mut progress = credit.ledger.watch();
+    loop {
+        let (words, is_idle) = {
+            let mut desk = credit.desk.lock();
+            desk.follow();
+            desk.ask(now(&runtime));
+            (desk.words(anchor_after, now(&runtime)), desk.is_idle())
+        };
+        for word in words {
+            tell(&credit, word, now(&runtime)).await;
+        }
+        let look = if is_idle { LOOK_FOR_LINES } else { LOOK };
+        let (advance, pause) = (progress.changed(), runtime.sleep(look));
+        pin_mut!(advance, pause);
+        if let Either::Left((Err(_), _)) = select(advance, pause).await {
+            return;
+        }
+    }
+}
+
+/// Says something of a line on the log, once everything that it rests on is on this node's disk.
+async fn tell(credit: &Credit, word: Word, now: Time) {
+    let (line, act) = match word {
+        Word::Anchor(line, heads) => (line, CreditAct::Anchor { heads }),
+        Word::Prove(line, proof) => {
+            let Proof { first, second } = *proof;
+            (line, CreditAct::ProveEquivocation { first, second })
+        }
+    };
+    if credit.durable(&line).await.is_err() {
+        return;
+    }
+    let name = act.name();
+    let told = match credit.act(&line, act, now) {
+        Ok(operation) => Some(operation),
+        // The other end was first.
+        Err(Refusal::OldHead { .. } | Refusal::AlreadyFrozen {}) => None,
+        Err(refusal) => {
+            warn(&line, name, &refusal);
+            None
+        }
+    };
+    credit.desk.lock().told(&line, told, now);
+}
+
+fn warn(line: &LineId, act: &str, refusal: &Refusal) {
+    tracing::warn!(%line, act, %refusal, "the log would refuse what this node has to say of a line");
+}
