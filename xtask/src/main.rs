@@ -25,7 +25,7 @@ usage: cargo xtask CHORE [OPTION ...]
   fuzz [--seconds N] [TARGET..]
                   libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
                   anew and needs a C++ compiler
-  bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations, votes, or blocks, backup; all of them if none
+  bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations, votes, credit, or blocks, backup; all of them if none
                   is named; clearing [OPTION..] has figures of its own
   dist            the programs with their papers and a Debian package, in one archive
   modules         check that the built job modules match their sources

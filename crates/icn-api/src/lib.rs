@@ -43,6 +43,7 @@ mod openapi;
 pub mod operations;
 pub mod paths;
 pub mod sse;
+pub mod statement;
 
 pub use endpoint::{
     Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, ScopeError, Tag, Type,

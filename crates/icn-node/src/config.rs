@@ -117,6 +117,9 @@ impl Identity {
     }
 }
 
+/// The longest that `credit.anchor_after_secs` can be: a day.
+const MAX_ANCHOR_AFTER_SECS: u64 = 86_400;
+
 /// `[credit]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -272,6 +275,13 @@ impl Config {
                 "performance.max_concurrent_jobs",
                 &self.performance.max_concurrent_jobs,
                 "at most 1024",
+            );
+        }
+        if !(1..=MAX_ANCHOR_AFTER_SECS).contains(&self.credit.anchor_after_secs) {
+            return value(
+                "credit.anchor_after_secs",
+                &self.credit.anchor_after_secs,
+                "1 to 86400",
             );
         }
         let public = self

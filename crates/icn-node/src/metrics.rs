@@ -6,10 +6,12 @@
 //! are counted and not named. What the consensus runtime counts for itself follows as it is.
 //!
 //! docs/reference/metrics.md lists every metric: `UPDATE=1 cargo test -p icn-node --lib metrics` writes it anew.
+mod credit;
 #[cfg(test)]
 mod reference;
 mod tally;
 
+pub(crate) use credit::CreditSample;
 pub(crate) use tally::Tally;
 
 use crate::{executor::JobMetrics, http::HttpMetrics};
@@ -63,6 +65,8 @@ pub(crate) struct Sample {
     pub(crate) counts: Counts,
     /// What the network counts.
     pub(crate) network: CounterValues,
+    /// Its lines of credit.
+    pub(crate) credit: CreditSample,
     /// Nodes that are not asked for blocks, or only to see whether they answer again.
     pub(crate) circuits: Vec<CircuitState>,
     /// Executors that this node gives no jobs.
@@ -112,6 +116,7 @@ fn registry(counted: &Counted<'_>, sample: &Sample) -> Registry {
     jobs(&mut registry, sample);
     storage(&mut registry, sample);
     network(&mut registry, sample);
+    credit::register(&mut registry, sample);
     counted.tally.register(&mut registry);
     counted.jobs.register(&mut registry);
     counted.http.register(&mut registry);

@@ -282,9 +282,32 @@ impl<'a> Driver<'a> {
             self.pass(Millis::from_secs(1)).await?;
         }
         self.await_progress("the last job").await?;
+        self.await_trades().await?;
         self.check_promises();
         self.judged()?;
         self.settle_accounts()
+    }
+
+    /// Waits until both ends of every line say the same of it.
+    async fn await_trades(&mut self) -> Result<(), Violation> {
+        let begin = now(&self.context);
+        loop {
+            let running = self.cluster.roster().running();
+            let nodes = running
+                .into_iter()
+                .map(|(at, node)| (self.federation.cooperatives[at].did, node));
+            let nodes = nodes.collect();
+            let late = self.judge.lock().trades().check(&nodes)?;
+            let Some(late) = late else {
+                let count = self.judge.lock().trades().count();
+                self.say(format!("both ends of every line agree after {count} orders"));
+                return Ok(());
+            };
+            if now(&self.context).since(begin) > HEALING {
+                return Err(Violation::new(Invariant::Credited, late));
+            }
+            self.pass(Millis::new(500)).await?;
+        }
     }
 
     fn unfinished(&self) -> String {

@@ -25,6 +25,7 @@ pub mod run;
 pub mod schedule;
 pub mod tamper;
 pub mod trace;
+mod trades;
 pub mod weather;
 pub mod workload;
 

@@ -95,7 +95,7 @@ impl Workload {
             let gap_ms = self.rng.random_range(0..=2 * self.mean_gap_ms);
             self.context.sleep(Duration::from_millis(gap_ms.max(1))).await;
             let node = self.rng.random_range(0..self.dids.len());
-            match self.rng.random_range(0..125) {
+            match self.rng.random_range(0..165) {
                 0..45 => self.submit_job(node, None).await,
                 45..60 => {
                     let member = self.member(node);
@@ -109,11 +109,20 @@ impl Workload {
                     self.add_member(node, at);
                 }
                 96..100 => self.doubt_something(node),
-                115.. => self.bargain(node),
+                115..125 => self.bargain(node),
+                125.. => self.trade(node).await,
                 _ => self.govern(node),
             }
             self.doubt_lies();
         }
+    }
+
+    pub(crate) const fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    pub(crate) const fn context(&self) -> &Context {
+        &self.context
     }
 
     pub(crate) fn now(&self) -> Time {

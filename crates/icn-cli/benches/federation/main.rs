@@ -1,12 +1,13 @@
 //! What a federation of four does on one machine, over loopback, with durable stores: latency and throughput of
 //! jobs, throughput of operations and votes, memory, start. Run by hand: `cargo xtask bench [latency] [jobs]
-//! [operations] [votes]`.
+//! [operations] [votes] [credit]`.
 //! Prints a table; judges nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a benchmark that cannot run should say where"
 )]
+mod credit;
 mod votes;
 
 use icn_api::{
@@ -326,6 +327,9 @@ fn main() {
     }
     if wants("votes") {
         votes::votes(&seats);
+    }
+    if wants("credit") {
+        credit::credit(&seats);
     }
     tell_resident("after all of it", &seats);
     if wants("operations") {

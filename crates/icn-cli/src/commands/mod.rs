@@ -4,6 +4,7 @@ pub(crate) mod api_key;
 pub(crate) mod ccl;
 pub(crate) mod config;
 mod contract;
+pub(crate) mod credit;
 mod credit_event;
 pub(crate) mod dag;
 pub(crate) mod delegate;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Federation(command) => federation::run(&cli.global, output, command),
         Command::Proposal(command) => proposal::run(&cli.global, output, command),
         Command::Agreement(command) => agreement::run(&cli.global, output, command),
+        Command::Credit(command) => credit::run(&cli.global, output, command),
         Command::Vote(args) => vote::run(&session()?, &args),
         Command::Delegate(command) => delegate::run(&session()?, &command),
         Command::Ccl(command) => ccl::run(&cli.global, output, command),

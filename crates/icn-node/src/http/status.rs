@@ -1,7 +1,7 @@
 //! How the node fares: put together from what it knows at this moment, without waiting for anything but the
 //! store.
 use super::{app::App, mesh::online};
-use crate::metrics::Sample;
+use crate::metrics::{CreditSample, Sample};
 use icn_api::node::{
     FederationBrief, Info, JobsStatus, LogStatus, ManaStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
     Status, StorageStatus,
@@ -330,6 +330,10 @@ pub(super) async fn sample(app: &App) -> Sample {
         seats: network(app),
         counts: app.ledger().counters().get(),
         network: app.inner.network.counters(),
+        credit: CreditSample {
+            counts: app.inner.node.credit().counts(),
+            exposure: app.ledger().read(|state| state.exposure(&app.inner.did)),
+        },
         circuits: app
             .inner
             .node

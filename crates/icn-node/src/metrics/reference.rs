@@ -1,5 +1,5 @@
 //! The page of docs/reference that lists every metric: made from what a node shows when it has something of everything.
-use super::{Counted, Sample, Tally, encode};
+use super::{Counted, CreditSample, Sample, Tally, encode};
 use crate::{
     executor::JobMetrics,
     http::{Answered, HttpMetrics},
@@ -7,7 +7,7 @@ use crate::{
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
 use icn_net::CounterValues;
-use icn_protocol::counters::Counts;
+use icn_protocol::{counters::Counts, credit::CreditCounts};
 use icn_store::CommitCounts;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,6 +55,13 @@ fn sample() -> Sample {
             ..Counts::default()
         },
         network: CounterValues::default(),
+        credit: CreditSample {
+            counts: CreditCounts {
+                refused: [("signature", 1)].into(),
+                ..CreditCounts::default()
+            },
+            exposure: [("EUR.2".parse().unwrap(), icn_state::Exposure::default())].into(),
+        },
         circuits: Vec::new(),
         blacklisted: 0,
         log: LogStatus {

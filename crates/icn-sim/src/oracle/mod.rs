@@ -10,10 +10,12 @@ mod chain;
 mod decisions;
 mod job;
 mod promises;
+mod trades;
 
 pub use agreements::Agreements;
 pub use books::Books;
 pub use decisions::Decisions;
+pub use trades::Trades;
 
 use accounts::Accounts;
 use chain::Chain;
@@ -35,6 +37,8 @@ pub enum Invariant {
     DecidedOnce,
     /// Each step of an agreement follows the one before, and nothing follows its end.
     Agreed,
+    /// Both ends of a line say the same of it, and what was ordered on it is there once.
+    Credited,
     /// What was acknowledged as final stays as it was acknowledged, on every node.
     Acknowledged,
     /// After the last trouble the log goes on within 30 s.
@@ -56,6 +60,7 @@ impl Invariant {
             Self::PaidOnce => "paid-once",
             Self::DecidedOnce => "decided-once",
             Self::Agreed => "agreed",
+            Self::Credited => "credited",
             Self::Acknowledged => "acknowledged",
             Self::Progress => "progress",
             Self::JobsEnd => "jobs-end",
@@ -96,6 +101,7 @@ pub struct Oracle {
     books: Books,
     accounts: Accounts,
     promises: Promises,
+    trades: Trades,
     /// Seats that really did contradict themselves.
     guilty: BTreeSet<PublicKey>,
     accused: BTreeSet<(PublicKey, u64, u64)>,
@@ -111,11 +117,17 @@ impl Oracle {
             books: Books::new(genesis),
             accounts: Accounts::new(genesis),
             promises: Promises::default(),
+            trades: Trades::default(),
             guilty: BTreeSet::new(),
             accused: BTreeSet::new(),
             violation: None,
             replays_pay: false,
         }
+    }
+
+    /// What users ordered on lines of credit.
+    pub fn trades(&mut self) -> &mut Trades {
+        &mut self.trades
     }
 
     /// Looks at what a node has written since the last look.

@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, output: &Output, command: AgreementCommand) -
 }
 
 /// The agreement that `text` names.
-fn find(client: &Client, text: &str) -> anyhow::Result<AgreementId> {
+pub(crate) fn find(client: &Client, text: &str) -> anyhow::Result<AgreementId> {
     ids::find(text, ("agreement", "icn-cli agreement ls"), || {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
