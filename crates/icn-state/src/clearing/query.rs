@@ -99,7 +99,7 @@ impl State {
     /// Whether a line of somebody is in the plan of a round.
     pub fn is_touched(&self, round: &RoundNumber, by: &Did) -> bool {
         let mut rows = self.tables.clearing_rows.of(round);
-        rows.any(|(_, row)| [row.debtor, row.creditor].contains(&by))
+        rows.any(|(_, row)| [row.debtor, row.creditor].contains(by))
     }
 
     /// From what sum on the chain of an end may grow by no more than its limit, if a plan of which its line is part

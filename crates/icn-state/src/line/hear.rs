@@ -181,7 +181,13 @@ impl LineBook {
         let owes = i128::from(transfer.owed) - i128::from(counted) + i128::from(self.view.cleared);
         let limit = self.view.theirs.limit;
         if owes > i128::from(limit) {
-            return Ok(Judgement::Release(Reason::OverLimit { owes, limit }));
+            let over = Reason::OverLimit { owes, limit };
+            // The other end may know already that part of what it owes was cleared.
+            return if self.is_in_round() {
+                Err(over)
+            } else {
+                Ok(Judgement::Release(over))
+            };
         }
         self.judge_round(transfer)?;
         Ok(Judgement::Accept)

@@ -32,6 +32,13 @@ impl LineBook {
         self.view.mine.limit.saturating_sub(grown)
     }
 
+    /// Whether the line is in the round that is under way, as far as this end knows.
+    pub(super) fn is_in_round(&self) -> bool {
+        let both = [&self.view.mine, &self.view.theirs];
+        let is_joined = both.iter().all(|side| side.base.is_some());
+        self.view.round.is_some_and(|round| round.is_frozen || is_joined)
+    }
+
     /// The same of a transfer of the other end: it may be too early for it, or this end may not have heard of what was
     /// anchored, so this is never a reason to release it.
     pub(super) fn judge_round(&self, transfer: &Transfer) -> Result<(), Reason> {

@@ -2,7 +2,7 @@
 mod cases;
 mod limits;
 mod refusals;
-
+mod runs;
 mod troubles;
 
 use crate::{
