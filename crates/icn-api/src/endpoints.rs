@@ -1,5 +1,6 @@
 //! The table of routes. What is not here is not served; what is served differently fails a test of the server.
 mod agreements;
+mod clearing;
 mod credit;
 mod governance;
 
@@ -708,6 +709,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     credit::ANCHOR,
     credit::VOID,
     credit::EXPOSURE,
+    clearing::PLAN,
+    clearing::ROUNDS,
+    clearing::ROUND,
+    clearing::REPORT,
     Endpoint {
         errors: OF_THE_KEY,
         ..get(

@@ -221,6 +221,9 @@ api_errors! {
     951 409 TransferRefused { detail: String } "transfer-refused", "{detail}",
         "The line's book does not take the transfer as it is, or not now.",
         "The detail says why.";
+    952 409 RoundLimit { detail: String } "round-limit", "{detail}",
+        "While a round of clearing is on, an end that takes part signs only what fits its limit whether the round is applied or not.",
+        "Transfer less, or wait until the round is over: icn-cli clearing status.";
 }
 
 impl std::error::Error for ApiError {}

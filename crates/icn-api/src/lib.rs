@@ -18,6 +18,7 @@ pub mod agreements;
 pub mod audit;
 pub mod backups;
 pub mod car;
+pub mod clearing;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;

@@ -108,6 +108,14 @@ pub const CREDIT_ANCHOR: &str = "/v1/credit/lines/{line}/anchor";
 pub const CREDIT_VOID: &str = "/v1/credit/lines/{line}/void";
 /// What a cooperative owes and is owed.
 pub const CREDIT_EXPOSURE: &str = "/v1/credit/exposure";
+/// What a round of clearing would come to now.
+pub const CLEARING_PLAN: &str = "/v1/clearing/plan";
+/// Rounds of clearing.
+pub const CLEARING_ROUNDS: &str = "/v1/clearing/rounds";
+/// A round of clearing.
+pub const CLEARING_ROUND: &str = "/v1/clearing/rounds/{round}";
+/// What a round of clearing is to clear or has cleared, with its proof.
+pub const CLEARING_REPORT: &str = "/v1/clearing/rounds/{round}/report";
 /// The node's place in the network.
 pub const NETWORK: &str = "/v1/network";
 /// The node's configuration.

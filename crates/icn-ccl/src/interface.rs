@@ -387,6 +387,12 @@ pub const PROPOSAL_KINDS: &[ProposalKind] = &[
         "activate a version of the software",
     ),
     kind("veto", Some("veto"), false, "stop an accepted proposal"),
+    kind(
+        "open_clearing",
+        Some("open_clearing"),
+        false,
+        "open a round of clearing",
+    ),
 ];
 
 /// Who can be on the roll.

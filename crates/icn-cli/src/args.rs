@@ -1,7 +1,7 @@
 //! The command line as a whole: what holds for every command, and the list of commands.
 use crate::commands::{
-    agreement, api_key, ccl, config, credit, dag, delegate, doctor, events, federation, job, key, mana, mesh,
-    node, proposal, receipt, storage, vote,
+    agreement, api_key, ccl, clearing, config, credit, dag, delegate, doctor, events, federation, job, key,
+    mana, mesh, node, proposal, receipt, storage, vote,
 };
 use crate::devnet;
 use clap::{Args, Parser, Subcommand};
@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// Agreements between cooperatives: propose, sign, amend, suspend, end
     #[command(subcommand)]
     Agreement(agreement::AgreementCommand),
+    /// Clearing of debts: plan, rounds, reports with their proof
+    #[command(subcommand)]
+    Clearing(clearing::ClearingCommand),
     /// Lines of credit: what is owed, transfers, statements
     #[command(subcommand)]
     Credit(credit::CreditCommand),

@@ -2,8 +2,8 @@
 //!
 //! Events are for readers: nothing in the state depends on them. They are the same on every node.
 use crate::{
-    AgreementEvent, CreditEvent, Did, Digest, EpochNumber, Fault, GovernanceEvent, Height, JobId, Mana,
-    OperationId, PublicKey, Refusal, SeatKind, Time,
+    AgreementEvent, ClearingEvent, CreditEvent, Did, Digest, EpochNumber, Fault, GovernanceEvent, Height,
+    JobId, Mana, OperationId, PublicKey, Refusal, SeatKind, Time,
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub enum EventKind {
     Agreement,
     /// Lines of credit between cooperatives.
     Credit,
+    /// Rounds of clearing.
+    Clearing,
     /// An operation in a block that changed nothing.
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
@@ -39,7 +41,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
@@ -49,6 +51,7 @@ impl EventKind {
         Self::Governance,
         Self::Agreement,
         Self::Credit,
+        Self::Clearing,
         Self::Refused,
         Self::Misbehaviour,
     ];
@@ -65,6 +68,7 @@ impl EventKind {
             Self::Governance => "governance",
             Self::Agreement => "agreement",
             Self::Credit => "credit",
+            Self::Clearing => "clearing",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
         }
@@ -317,6 +321,8 @@ pub enum Event {
     Agreement(AgreementEvent),
     /// Something happened on a line of credit.
     Credit(CreditEvent),
+    /// Something happened in a round of clearing.
+    Clearing(ClearingEvent),
     /// A seat signed what it must not. Each node records what it saw itself.
     Misbehaved {
         /// The seat's key.
@@ -367,6 +373,7 @@ impl Event {
             Self::Governance(_) => EventKind::Governance,
             Self::Agreement(_) => EventKind::Agreement,
             Self::Credit(_) => EventKind::Credit,
+            Self::Clearing(_) => EventKind::Clearing,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
         }

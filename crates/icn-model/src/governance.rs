@@ -265,6 +265,8 @@ names! {
     Upgrade "upgrade";
     /// Stop an accepted proposal.
     Veto "veto";
+    /// Open a round of clearing.
+    OpenClearing "open-clearing";
 }
 
 impl ProposalKind {
@@ -512,11 +514,19 @@ pub enum Effect {
         /// How much.
         amount: Mana,
     },
-    /// Set how often debts are cleared; none for never.
+    /// Set how often debts are cleared, and how much time people have in a round.
     ClearingSchedule {
-        /// Time between two rounds, at least a minute.
+        /// Time between two rounds, [`limits::MIN_CLEARING_SPAN`] to [`limits::MAX_CLEARING_SPAN`]; none, if they are
+        /// opened by decision only.
         every_ms: Option<Millis>,
+        /// Time to join each, also one that is opened by decision; [`limits::MIN_CLEARING_WINDOW`] to
+        /// [`limits::MAX_CLEARING_WINDOW`].
+        join_ms: Millis,
+        /// Time to object to its plan, as much.
+        object_ms: Millis,
     },
+    /// Open a round of clearing.
+    OpenClearing {},
     /// Let all nodes follow another version of the protocol from an epoch on.
     Upgrade {
         /// Which version.
@@ -546,6 +556,7 @@ impl Effect {
             Self::RemovePolicy { .. } => ProposalKind::RemovePolicy,
             Self::Budget { .. } => ProposalKind::Budget,
             Self::ClearingSchedule { .. } => ProposalKind::ClearingSchedule,
+            Self::OpenClearing {} => ProposalKind::OpenClearing,
             Self::Upgrade { .. } => ProposalKind::Upgrade,
             Self::Veto { .. } => ProposalKind::Veto,
         }

@@ -129,8 +129,12 @@ pub enum GovernanceEvent {
     },
     /// Debts are cleared otherwise.
     ClearingScheduled {
-        /// How often; none for never.
+        /// How often; none, if by decision only.
         every_ms: Option<Millis>,
+        /// Time to join a round.
+        join_ms: Millis,
+        /// Time to object to its plan.
+        object_ms: Millis,
     },
     /// Mana was allocated.
     Allocated {

@@ -1,7 +1,7 @@
 //! How proposals stand, who voted what, and what came of it; as the state keeps it and the API shows it.
 use crate::{
-    Choice, Cid, Did, Digest, Height, Mana, Millis, Name, OperationId, Process, ProposalId, ProposalKind,
-    ProposalSpec, PublicKey, Refusal, Share, Threshold, Time, governance::names,
+    Choice, Cid, ClearingWindows, Did, Digest, Height, Mana, Millis, Name, OperationId, Process, ProposalId,
+    ProposalKind, ProposalSpec, PublicKey, Refusal, Share, Threshold, Time, governance::names,
 };
 use alloc::vec::Vec;
 use core::{fmt, str::FromStr};
@@ -431,8 +431,12 @@ pub struct DepartedRecord {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DecidedRecord {
-    /// Time between two rounds of clearing, if there are any.
+    /// Time between two rounds of clearing, if there are any by themselves.
     pub clearing_every_ms: Option<Millis>,
+    /// How much time people have in each.
+    pub clearing_windows: ClearingWindows,
+    /// Since when this is so: the first round is opened one span after it.
+    pub clearing_since: Time,
     /// The version of the protocol that the log follows.
     pub protocol: u32,
     /// The version that is to follow, and the first epoch in which it can.

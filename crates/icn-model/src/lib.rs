@@ -17,6 +17,7 @@ mod agreement;
 mod agreement_record;
 mod block;
 pub mod canonical;
+mod clearing;
 mod content;
 mod credit;
 mod event;
@@ -49,6 +50,10 @@ pub use agreement_record::{
     BreachClaim, Ending, EndingError, InForce, Notice, Offer, Suspension,
 };
 pub use block::{Block, BlockHeader, NamedRoot};
+pub use clearing::{
+    AbortReason, ClearedUnit, ClearingAct, ClearingEvent, ClearingPrice, ClearingRow, ClearingStep,
+    ClearingWindows, GoneRecord, RoundNumber, RoundObjection, RoundPhase, RoundRecord,
+};
 pub use content::{Cid, CidError, Codec, Digest};
 pub use credit::{CreditError, CreditUnit, LineTerms, RateTerms, Rounding, RoundingError};
 pub use event::{Event, EventKind, EventRecord};

@@ -122,5 +122,21 @@ pub const MAX_AGREEMENT_ENTRIES: u64 = 4_096;
 pub const MAX_PENDING_TRANSFERS: usize = 64;
 /// Transfers of one chain whose references and signatures are held in memory, so that each is made and answered once.
 pub const MAX_RECENT_TRANSFERS: usize = 4_096;
+/// Time between two rounds of clearing, at the least.
+pub const MIN_CLEARING_SPAN: crate::Millis = crate::Millis::from_secs(10);
+/// Time between two rounds of clearing, at the most.
+pub const MAX_CLEARING_SPAN: crate::Millis = crate::Millis::from_secs(366 * 24 * 3_600);
+/// Time to join a round of clearing, or to object to its plan, at the least.
+pub const MIN_CLEARING_WINDOW: crate::Millis = crate::Millis::from_secs(1);
+/// Time to join a round of clearing, or to object to its plan, at the most.
+pub const MAX_CLEARING_WINDOW: crate::Millis = crate::Millis::from_secs(30 * 24 * 3_600);
+/// Lines with which one operation joins a round of clearing.
+pub const MAX_LINES_PER_JOIN: usize = 256;
+/// Lines in the plan of one round of clearing: what a block that makes or applies it takes is bounded by it.
+pub const MAX_CLEARING_ROWS: usize = 8_192;
+/// Rounds of clearing whose rows and prices are kept for readers.
+pub const MAX_CLEARING_REPORTS: usize = 8;
+/// Rounds of clearing that are kept for readers; beyond it the oldest go first.
+pub const MAX_CLEARING_ROUNDS: usize = 1_000;
 /// How long what was signed by both under a line key or a limit that is no longer in force can be anchored.
 pub const LINE_GRACE: crate::Millis = crate::Millis::from_secs(7 * 24 * 3_600);

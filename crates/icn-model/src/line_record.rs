@@ -1,5 +1,8 @@
 //! How a line of credit stands on the log: what its ends say of it, what is stored, and what is told.
-use crate::{AgreementId, CoSigned, CreditUnit, Did, Digest, Head, LineId, Release, Signed, Time, Transfer};
+use crate::{
+    AgreementId, CoSigned, CreditUnit, Did, Digest, Head, LineId, Release, RoundNumber, Signed, Time,
+    Transfer,
+};
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +159,9 @@ pub struct ChainRecord {
     pub void_through: u64,
     /// What would be void after a while.
     pub voiding: Option<OpenVoid>,
+    /// That two transfers with one number were signed is forgiven up to this number: all parties have signed new terms
+    /// since.
+    pub forgiven_through: u64,
 }
 
 impl ChainRecord {
@@ -165,6 +171,7 @@ impl ChainRecord {
             head,
             void_through: 0,
             voiding: None,
+            forgiven_through: 0,
         }
     }
 }
@@ -203,6 +210,8 @@ pub struct LineRecord {
     pub chains: [ChainRecord; 2],
     /// How much of what the first end owes has been cleared, minor units; below zero, of what the second end owes.
     pub settled: i64,
+    /// The last round of clearing that each of [`Self::ends`] has joined with it.
+    pub joined: [Option<RoundNumber>; 2],
     /// Which ends do not agree with it, and why.
     pub disputes: Vec<LineDispute>,
 }
@@ -239,6 +248,11 @@ impl LineRecord {
     pub fn anchorable(&self, now: Time) -> LineLimits {
         let former = self.former.filter(|former| former.until >= now);
         former.map_or(self.in_force(), |former| self.in_force().max(former.limits))
+    }
+
+    /// Whether both ends have joined a round with it.
+    pub fn has_joined(&self, round: RoundNumber) -> bool {
+        self.joined == [Some(round); 2]
     }
 
     /// Whether nothing is owed, asked or in doubt.
@@ -323,13 +337,22 @@ pub enum CreditStep {
         /// Whose it was.
         by: Did,
     },
+    /// A round of clearing has taken off what was owed.
+    Cleared {
+        /// Which round.
+        round: RoundNumber,
+        /// Who owed it.
+        debtor: Did,
+        /// How much, minor units.
+        amount: u64,
+    },
     /// It is forgotten with its agreement.
     Forgotten {},
 }
 
 impl CreditStep {
     /// The names of all.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "opened",
         "changed",
         "anchored",
@@ -339,6 +362,7 @@ impl CreditStep {
         "void-fell",
         "disputed",
         "dispute-ended",
+        "cleared",
         "forgotten",
     ];
 
@@ -354,6 +378,7 @@ impl CreditStep {
             Self::VoidFell { .. } => "void-fell",
             Self::Disputed { .. } => "disputed",
             Self::DisputeEnded { .. } => "dispute-ended",
+            Self::Cleared { .. } => "cleared",
             Self::Forgotten {} => "forgotten",
         }
     }

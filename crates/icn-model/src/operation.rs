@@ -1,8 +1,8 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
-    AgreementAct, AgreementId, Bid, Choice, Cid, CreditAct, CreditUnit, Did, Digest, Domain, Exclusion,
-    Invitation, JobId, JobSpec, Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey, Receipt,
-    RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Terms, Time, Verdict,
+    AgreementAct, AgreementId, Bid, Choice, Cid, ClearingAct, CreditAct, CreditUnit, Did, Digest, Domain,
+    Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey,
+    Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Terms, Time, Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
     macros::content_id,
@@ -188,6 +188,11 @@ pub enum Action {
         /// What.
         act: Box<CreditAct>,
     },
+    /// Say something of the round of clearing that is under way; [`ClearingAct`] says whose word each is.
+    Clearing {
+        /// What.
+        act: ClearingAct,
+    },
     /// Say up to which version of the protocol the author's node can follow; the seat's word.
     Announce {
         /// The version.
@@ -225,6 +230,7 @@ impl Action {
             Self::ProposeAgreement { .. } => "propose-agreement",
             Self::Agreement { .. } => "agreement",
             Self::Credit { .. } => "credit",
+            Self::Clearing { .. } => "clearing",
             Self::Announce { .. } => "announce",
         }
     }

@@ -3,10 +3,10 @@
 //! A number, once given, keeps its meaning for ever; a reason that falls out of use keeps its number.
 //! Checks are made in the order of the numbers' hundreds, so the first reason that applies is the one told:
 //! form (1xx), who (2xx), membership (3xx), mana (4xx), jobs (5xx), governance (7xx), policies (8xx), agreements
-//! (10xx), credit (11xx). The 6xx are faults of nodes, the 9xx errors of the HTTP interface.
+//! (10xx), credit (11xx), clearing (12xx). The 6xx are faults of nodes, the 9xx errors of the HTTP interface.
 use crate::{
     AgreementId, AgreementState, Cid, CreditUnit, Did, JobId, Mana, PolicySlot, ProposalId, ProposalKind,
-    PublicKey, Role, Sequence, Time,
+    PublicKey, Role, RoundNumber, Sequence, Time,
 };
 use alloc::string::String;
 use core::fmt;
@@ -376,6 +376,26 @@ refusals! {
     1116 NotDisputed {} "not-disputed", "the author has no dispute on this line",
         "An end withdraws its own dispute.",
         "Nothing to do.";
+    1117 OverLimitInRound { end: Did, owes: u64, limit: u64, round: RoundNumber } "over-limit-in-round",
+        "{end} would owe up to {owes} if round {round} of clearing is applied, and may owe {limit}",
+        "While the plan of a round is open to objections, what is anchored must fit the limit whether the round is applied or not.",
+        "Wait until the round is over, and anchor the transfer then.";
+    1201 NoSuchRound { round: RoundNumber } "no-such-round", "round {round} of clearing is not under way",
+        "One round is under way at a time, and each has a number.",
+        "`icn-cli clearing status` shows the round that is under way.";
+    1202 WrongRoundPhase { round: RoundNumber, phase: String, act: String } "wrong-round-phase",
+        "round {round} of clearing is {phase}: {act} does not fit",
+        "Lines join a round before its freeze, and those whom its plan touches object after it.",
+        "`icn-cli clearing status` shows where the round is, and until when.";
+    1203 NotTouched { round: RoundNumber } "not-touched", "no line of the author is in the plan of round {round}",
+        "Those object whose lines a plan touches; their lines leave it.",
+        "Nothing to do: the round changes nothing for the author.";
+    1204 RoundUnderWay { round: RoundNumber } "round-under-way", "round {round} of clearing is under way",
+        "One round is under way at a time.",
+        "Wait until it is over; a proposal that failed for this can be tried again (`icn-cli proposal retry ID`).";
+    1205 NoLines {} "no-lines", "no line is named",
+        "A cooperative joins a round with the lines that it names.",
+        "Name at least one; `icn-cli credit ls` lists them.";
 }
 
 impl core::error::Error for Refusal {}

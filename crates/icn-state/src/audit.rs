@@ -1,7 +1,7 @@
 //! The books, recomputed from every account and job.
 use crate::{mana, state::State};
 use alloc::{boxed::Box, collections::BTreeMap, string::String};
-use icn_model::{AccountRecord, Did, JobPhase, LineId, Mana, Totals};
+use icn_model::{AccountRecord, CreditUnit, Did, JobPhase, LineId, Mana, RoundNumber, Totals};
 
 /// Books that do not balance: a fault of the program, never of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,34 @@ pub enum AuditError {
         owes: i128,
         /// The highest limit there was.
         limit: u64,
+    },
+    /// Clearing has changed somebody's net position.
+    #[error("clearing has settled {settled} more of what {party} owed in {unit} than of what it was owed")]
+    Unbalanced {
+        /// Whose.
+        party: Did,
+        /// In which unit.
+        unit: Box<CreditUnit>,
+        /// By how much, minor units.
+        settled: i128,
+    },
+    /// A round of clearing does not hold.
+    #[error("round {round} of clearing does not hold: {detail}")]
+    Round {
+        /// Which.
+        round: RoundNumber,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// What was cleared on a line is not what the last round says.
+    #[error(
+        "on line {line}, {recorded} had been settled after the last round that cleared on it, and is not"
+    )]
+    Settled {
+        /// Which line.
+        line: Box<LineId>,
+        /// What the round says, minor units.
+        recorded: i64,
     },
     /// A part of an account is not what jobs and members make of it.
     #[error("account of {did}: {part} is {recorded}, but its {source_name} add up to {found}")]
@@ -55,13 +83,14 @@ struct Expected {
 }
 
 impl State {
-    /// Adds up every account and compares with the supply, with jobs and with members, and what is owed on every line
-    /// with its limits. Reads the whole state.
+    /// Adds up every account and compares with the supply, with jobs and with members, what is owed on every line
+    /// with its limits, and what was cleared with the rounds of clearing that are kept. Reads the whole state.
     ///
     /// # Errors
     /// [`AuditError`] names the first sum that is off.
     pub fn audit(&self) -> Result<Totals, AuditError> {
         self.audit_lines()?;
+        self.audit_clearing()?;
         let expected = self.expected_parts();
         let mut totals = Totals {
             supply: self.meta.supply,

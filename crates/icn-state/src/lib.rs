@@ -28,9 +28,11 @@
 //! 11. **Regeneration does not depend on who looks when.** It is exact over any division of time.
 //!
 //! 12. **Credit stays within limits.** What an end of a line owes by what was anchored was never over the highest limit
-//!     that its agreements set, and what one end owes the other is owed.
+//!     that its agreements set, whatever was cleared, and what one end owes the other is owed.
+//! 13. **Clearing moves nothing.** Over all its lines in a unit, as much of what somebody owes was cleared as of what it
+//!     is owed. A round is applied as a whole or not at all, and what it cleared was the most that could be.
 //!
-//! [`State::audit`] recomputes the first two and the last from every record. The tests cite the numbers.
+//! [`State::audit`] recomputes the first two and the last two from every record. The tests cite the numbers.
 //!
 //! # What is decided here
 //!
@@ -55,6 +57,7 @@ mod account;
 mod agreements;
 mod audit;
 mod changes;
+mod clearing;
 mod credit;
 mod genesis;
 mod governance;
@@ -77,10 +80,12 @@ mod table;
 pub use agreements::{Move, hears, next};
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
+pub use clearing::{UnitPlan, verify_clearing};
 pub use credit::Exposure;
 pub use governance::{
     Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, cooperatives_vote, roll_bytes, tally,
 };
+pub use icn_clearing::{Refusal as ClearingFault, Verified};
 pub use icn_model::Totals;
 pub use jobs::Weights;
 pub use merkle::MerkleTree;

@@ -16,11 +16,12 @@ use crate::{
 use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, ActivityRecord, AgreementEntry, AgreementId, AgreementRecord, BallotRecord, Cid,
-    ContractRecord, CreditUnit, DecidedRecord, DelegationRecord, DepartedRecord, Did, Digest, EpochNumber,
-    EpochRecord, FederationRecord, HeadRecord, Height, InvitationId, InvitationRecord, JobId, JobRecord,
-    JobSpec, LineRecord, MemberRecord, MetaRecord, PaidRecord, Parameters, PolicyRecord, PolicySlot, Process,
-    ProposalId, ProposalKind, ProposalRecord, PublicKey, Ranking, RateRecord, SeatEntry, SeatRecord,
-    Sequence, SequenceRecord, StandingRecord, Time, WishesRecord,
+    ClearedUnit, ClearingPrice, ClearingRow, ContractRecord, CreditUnit, DecidedRecord, DelegationRecord,
+    DepartedRecord, Did, Digest, EpochNumber, EpochRecord, FederationRecord, GoneRecord, HeadRecord, Height,
+    InvitationId, InvitationRecord, JobId, JobRecord, JobSpec, LineRecord, MemberRecord, MetaRecord,
+    PaidRecord, Parameters, PolicyRecord, PolicySlot, Process, ProposalId, ProposalKind, ProposalRecord,
+    PublicKey, Ranking, RateRecord, RoundNumber, RoundRecord, SeatEntry, SeatRecord, Sequence,
+    SequenceRecord, StandingRecord, Time, WishesRecord,
     canonical::{self, DecodeError},
 };
 
@@ -130,6 +131,16 @@ tables! {
     0x61 agreement_entries: Table<(AgreementId, Sequence), AgreementEntry>;
     /// Lines of credit: agreement, unit.
     0x62 lines: Table<(AgreementId, CreditUnit), LineRecord, LineIndex>;
+    /// Rounds of clearing.
+    0x63 rounds: Table<RoundNumber, RoundRecord>;
+    /// What the plan of a round comes to in each unit; of the last ones that were applied.
+    0x64 cleared_units: Table<(RoundNumber, CreditUnit), ClearedUnit>;
+    /// The lines in the plan of a round.
+    0x65 clearing_rows: Table<(RoundNumber, (AgreementId, CreditUnit)), ClearingRow>;
+    /// Its certificate: round, unit and party.
+    0x66 clearing_prices: Table<(RoundNumber, (CreditUnit, Did)), ClearingPrice>;
+    /// What was settled on lines that are forgotten.
+    0x67 gone: Table<(Did, CreditUnit), GoneRecord>;
 }
 
 /// Why stored records are not a state.

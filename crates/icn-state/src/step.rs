@@ -298,6 +298,7 @@ impl Step<'_> {
             Action::Credit { agreement, unit, act } => {
                 self.act_on_line(operation, &(*agreement, unit.clone()), act)
             }
+            Action::Clearing { act } => self.act_on_clearing(operation, act),
             Action::Announce { protocol } => self.announce(operation, *protocol),
         }
     }
@@ -308,10 +309,12 @@ impl Step<'_> {
         self.bridge_governance_gap();
         self.bridge_agreement_gap();
         self.bridge_credit_gap();
+        self.bridge_clearing_gap();
         self.expire_jobs();
         self.expire_governance();
         // What falls due on a line does so before the agreement that it is of is forgotten.
         self.expire_lines();
+        self.advance_clearing();
         self.expire_agreements();
         self.expire_membership();
     }

@@ -11,7 +11,7 @@ use alloc::{
 use core::ops::{Bound, RangeBounds};
 use icn_model::{
     AgreementId, Cid, Codec, CreditUnit, Did, Digest, EpochNumber, InvitationId, JobId, PolicySlot,
-    ProposalId, ProposalKind, PublicKey, Sequence, Time,
+    ProposalId, ProposalKind, PublicKey, RoundNumber, Sequence, Time,
     canonical::{self, DecodeError},
     limits,
 };
@@ -317,7 +317,7 @@ macro_rules! key_of_a_number {
     };
 }
 
-key_of_a_number!(Time, EpochNumber, Sequence);
+key_of_a_number!(Time, EpochNumber, Sequence, RoundNumber);
 
 /// Names are numbered as they are listed: a name that is added comes last.
 macro_rules! key_of_a_name {

@@ -5,6 +5,7 @@ use crate::{
     agreements::{AgreementPage, AgreementView, AgreementsQuery, HistoryPage, HistoryQuery},
     audit::{AuditBundle, MAX_AUDIT_BYTES},
     backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
+    clearing::{ClearingReport, RoundPage, RoundView, RoundsQuery, UnitQuery},
     config::{ConfigChange, ConfigChanged, Configuration},
     credit::{
         ExposureQuery, Exposures, LinePage, LineView, LinesQuery, Told, TransferAnswers, TransferOrders,
@@ -31,7 +32,7 @@ use crate::{
 };
 use icn_model::{
     AgreementId, Cid, Codec, Did, Effect, Height, JobId, LineId, OperationId, ProposalId, PublicKey,
-    SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
+    RoundNumber, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -593,6 +594,45 @@ impl Client {
     /// [`ClientError`]
     pub fn credit_exposure(&self, query: &ExposureQuery) -> Result<Exposures, ClientError> {
         self.json(&Request::get(paths::CREDIT_EXPOSURE).query(query))
+    }
+}
+
+/// Clearing.
+impl Client {
+    /// What a round would come to now.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn clearing_plan(&self, query: &UnitQuery) -> Result<ClearingReport, ClientError> {
+        self.json(&Request::get(paths::CLEARING_PLAN).query(query))
+    }
+
+    /// A page of rounds.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn clearing_rounds(&self, query: &RoundsQuery) -> Result<RoundPage, ClientError> {
+        self.json(&Request::get(paths::CLEARING_ROUNDS).query(query))
+    }
+
+    /// A round.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn clearing_round(&self, round: RoundNumber) -> Result<RoundView, ClientError> {
+        self.json(&Request::get(paths::with(paths::CLEARING_ROUND, round)))
+    }
+
+    /// What a round clears, with its proof, which is not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn clearing_report(
+        &self,
+        round: RoundNumber,
+        query: &UnitQuery,
+    ) -> Result<ClearingReport, ClientError> {
+        self.json(&Request::get(paths::with(paths::CLEARING_REPORT, round)).query(query))
     }
 }
 

@@ -29,6 +29,7 @@ const OF_TRANSFERS: &[ErrorKind] = &[
     ErrorKind::LineQuarrel,
     ErrorKind::NoLineKey,
     ErrorKind::TransferRefused,
+    ErrorKind::RoundLimit,
     ErrorKind::NotReady,
 ];
 /// The errors of telling the log.

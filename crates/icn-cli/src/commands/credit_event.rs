@@ -50,6 +50,15 @@ pub(super) fn described(event: &CreditEvent, names: &Names) -> String {
         }
         CreditStep::Disputed { by, reason } => format!("{} disputes it: {reason}", names.of(by)),
         CreditStep::DisputeEnded { by } => format!("{} disputes it no more", names.of(by)),
+        CreditStep::Cleared {
+            round,
+            debtor,
+            amount,
+        } => format!(
+            "{} of what {} owed is cleared by round {round}",
+            unit.write(*amount),
+            names.of(debtor)
+        ),
         CreditStep::Forgotten {} => "is forgotten: nothing is owed on it".to_owned(),
     };
     format!("line in {unit} of {agreement}: {what}")

@@ -130,6 +130,7 @@ fn described(event: &Event, names: &Names) -> String {
             super::agreement::step(&event.step, names)
         ),
         Event::Credit(event) => super::credit_event::described(event, names),
+        Event::Clearing(event) => super::clearing_event::described(event, names),
         Event::Governance(event) => super::governance_event::described(event, names),
         Event::MemberAdded { member, cooperative } => format!("{} entered {}", of(member), of(cooperative)),
         Event::MemberRemoved {

@@ -66,10 +66,13 @@ pub(super) fn described(event: &GovernanceEvent, names: &Names) -> String {
         }
         GovernanceEvent::ClearingScheduled {
             every_ms: Some(every),
+            ..
         } => {
-            format!("debts are cleared every {every}")
+            format!("debts are cleared every {}", format::span(*every))
         }
-        GovernanceEvent::ClearingScheduled { every_ms: None } => "debts are not cleared by themselves".into(),
+        GovernanceEvent::ClearingScheduled { every_ms: None, .. } => {
+            "debts are not cleared by themselves".into()
+        }
         GovernanceEvent::Allocated { to, amount } => format!("{amount} allocated to {}", of(to)),
         GovernanceEvent::ContractPublished { contract, by, .. } => {
             format!("{} published contract {contract}", of(by))

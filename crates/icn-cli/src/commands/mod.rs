@@ -2,6 +2,8 @@
 pub(crate) mod agreement;
 pub(crate) mod api_key;
 pub(crate) mod ccl;
+pub(crate) mod clearing;
+mod clearing_event;
 pub(crate) mod config;
 mod contract;
 pub(crate) mod credit;
@@ -47,6 +49,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<()> {
         Command::Federation(command) => federation::run(&cli.global, output, command),
         Command::Proposal(command) => proposal::run(&cli.global, output, command),
         Command::Agreement(command) => agreement::run(&cli.global, output, command),
+        Command::Clearing(command) => clearing::run(&cli.global, output, command),
         Command::Credit(command) => credit::run(&cli.global, output, command),
         Command::Vote(args) => vote::run(&session()?, &args),
         Command::Delegate(command) => delegate::run(&session()?, &command),

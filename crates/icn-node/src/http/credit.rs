@@ -335,6 +335,7 @@ fn api_error(error: CreditError) -> ApiError {
         CreditError::Refused(_) => ApiError::TransferRefused { detail },
         CreditError::Book(reason) => match reason {
             Reason::OverLimit { .. } => ApiError::TransferOverLimit { detail },
+            Reason::Round { .. } => ApiError::RoundLimit { detail },
             Reason::TooManyPending => ApiError::TooManyPending { detail },
             Reason::Reference { number } => ApiError::ReferenceTaken { number },
             Reason::Voiding => ApiError::LineVoiding {},

@@ -13,6 +13,7 @@ mod audit;
 mod backups;
 mod blocks;
 mod bundle;
+mod clearing;
 mod config;
 mod counts;
 mod credit;

@@ -1,7 +1,7 @@
 //! The routes: one handler for each entry of `icn_api::ENDPOINTS`, and what all of them go through.
 use super::{
-    agreements, app::App, around, backups, blocks, bundle, config, credit, events, federation, files,
-    front::Front, gate, governance, identity, keys, mana, mesh, network, node, operations, pins,
+    agreements, app::App, around, backups, blocks, bundle, clearing, config, credit, events, federation,
+    files, front::Front, gate, governance, identity, keys, mana, mesh, network, node, operations, pins,
 };
 use axum::{
     Router,
@@ -54,7 +54,7 @@ fn of_governance() -> [Route<App>; 10] {
     ]
 }
 
-fn of_credit() -> [Route<App>; 10] {
+fn of_credit() -> [Route<App>; 14] {
     let read = |path, handler| (Method::Get, path, handler);
     let act = |path, handler| (Method::Post, path, handler);
     [
@@ -68,6 +68,10 @@ fn of_credit() -> [Route<App>; 10] {
         act(paths::CREDIT_ANCHOR, post(credit::anchor)),
         act(paths::CREDIT_VOID, post(credit::void)),
         read(paths::CREDIT_EXPOSURE, get(credit::exposure)),
+        read(paths::CLEARING_PLAN, get(clearing::plan)),
+        read(paths::CLEARING_ROUNDS, get(clearing::rounds)),
+        read(paths::CLEARING_ROUND, get(clearing::round)),
+        read(paths::CLEARING_REPORT, get(clearing::round_report)),
     ]
 }
 

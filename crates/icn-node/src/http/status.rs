@@ -6,10 +6,15 @@ use icn_api::node::{
     FederationBrief, Info, JobsStatus, LogStatus, ManaStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
     Status, StorageStatus,
 };
-use icn_model::{JobStatus, Millis, SeatEntry, SeatPhase, Time};
+use icn_model::{
+    ClearedUnit, CreditUnit, JobStatus, Millis, RoundPhase, RoundRecord, SeatEntry, SeatPhase, Time,
+};
 use icn_state::State as LogState;
 use icn_store::{BlockUsage, Location, Reader as _, Table};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use tokio::sync::Mutex;
 
 /// Block times that lie this far behind the clock, and three heartbeats, while enough seats are connected,
@@ -333,6 +338,7 @@ pub(super) async fn sample(app: &App) -> Sample {
         credit: CreditSample {
             counts: app.inner.node.credit().counts(),
             exposure: app.ledger().read(|state| state.exposure(&app.inner.did)),
+            cleared: app.ledger().read(last_cleared),
         },
         circuits: app
             .inner
@@ -351,6 +357,16 @@ pub(super) async fn sample(app: &App) -> Sample {
         backups: app.inner.backups.last(),
         certificate_ends: app.front.access.certificate_ends(),
     }
+}
+
+/// What the last round of clearing that was applied came to, by unit.
+fn last_cleared(state: &icn_state::State) -> BTreeMap<CreditUnit, ClearedUnit> {
+    let is_applied = |round: &RoundRecord| matches!(round.phase, RoundPhase::Applied { .. });
+    let last = state.rounds().rev().find(|(_, round)| is_applied(round));
+    last.map_or_else(BTreeMap::new, |(number, _)| {
+        let units = state.round_units(&number);
+        units.map(|(unit, figures)| (unit.clone(), *figures)).collect()
+    })
 }
 
 fn blacklisted(app: &App, now: Time) -> u64 {

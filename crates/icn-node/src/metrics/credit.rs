@@ -1,6 +1,6 @@
 //! What is measured of this node's lines of credit.
 use super::{Sample, counters, gauges};
-use icn_model::CreditUnit;
+use icn_model::{ClearedUnit, CreditUnit};
 use icn_protocol::credit::CreditCounts;
 use icn_state::Exposure;
 use prometheus_client::{
@@ -20,6 +20,8 @@ pub(crate) struct CreditSample {
     pub(crate) counts: CreditCounts,
     /// What its cooperative owes and is owed.
     pub(crate) exposure: BTreeMap<CreditUnit, Exposure>,
+    /// What the last round of clearing that was applied came to, by unit.
+    pub(crate) cleared: BTreeMap<CreditUnit, ClearedUnit>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -28,8 +30,17 @@ struct Use {
     direction: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cleared {
+    unit: String,
+}
+
 pub(super) fn register(registry: &mut Registry, sample: &Sample) {
-    let CreditSample { counts, exposure } = &sample.credit;
+    let CreditSample {
+        counts,
+        exposure,
+        cleared,
+    } = &sample.credit;
     gauges(
         registry,
         [
@@ -73,6 +84,18 @@ pub(super) fn register(registry: &mut Registry, sample: &Sample) {
     }
     let help = "Share of the limits of this cooperative's lines that is in use, by what is anchored and after clearing";
     registry.register("icn_credit_limit_use_ratio", help, family);
+    let family = Family::<Cleared, Gauge<f64, AtomicU64>>::default();
+    let mut units: Vec<_> = cleared.iter().collect();
+    units.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.gross));
+    for (unit, figures) in units.into_iter().take(MAX_UNITS) {
+        let label = Cleared {
+            unit: unit.to_string(),
+        };
+        let cleared = share(figures.cleared.into(), figures.gross.into());
+        family.get_or_create(&label).set(cleared);
+    }
+    let help = "Share of what was owed on the lines of the last applied round of clearing that it cleared";
+    registry.register("icn_clearing_cleared_ratio", help, family);
 }
 
 /// A share, for people.

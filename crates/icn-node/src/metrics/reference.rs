@@ -61,6 +61,7 @@ fn sample() -> Sample {
                 ..CreditCounts::default()
             },
             exposure: [("EUR.2".parse().unwrap(), icn_state::Exposure::default())].into(),
+            cleared: [("EUR.2".parse().unwrap(), icn_model::ClearedUnit::default())].into(),
         },
         circuits: Vec::new(),
         blacklisted: 0,

@@ -1,7 +1,7 @@
 //! What the log has brought about since the process started, counted from its events, and how soon its blocks were
 //! durable here.
 use crate::access::now;
-use icn_model::{AgreementStep, CreditStep, Event, GovernanceEvent, ProposalKind};
+use icn_model::{AgreementStep, ClearingStep, CreditStep, Event, GovernanceEvent, ProposalKind};
 use icn_protocol::ledger::{Ledger, LedgerError};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -43,6 +43,7 @@ struct Counts {
     decisions: Labelled,
     agreements: Labelled,
     credit: Labelled,
+    clearing: Labelled,
     jobs_submitted: Counter,
     jobs_completed: Counter,
     jobs_failed: Labelled,
@@ -58,6 +59,7 @@ impl Default for Tally {
             votes: Family::default(),
             decisions: Family::default(),
             agreements: Family::default(),
+            clearing: Family::default(),
             credit: Family::default(),
             jobs_submitted: Counter::default(),
             jobs_completed: Counter::default(),
@@ -76,6 +78,9 @@ impl Default for Tally {
         }
         for step in AgreementStep::NAMES {
             let _ = counts.agreements.get_or_create(&[("step", step)]);
+        }
+        for step in ClearingStep::NAMES {
+            let _ = counts.clearing.get_or_create(&[("step", step)]);
         }
         for step in CreditStep::NAMES {
             let _ = counts.credit.get_or_create(&[("step", step)]);
@@ -137,6 +142,7 @@ impl Tally {
             decisions,
             agreements,
             credit,
+            clearing,
             jobs_failed,
             mana,
             ..
@@ -154,6 +160,7 @@ impl Tally {
             }
             Event::Agreement(event) => one(agreements, "step", event.step.name()),
             Event::Credit(event) => one(credit, "step", event.step.name()),
+            Event::Clearing(event) => one(clearing, "step", event.step.name()),
             Event::JobSubmitted { .. } => {
                 self.0.jobs_submitted.inc();
             }
@@ -201,6 +208,11 @@ impl Tally {
                 "icn_credit_steps",
                 "What happened in the log on lines of credit since the process started",
                 &counts.credit,
+            ),
+            (
+                "icn_clearing_steps",
+                "What happened in rounds of clearing since the process started: announced, frozen, applied, aborted and so on",
+                &counts.clearing,
             ),
             (
                 "icn_jobs_failed",

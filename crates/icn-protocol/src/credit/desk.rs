@@ -12,18 +12,15 @@ use crate::{
 use commonware_cryptography::ed25519;
 use commonware_utils::channel::{mpsc, oneshot};
 use icn_model::{
-    CoSigned, Did, LineId, LineMessage, LinePhase, Millis, OperationId, SecretKey, Signed, Standing, Time,
-    Transfer,
+    CoSigned, Did, LineId, LineMessage, LinePhase, Millis, OperationId, RoundNumber, SecretKey, Signed,
+    Standing, Time, Transfer, limits::MAX_LINES_PER_JOIN,
 };
 use icn_state::{
     State,
     line::{Heard, LineBook, Order, Outcome, Reason, Row, View},
 };
 use icn_store::{Reader as _, Table};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What waits for the other end is sent again, and what that knows asked for, after this; twice as long after each time
 /// that nothing comes back.
@@ -39,6 +36,8 @@ struct Line {
     peers: Vec<ed25519::PublicKey>,
     /// Whether it is frozen on the log.
     is_frozen: bool,
+    /// Whether a round of clearing waits for this end's word that it takes part with the line.
+    is_awaited: bool,
     /// When the other end was last heard.
     heard: Option<Time>,
     /// When it was last asked where it stands, and how long to wait until it is asked again.
@@ -65,6 +64,8 @@ pub(super) struct Proof {
 pub(super) enum Word {
     Anchor(LineId, Vec<CoSigned>),
     Prove(LineId, Box<Proof>),
+    /// Takes part in a round of clearing with these lines.
+    Join(RoundNumber, Vec<LineId>),
 }
 
 /// Taken when an outcome is known to have its place in the queue.
@@ -153,6 +154,7 @@ impl Desk {
             book,
             peers: seen.peers,
             is_frozen: seen.is_frozen,
+            is_awaited: seen.is_awaited,
             heard: None,
             asked: None,
             patience: ASK_FIRST,
@@ -408,7 +410,11 @@ impl Desk {
             return Ok(());
         };
         line.peers = seen.peers;
-        let is_forgiven = mem::replace(&mut line.is_frozen, seen.is_frozen) && !seen.is_frozen;
+        line.is_frozen = seen.is_frozen;
+        line.is_awaited = seen.is_awaited;
+        let forgiven = seen.view.theirs.chain.forgiven_through;
+        let proof = self.proofs.get(id);
+        let is_forgiven = proof.is_some_and(|proof| proof.second.content.number <= forgiven);
         let mut outcome = Outcome::default();
         if *line.book.view() != seen.view {
             let before = line.book.view().clone();
@@ -477,12 +483,42 @@ impl Desk {
                 self.ledger
                     .read(|state| state.line(id).is_some_and(|line| line.ends[1] == view.mine.did)),
             );
-            let is_due = now.since(since).get() >= anchor_after.get() * turn;
+            let is_due = line.is_awaited || now.since(since).get() >= anchor_after.get() * turn;
             if (is_due || line.book.anchor_by().is_some()) && line.may_tell(&self.ledger, now) {
                 words.push(Word::Anchor(id.clone(), heads));
             }
         }
+        words.extend(self.joins(now));
         words
+    }
+
+    /// The lines with which this end takes part in the round of clearing that is announced, as far as nothing of them
+    /// waits for the log. Their books keep the promise from now on.
+    fn joins(&mut self, now: Time) -> Option<Word> {
+        let ledger = self.ledger.clone();
+        let awaited = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.is_awaited && line.may_tell(&ledger, now));
+        let awaited: Vec<LineId> = awaited
+            .map(|(id, _)| id.clone())
+            .take(MAX_LINES_PER_JOIN)
+            .collect();
+        let (mut round, mut joined) = (None, Vec::new());
+        for id in awaited {
+            let Ok(place) = self.place() else { break };
+            let Some(line) = self.lines.get_mut(&id) else {
+                continue;
+            };
+            // What stands in the way passes: something is anchored first, or the other end is asked.
+            let Ok((number, outcome)) = line.book.join_round() else {
+                continue;
+            };
+            round = Some(number);
+            self.push(place, &id, outcome, Vec::new(), None);
+            joined.push(id);
+        }
+        Some(Word::Join(round?, joined))
     }
 
     /// The log was told something of a line.
@@ -585,6 +621,7 @@ struct Seen {
     view: View,
     peers: Vec<ed25519::PublicKey>,
     is_frozen: bool,
+    is_awaited: bool,
 }
 
 fn seen(state: &State, id: &LineId, me: &Did) -> Option<Seen> {
@@ -598,7 +635,9 @@ fn seen(state: &State, id: &LineId, me: &Did) -> Option<Seen> {
             .collect()
     });
     let is_frozen = matches!(state.line(id)?.phase, LinePhase::Frozen { .. });
+    let is_announced = view.round.is_some_and(|round| !round.is_frozen);
     Some(Seen {
+        is_awaited: is_announced && view.mine.base.is_none(),
         view,
         peers,
         is_frozen,

@@ -15,6 +15,7 @@ const RELEASED: u8 = 2;
 const VOID: u8 = 3;
 const ANCHORED: u8 = 4;
 const QUARREL: u8 = 5;
+const JOINS: u8 = 6;
 /// Numbers of own transfers by reference.
 const REFERENCE: u8 = 0x10;
 /// The journal's mark under which the other end was heard.
@@ -88,6 +89,7 @@ pub(super) fn load(store: &impl Reader, line: &LineId) -> Result<Vec<Row>, Ledge
         (VOID, usize::MAX),
         (ANCHORED, usize::MAX),
         (QUARREL, usize::MAX),
+        (JOINS, usize::MAX),
     ] {
         let newest_first = ScanRange::prefix(key(line, &[kind])).reversed();
         let mut of_kind = scan(store, newest_first, most)?;

@@ -8,7 +8,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{CreditAct, LineId, Millis, Refusal, Time};
+use icn_model::{Action, ClearingAct, CreditAct, LineId, Millis, Refusal, RoundNumber, Time};
 use std::time::Duration;
 
 /// How often lines are looked at beside each block.
@@ -41,6 +41,7 @@ pub(super) async fn run<E: Runtime>(runtime: E, credit: Credit, anchor_after: Mi
 /// Says something of a line on the log, once everything that it rests on is on this node's disk.
 async fn tell(credit: &Credit, word: Word, now: Time) {
     let (line, act) = match word {
+        Word::Join(round, lines) => return join(credit, round, lines, now).await,
         Word::Anchor(line, heads) => (line, CreditAct::Anchor { heads }),
         Word::Prove(line, proof) => {
             let Proof { first, second } = *proof;
@@ -61,6 +62,30 @@ async fn tell(credit: &Credit, word: Word, now: Time) {
         }
     };
     credit.desk.lock().told(&line, told, now);
+}
+
+/// Takes part in a round of clearing, once every book's promise is on this node's disk.
+async fn join(credit: &Credit, round: RoundNumber, lines: Vec<LineId>, now: Time) {
+    for line in &lines {
+        if credit.durable(line).await.is_err() {
+            return;
+        }
+    }
+    let act = ClearingAct::Join {
+        round,
+        lines: lines.clone(),
+    };
+    let told = match credit.author.act(Action::Clearing { act }, now) {
+        Ok(operation) => Some(operation),
+        Err(refusal) => {
+            tracing::warn!(%round, %refusal, "the log would refuse that this node joins the round of clearing");
+            None
+        }
+    };
+    let mut desk = credit.desk.lock();
+    for line in &lines {
+        desk.told(line, told, now);
+    }
 }
 
 fn warn(line: &LineId, act: &str, refusal: &Refusal) {

@@ -64,7 +64,7 @@ impl Step<'_> {
             return Err(old_head(&before[end], shown));
         }
         for shown in heads {
-            self.check_bounds(&line, &before, shown)?;
+            self.check_bounds(key, &line, &before, shown)?;
         }
         for (end, (was, is)) in before.iter().zip(line.chains).enumerate() {
             if was.head == is.head {
@@ -132,8 +132,13 @@ impl Step<'_> {
     }
 
     /// That what a transfer counts on is there, and its debtor owes no more than it may.
+    ///
+    /// What it owes is judged by all that is anchored of the other chain, which is at least what the transfer counts on:
+    /// it is the position that is bounded, and a position rises by nothing but what is shown here, and by clearing, which
+    /// the second check is for.
     fn check_bounds(
         &self,
+        key: &LineKey,
         line: &LineRecord,
         before: &[ChainRecord; 2],
         shown: &CoSigned,
@@ -158,20 +163,23 @@ impl Step<'_> {
                 anchored: other.head.number,
             });
         }
-        let cleared = match end {
-            0 => i128::from(line.settled),
-            _ => -i128::from(line.settled),
-        };
-        let owes = i128::from(transfer.owed) - i128::from(seen.owed) - cleared;
-        let limit = line.anchorable(self.now()).of(end);
+        let (owes, limit) = (line.debt(end), line.anchorable(self.now()).of(end));
+        let end = transfer.debtor;
         if owes > i128::from(limit) {
-            return Err(Refusal::OverLimit {
-                end: transfer.debtor,
-                owes: u64::try_from(owes).unwrap_or(u64::MAX),
-                limit,
-            });
+            let owes = u64::try_from(owes).unwrap_or(u64::MAX);
+            return Err(Refusal::OverLimit { end, owes, limit });
         }
-        Ok(())
+        match self.state.round_base(key, &end) {
+            Some((round, base)) if transfer.owed.saturating_sub(base) > limit => {
+                Err(Refusal::OverLimitInRound {
+                    end,
+                    owes: transfer.owed.saturating_sub(base),
+                    limit,
+                    round,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dispute(&mut self, key: &LineKey, mut line: LineRecord, by: Did, reason: &str) -> Result<(), Refusal> {

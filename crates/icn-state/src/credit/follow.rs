@@ -3,8 +3,8 @@ use super::LineKey;
 use crate::step::Step;
 use alloc::vec::Vec;
 use icn_model::{
-    AgreementId, AgreementState, ChainRecord, CreditStep, Did, FormerLimits, Head, LineId, LineLimits,
-    LinePhase, LineRecord, limits,
+    AgreementId, AgreementState, ChainRecord, CreditStep, Did, FormerLimits, GoneRecord, Head, LineId,
+    LineLimits, LinePhase, LineRecord, limits,
 };
 
 impl Step<'_> {
@@ -63,6 +63,7 @@ impl Step<'_> {
             highest: limits,
             chains,
             settled: 0,
+            joined: [None; 2],
             disputes: Vec::new(),
         };
         self.tell_of_line(key, CreditStep::Opened { limits });
@@ -85,6 +86,13 @@ impl Step<'_> {
             }
         }
         let is_frozen = matches!(line.phase, LinePhase::Frozen { .. });
+        if let LinePhase::Frozen { debtor, number } = line.phase
+            && let Some(end) = line.end(&debtor).filter(|_| is_renewed)
+        {
+            // Else anybody who kept the proof could freeze the line again.
+            let forgiven = &mut line.chains[end].forgiven_through;
+            *forgiven = number.max(*forgiven);
+        }
         // An agreement that ends makes nobody honest: a frozen line stays out of clearing.
         let phase = if is_frozen && !is_renewed {
             line.phase
@@ -156,8 +164,29 @@ impl Step<'_> {
             .collect();
         for unit in units {
             let key = (id, unit);
+            self.keep_settled(&key);
             self.state.tables.lines.remove(&key);
             self.tell_of_line(&key, CreditStep::Forgotten {});
+        }
+    }
+
+    /// Before a line is forgotten: what was cleared on it still counts against what was cleared elsewhere.
+    ///
+    /// Rounds leave everybody's net position in a unit as it was. So what is kept for somebody is nothing once all its
+    /// lines in the unit are forgotten: there are no more of these records than lines.
+    fn keep_settled(&mut self, key: &LineKey) {
+        let Some(line) = self.state.tables.lines.get(key) else {
+            return;
+        };
+        let (ends, settled) = (line.ends, line.settled);
+        for (end, settled) in ends.into_iter().zip([settled, -settled]) {
+            let key = (end, key.1.clone());
+            let gone = &mut self.state.tables.gone;
+            let before = gone.get(&key).map_or(0, |record| record.settled);
+            match before.saturating_add(settled) {
+                0 => gone.remove(&key),
+                settled => gone.set(key, GoneRecord { settled }),
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ impl Step<'_> {
     }
 
     /// Stores a line, and whether its agreement is still needed for it.
-    fn set_line(&mut self, key: &LineKey, record: LineRecord) {
+    pub(crate) fn set_line(&mut self, key: &LineKey, record: LineRecord) {
         self.state.tables.lines.set(key.clone(), record);
         let mut lines = self.state.tables.lines.of(&key.0);
         let owing = lines.any(|(_, line)| !line.is_even());
@@ -68,7 +68,7 @@ impl Step<'_> {
         }
     }
 
-    fn tell_of_line(&mut self, key: &LineKey, step: CreditStep) {
+    pub(crate) fn tell_of_line(&mut self, key: &LineKey, step: CreditStep) {
         self.events.push(Event::Credit(CreditEvent {
             agreement: key.0,
             unit: key.1.clone(),

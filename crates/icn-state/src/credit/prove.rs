@@ -38,6 +38,10 @@ impl Step<'_> {
             return Err(nothing("their debtor is no end of the line"));
         }
         let (debtor, number) = (a.debtor, a.number);
+        let end = line.end(&debtor).unwrap_or(0);
+        if number <= line.chains[end].forgiven_through {
+            return Err(nothing("all parties have signed new terms since"));
+        }
         let (first_hash, second_hash) = (a.hash(), b.hash());
         if first_hash == second_hash {
             return Err(nothing("they are one and the same"));

@@ -75,6 +75,8 @@ impl State {
     pub fn line_view(&self, id: &LineId, me: &Did) -> Option<View> {
         let line = self.line(id)?;
         let end = line.end(me)?;
+        let key = (id.agreement, id.unit.clone());
+        let (round, bases) = self.round_of(&key, line);
         let side = |end: usize| {
             let did = line.ends[end];
             let seat = self.tables.seats.get(&did);
@@ -90,6 +92,7 @@ impl State {
                 keys,
                 limit: line.in_force().of(end),
                 chain: line.chains[end],
+                base: bases[end],
             }
         };
         let cleared = match end {
@@ -102,6 +105,7 @@ impl State {
             mine: side(end),
             theirs: side(1 - end),
             cleared,
+            round,
         })
     }
 }

@@ -3,18 +3,19 @@
 use crate::step::Step;
 use alloc::format;
 use icn_model::{
-    AdmissionQuestion, Cid, Did, Effect, EpochNumber, Event, GovernanceEvent, Mana, Millis, ParameterName,
-    PlannedUpgrade, PolicyAnswer, PolicyQuestion, PolicyRecord, PolicySlot, ProposalId, ProposalPhase,
-    RateRecord, Refusal, SeatKind, SeatPhase, Time, limits,
+    AdmissionQuestion, Cid, ClearingWindows, Did, Effect, EpochNumber, Event, GovernanceEvent, Mana, Millis,
+    ParameterName, PlannedUpgrade, PolicyAnswer, PolicyQuestion, PolicyRecord, PolicySlot, ProposalId,
+    ProposalPhase, RateRecord, Refusal, SeatKind, SeatPhase, Time, limits,
 };
-
-/// Time between two rounds of clearing, at the least.
-const MIN_CLEARING: Millis = Millis::from_secs(60);
 
 fn cannot(detail: &str) -> Refusal {
     Refusal::CannotDo {
         detail: detail.into(),
     }
+}
+
+fn windows(join_ms: Millis, object_ms: Millis) -> ClearingWindows {
+    ClearingWindows { join_ms, object_ms }
 }
 
 impl Step<'_> {
@@ -51,7 +52,15 @@ impl Step<'_> {
                 Some(_) => Ok(()),
             },
             Effect::Budget { to, amount } => self.check_budget(to, *amount),
-            Effect::ClearingSchedule { every_ms } => self.check_schedule(*every_ms),
+            Effect::ClearingSchedule {
+                every_ms,
+                join_ms,
+                object_ms,
+            } => self.check_schedule(*every_ms, windows(*join_ms, *object_ms)),
+            Effect::OpenClearing {} => match self.state.open_round() {
+                Some((round, _)) => Err(Refusal::RoundUnderWay { round }),
+                None => Ok(()),
+            },
             Effect::Upgrade { version, epoch } => self.check_upgrade(*version, *epoch),
             Effect::Veto { proposal } => self.check_veto(*proposal),
         }
@@ -156,13 +165,23 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn check_schedule(&self, every: Option<Millis>) -> Result<(), Refusal> {
-        if every.is_some_and(|every| !(MIN_CLEARING..=limits::MAX_VOTING).contains(&every)) {
+    fn check_schedule(&self, every: Option<Millis>, windows: ClearingWindows) -> Result<(), Refusal> {
+        let window = limits::MIN_CLEARING_WINDOW..=limits::MAX_CLEARING_WINDOW;
+        if !window.contains(&windows.join_ms) || !window.contains(&windows.object_ms) {
             return Err(cannot(
-                "debts are cleared every minute at the most, every 90 days at the least",
+                "joining a round of clearing and objecting to it each take 1 second to 30 days",
             ));
         }
-        if self.state.federation.decided.clearing_every_ms == every {
+        let least = Millis::new(windows.join_ms.get() + windows.object_ms.get());
+        let span = limits::MIN_CLEARING_SPAN.max(least)..=limits::MAX_CLEARING_SPAN;
+        if every.is_some_and(|every| !span.contains(&every)) {
+            return Err(cannot(
+                "debts are cleared every 10 seconds at the most, every 366 days at the least, and not before the round \
+                 before is over",
+            ));
+        }
+        let decided = &self.state.federation.decided;
+        if (decided.clearing_every_ms, decided.clearing_windows) == (every, windows) {
             return Err(Refusal::NothingChanges {
                 detail: "debts are cleared so already".into(),
             });
@@ -214,10 +233,22 @@ impl Step<'_> {
             }
             Effect::RemovePolicy { slot } => self.remove_policy(slot),
             Effect::Budget { to, amount } => self.allocate(to, amount)?,
-            Effect::ClearingSchedule { every_ms } => {
-                self.state.federation.decided.clearing_every_ms = every_ms;
-                self.tell(GovernanceEvent::ClearingScheduled { every_ms });
+            Effect::ClearingSchedule {
+                every_ms,
+                join_ms,
+                object_ms,
+            } => {
+                let decided = &mut self.state.federation.decided;
+                decided.clearing_every_ms = every_ms;
+                decided.clearing_windows = windows(join_ms, object_ms);
+                decided.clearing_since = self.context.time;
+                self.tell(GovernanceEvent::ClearingScheduled {
+                    every_ms,
+                    join_ms,
+                    object_ms,
+                });
             }
+            Effect::OpenClearing {} => self.announce_round(Some(id)),
             Effect::Upgrade { version, epoch } => {
                 let upgrade = PlannedUpgrade {
                     version,

@@ -58,7 +58,8 @@ impl State {
             | ProposalKind::ReplacePolicy
             | ProposalKind::RemovePolicy
             | ProposalKind::Budget
-            | ProposalKind::ClearingSchedule => ordinary,
+            | ProposalKind::ClearingSchedule
+            | ProposalKind::OpenClearing => ordinary,
         }
     }
 

@@ -173,7 +173,17 @@ impl State {
             Effect::ClearingSchedule { .. } => {
                 let every = self.federation.decided.clearing_every_ms;
                 let every = every.map_or_else(|| "never".into(), |every| format!("every {every}"));
-                alloc::vec![("clearing".into(), every)]
+                let windows = self.federation.decided.clearing_windows;
+                alloc::vec![
+                    ("clearing".into(), every),
+                    ("time to join a round".into(), windows.join_ms.to_string()),
+                    ("time to object to its plan".into(), windows.object_ms.to_string()),
+                ]
+            }
+            Effect::OpenClearing {} => {
+                let open = self.open_round();
+                let open = open.map_or_else(|| "none".into(), |(round, _)| round.to_string());
+                alloc::vec![("round of clearing under way".into(), open)]
             }
             Effect::Upgrade { .. } => {
                 let planned = self.federation.decided.upgrade;

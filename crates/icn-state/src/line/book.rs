@@ -5,7 +5,8 @@ use super::{
 };
 use alloc::vec::Vec;
 use icn_model::{
-    CoSigned, Head, LineMessage, OpenVoid, PublicKey, SecretKey, Signed, Standing, Time, Transfer, limits,
+    CoSigned, Head, LineMessage, OpenVoid, PublicKey, RoundNumber, SecretKey, Signed, Standing, Time,
+    Transfer, limits,
 };
 
 /// The book that one end of a line keeps of it.
@@ -19,6 +20,8 @@ pub struct LineBook {
     pub(super) is_restored: bool,
     /// Whether the log was asked to make void what is pending.
     is_voiding: bool,
+    /// The last round of clearing that this end has joined, or is about to.
+    pub(super) joins: Option<RoundNumber>,
 }
 
 impl LineBook {
@@ -39,6 +42,7 @@ impl LineBook {
             has_quarrel: false,
             is_restored,
             is_voiding: false,
+            joins: None,
         };
         rows.into_iter().for_each(|row| book.read(row));
         let outcome = book.follow(view);
@@ -98,6 +102,7 @@ impl LineBook {
                 }
             }
             Row::Quarrel { second } => self.has_quarrel = second.is_some(),
+            Row::Joins { round } => self.joins = self.joins.max(Some(round)),
         }
     }
 
@@ -268,6 +273,7 @@ impl LineBook {
         if owes > i128::from(limit) {
             return Err(Reason::OverLimit { owes, limit });
         }
+        self.check_round(order.amount)?;
         Ok(self.own.tip())
     }
 

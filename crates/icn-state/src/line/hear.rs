@@ -175,11 +175,21 @@ impl LineBook {
         if !is_there || seen.number < self.other.seen.number || seen.owed < self.other.seen.owed {
             return Ok(Judgement::Release(Reason::Seen));
         }
-        let owes = i128::from(transfer.owed) - i128::from(seen.owed) + i128::from(self.view.cleared);
+        // As the log judges it: by the most of this end's chain that is anchored or counted on. What was anchored may
+        // have been cleared since the other end signed.
+        let counted = seen.owed.max(self.view.mine.chain.head.owed);
+        let owes = i128::from(transfer.owed) - i128::from(counted) + i128::from(self.view.cleared);
         let limit = self.view.theirs.limit;
         if owes > i128::from(limit) {
-            return Ok(Judgement::Release(Reason::OverLimit { owes, limit }));
+            let over = Reason::OverLimit { owes, limit };
+            // The other end may know already that part of what it owes was cleared.
+            return if self.is_in_round() {
+                Err(over)
+            } else {
+                Ok(Judgement::Release(over))
+            };
         }
+        self.judge_round(transfer)?;
         Ok(Judgement::Accept)
     }
 

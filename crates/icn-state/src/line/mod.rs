@@ -28,6 +28,11 @@
 //! 4. **What one says that it owes is what the other says that it is owed**, once all messages have arrived.
 //! 5. **A countersignature covers all before it:** a lost one is made good by the next, and by a sync.
 //! 6. **Nothing is believed unsigned.** A sync is, so it only ever brings transfers with both signatures.
+//! 7. **Limits hold whether a round of clearing is applied or aborted.** From when an end joins until the freeze it lets
+//!    its chain grow by no more than its limit over what is anchored, and from then to the end of the round, if it could
+//!    be made to owe more, over what was anchored at the freeze. The proof is in the crate's module `clearing`. What the
+//!    other end signs beyond that is neither countersigned nor released: it waits for the end of the round, or for this
+//!    end to hear of what was anchored.
 //!
 //! # When something is wrong
 //!
@@ -43,13 +48,14 @@
 mod book;
 mod chains;
 mod hear;
+mod round;
 mod sync;
 
 use alloc::{boxed::Box, vec::Vec};
 pub use book::LineBook;
 use icn_model::{
-    Acceptance, ChainRecord, Cid, Did, Digest, Head, LineId, LineMessage, PublicKey, Release, Signed,
-    Transfer,
+    Acceptance, ChainRecord, Cid, Did, Digest, Head, LineId, LineMessage, PublicKey, Release, RoundNumber,
+    Signed, Transfer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +70,18 @@ pub struct Side {
     pub limit: u64,
     /// Its chain, as far as it is anchored.
     pub chain: ChainRecord,
+    /// From what sum on its chain may grow by no more than its limit, minor units, while a round of clearing is on that
+    /// could make it owe more; none, if none could.
+    pub base: Option<u64>,
+}
+
+/// The round of clearing that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenRound {
+    /// Its number.
+    pub number: RoundNumber,
+    /// Whether there is a plan, of which the line is part; else lines can still join.
+    pub is_frozen: bool,
 }
 
 /// What the log says of a line to one of its ends ([`State::line_view`](crate::State::line_view)).
@@ -79,6 +97,8 @@ pub struct View {
     pub theirs: Side,
     /// How much of what it owes has been cleared; below zero, of what it is owed.
     pub cleared: i64,
+    /// The round of clearing that concerns the line.
+    pub round: Option<OpenRound>,
 }
 
 /// What an end wants to owe.
@@ -141,6 +161,11 @@ pub enum Row {
         /// The transfer that came second.
         second: Option<Signed<Transfer>>,
     },
+    /// This end joins a round of clearing with the line.
+    Joins {
+        /// Which.
+        round: RoundNumber,
+    },
 }
 
 impl Row {
@@ -154,6 +179,7 @@ impl Row {
             Self::Void { is_own, after, .. } => (3, *after, if *is_own { &[0] } else { &[1] }),
             Self::Anchored { is_own, head } => (4, head.number, if *is_own { &[0] } else { &[1] }),
             Self::Quarrel { .. } => (5, 0, &[]),
+            Self::Joins { .. } => (6, 0, &[]),
         };
         [&[kind], number.to_be_bytes().as_slice(), rest].concat()
     }
@@ -260,6 +286,22 @@ pub enum Reason {
         /// What may be owed.
         limit: u64,
     },
+    /// More than may be owed if a round of clearing is applied. It is for now, and not for good.
+    #[error(
+        "round {round} of clearing is under way: {remains} more can be signed on the line until it is over, or anchored"
+    )]
+    Round {
+        /// Which.
+        round: RoundNumber,
+        /// How much more this end can sign, minor units.
+        remains: u64,
+    },
+    /// Not all that both have signed is anchored.
+    #[error("what both have signed is to be anchored before the line joins a round of clearing")]
+    NotAnchored,
+    /// There is no round to join.
+    #[error("no round of clearing is announced that the line could join")]
+    NoRound,
     /// Too many wait for the other end.
     #[error(
         "{} transfers wait for the other end's signature already",
@@ -305,6 +347,9 @@ impl Reason {
             Self::Sum => "sum",
             Self::Seen => "seen",
             Self::OverLimit { .. } => "over-limit",
+            Self::Round { .. } => "round",
+            Self::NotAnchored => "not-anchored",
+            Self::NoRound => "no-round",
             Self::TooManyPending => "too-many-pending",
             Self::Reference { .. } => "reference",
             Self::Voiding => "voiding",

@@ -212,7 +212,10 @@ fn what_cannot_be_proposed_costs_nothing() {
         t=6.1 propose P by=A effect=replace:mana-rate:contract_c         -> slot-free
         t=6.2 propose P by=A effect=clear:mana-rate                      -> slot-free
         t=7   propose P by=A effect=budget:B:0                           -> zero-amount
-        t=7.1 propose P by=A effect=clearing:1                           -> cannot-do
+        t=7.1 propose P by=A effect=clearing:9:4:5                       -> cannot-do
+        t=7.11 propose P by=A effect=clearing:30:20:11                    -> cannot-do
+        t=7.12 propose P by=A effect=clearing:never:0.9:5                 -> cannot-do
+        t=7.13 propose P by=A effect=clearing:367d:1:1                    -> cannot-do
         t=7.2 propose P by=A effect=clearing:never                       -> nothing-changes
         t=7.3 propose P by=A effect=upgrade:1:5                          -> cannot-do
         t=7.4 propose P by=A effect=upgrade:2:0                          -> cannot-do

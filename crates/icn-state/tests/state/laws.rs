@@ -3,7 +3,7 @@
 //! `World::apply` checks conservation (I1, I2), the completeness of changes (I6) and the seats (I9) after
 //! every block.
 use crate::{
-    agreements, credit,
+    agreements, clearing, credit,
     voting::{random_action, yes},
     world::{START, World, did, engine, forged, key, outcome, parameters},
 };
@@ -35,7 +35,7 @@ fn deeds(count: core::ops::Range<usize>) -> impl Strategy<Value = Vec<Deed>> {
         3 => 700_u64..12_000,
         1 => 60_000_u64..2_000_000,
     ];
-    let deed = (0_u8..31, 0_u8..8, 0_u8..8, any::<u8>(), 0_u64..40_000, pause);
+    let deed = (0_u8..33, 0_u8..8, 0_u8..8, any::<u8>(), 0_u64..40_000, pause);
     let deed = deed.prop_map(|(verb, who, whom, job, amount, pause_ms)| Deed {
         verb,
         who,
@@ -146,7 +146,8 @@ impl Play {
                 let invitation = world.invitation(whom, kind, deed.amount);
                 world.join(who, invitation)
             }
-            28.. => credit::random_action(&world.state, &NAMES, who, deed.job, deed.amount),
+            31.. => clearing::random_action(&world.state, deed.amount),
+            28..=30 => credit::random_action(&world.state, &NAMES, who, deed.job, deed.amount),
             24..=27 => agreements::random_action(&world.state, who, whom, deed.job, deed.amount),
             _ => random_action(&world.state, whom, deed.job, deed.amount),
         }
@@ -233,6 +234,12 @@ impl Play {
                 operations.push(self.world.operation(name, Action::ChallengeJob { job }));
             }
         }
+        for name in NAMES {
+            operations.extend(
+                clearing::helpful_action(&self.world.state, name)
+                    .map(|action| self.world.operation(name, action)),
+            );
+        }
         for name in PEOPLE {
             let seat = self.world.state.seat_record(&did(name));
             if seat.is_some_and(|seat| seat.phase.name() == "admitted") {
@@ -255,6 +262,7 @@ impl Play {
             let name = |event: &Event| match event {
                 Event::Agreement(event) => format!("Agreement {}", event.step.name()),
                 Event::Credit(event) => credit::step_name(event),
+                Event::Clearing(event) => format!("Clearing {}", event.step.name()),
                 event => format!("{event:?}").split([' ', '{']).next().unwrap().to_string(),
             };
             self.seen.extend(events.iter().map(name));
@@ -327,7 +335,7 @@ proptest! {
 fn indexes_agree_with_a_scan() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let tree = deeds(2_400..2_401).new_tree(&mut runner).unwrap();
         let mut play = Play::new();
         play.play(&tree.current());
@@ -344,7 +352,14 @@ fn indexes_agree_with_a_scan() {
         "Agreement suspended",
         "Agreement took-effect",
         "ChallengeFailed",
+        "Clearing announced",
+        "Clearing applied",
+        "Clearing ended",
+        "Clearing frozen",
+        "Clearing joined",
+        "Clearing objected",
         "Credit anchored",
+        "Credit cleared",
         "Credit closing",
         "Credit dispute-ended",
         "Credit disputed",
@@ -493,6 +508,6 @@ fn the_rules_are_as_they_were() {
         ",
     );
     let root = script.world.state.root().to_string();
-    let pinned = "b8dd8fad6571b843871aaf92c0368709db8f4b6241e7e9dc755ae3795314fcd5";
+    let pinned = "6b5c5f299ca81ab1c85878e89748740106a7eb8572680164b266e029b568d404";
     assert_eq!(root, pinned);
 }

@@ -8,6 +8,7 @@
 mod agreements;
 mod attacks;
 mod challenges;
+mod clearing;
 mod contracts;
 mod credit;
 mod governance;

@@ -10,15 +10,15 @@
 //!
 //! Effects: `text`, `parameter:NAME:VALUE`, `process:KIND:WORDS` (see [`process`]), `admit:NAME`,
 //! `admit-witness:NAME`, `suspend:NAME:SECONDS`, `remove:NAME`, `install:SLOT:CONTRACT`, `replace:SLOT:CONTRACT`,
-//! `clear:SLOT`, `budget:NAME:AMOUNT`, `clearing:SECONDS`, `upgrade:VERSION:EPOCH`, `veto:PROPOSAL`. A contract
+//! `clear:SLOT`, `budget:NAME:AMOUNT`, `clearing:SECONDS:JOIN:OBJECT`, `open-clearing`, `upgrade:VERSION:EPOCH`, `veto:PROPOSAL`. A contract
 //! is the text of [`crate::contracts`], with `_` for spaces and `+` for semicolons.
 use crate::{
     script::{Line, Script, mana, seconds_of},
     world::{START, did},
 };
 use icn_model::{
-    Action, Choice, Cid, Digest, Effect, Electorate, EpochNumber, Mana, Method, Millis, Name, ParameterName,
-    PolicySlot, Process, ProposalId, ProposalKind, ProposalSpec, Share, Threshold,
+    Action, Choice, Cid, ClearingWindows, Digest, Effect, Electorate, EpochNumber, Mana, Method, Millis,
+    Name, ParameterName, PolicySlot, Process, ProposalId, ProposalKind, ProposalSpec, Share, Threshold,
 };
 use icn_state::State;
 
@@ -147,9 +147,23 @@ impl Script {
                 to: did(name),
                 amount: mana(amount),
             },
-            ["clearing", span] => Effect::ClearingSchedule {
-                every_ms: (span != "never").then(|| seconds_of(span)),
-            },
+            ["clearing", "never"] => {
+                let windows = ClearingWindows::default();
+                Effect::ClearingSchedule {
+                    every_ms: None,
+                    join_ms: windows.join_ms,
+                    object_ms: windows.object_ms,
+                }
+            }
+            ["clearing", span, windows] => {
+                let (join, object) = windows.split_once(':').unwrap();
+                Effect::ClearingSchedule {
+                    every_ms: (span != "never").then(|| seconds_of(span)),
+                    join_ms: seconds_of(join),
+                    object_ms: seconds_of(object),
+                }
+            }
+            ["open-clearing"] => Effect::OpenClearing {},
             ["upgrade", version, epoch] => Effect::Upgrade {
                 version: version.parse().unwrap(),
                 epoch: EpochNumber::new(epoch.parse().unwrap()),
@@ -296,6 +310,12 @@ fn random_proposal(state: &State, whom: &str, proposal: ProposalId, amount: u64)
             version: 2,
             epoch: state.epoch().next(),
         },
+        Effect::ClearingSchedule {
+            every_ms: Some(Millis::from_secs(40)),
+            join_ms: Millis::from_secs(10),
+            object_ms: Millis::from_secs(30),
+        },
+        Effect::OpenClearing {},
         Effect::SetProcess {
             kind: ProposalKind::Budget,
             process: Process {

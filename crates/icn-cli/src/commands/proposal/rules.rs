@@ -117,6 +117,15 @@ fn decided(rules: &Rules) -> Table {
             |every| format!("every {}", format::span(every)),
         ),
     );
+    let windows = decided.clearing_windows;
+    table.pair(
+        "clearing windows",
+        format!(
+            "{} to join, {} to object",
+            format::span(windows.join_ms),
+            format::span(windows.object_ms)
+        ),
+    );
     table.pair("protocol", format!("version {}", decided.protocol));
     if let Some(planned) = decided.upgrade {
         let waits = if planned.fixed {

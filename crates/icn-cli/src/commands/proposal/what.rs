@@ -77,7 +77,15 @@ pub(super) enum What {
         /// every SPAN, or never
         #[arg(value_name = "every SPAN|never", required = true, num_args = 1..=2)]
         schedule: Vec<String>,
+        /// How long lines can join a round
+        #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = parse::span)]
+        join: Millis,
+        /// How long those whom its plan touches can object after that
+        #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = parse::span)]
+        object: Millis,
     },
+    /// Open a round of clearing
+    OpenClearing,
     /// Let all nodes follow another version of the protocol
     Upgrade {
         /// Which version
@@ -160,9 +168,16 @@ impl What {
                 to: did(to)?,
                 amount: *amount,
             },
-            Self::Clearing { schedule } => Effect::ClearingSchedule {
+            Self::Clearing {
+                schedule,
+                join,
+                object,
+            } => Effect::ClearingSchedule {
                 every_ms: parse::schedule(schedule).map_err(Usage::new)?,
+                join_ms: *join,
+                object_ms: *object,
             },
+            Self::OpenClearing => Effect::OpenClearing {},
             Self::Upgrade { version, epoch } => Effect::Upgrade {
                 version: *version,
                 epoch: EpochNumber::new(*epoch),

@@ -30,11 +30,21 @@ pub(super) fn effect(effect: &Effect, names: &Names) -> String {
         Effect::RemovePolicy { slot } => format!("lets no contract decide {slot} any more"),
         Effect::Budget { to, amount } => format!("gives {} {amount}", of(to)),
         Effect::ClearingSchedule {
-            every_ms: Some(every),
+            every_ms,
+            join_ms,
+            object_ms,
         } => {
-            format!("clears debts every {}", format::span(*every))
+            let when = every_ms.map_or_else(
+                || "by decision only".to_owned(),
+                |every| format!("every {}", format::span(every)),
+            );
+            format!(
+                "clears debts {when}, with {} to join and {} to object",
+                format::span(*join_ms),
+                format::span(*object_ms)
+            )
         }
-        Effect::ClearingSchedule { every_ms: None } => "clears debts no more by itself".to_owned(),
+        Effect::OpenClearing {} => "opens a round of clearing".to_owned(),
         Effect::Upgrade { version, epoch } => {
             format!("activates version {version} of the protocol in epoch {epoch} or later")
         }

@@ -3,7 +3,7 @@ use super::{Sample, cid, did, federation, key, sample, time};
 use icn_model::{
     Acceptance, Action, AgreementId, ChainRecord, ChainView, CoSigned, CreditAct, CreditEvent, CreditStep,
     CreditUnit, Digest, Event, FormerLimits, Head, LineDispute, LineId, LineLimits, LineMessage, LinePhase,
-    LineRecord, LineSync, OpenVoid, Refusal, Release, Signed, Transfer,
+    LineRecord, LineSync, OpenVoid, Refusal, Release, RoundNumber, Signed, Transfer,
 };
 
 fn agreement() -> AgreementId {
@@ -155,6 +155,11 @@ pub(super) fn happened() -> impl Iterator<Item = Event> {
             reason: "so it is".into(),
         },
         CreditStep::DisputeEnded { by },
+        CreditStep::Cleared {
+            round: RoundNumber::new(7),
+            debtor,
+            amount: 30,
+        },
         CreditStep::Forgotten {},
     ];
     steps.into_iter().map(|step| {
@@ -204,6 +209,12 @@ pub(super) fn refusals() -> Vec<Refusal> {
         Refusal::VoidOpen { until: time(9) },
         Refusal::BadRelease { detail: detail() },
         Refusal::NotDisputed {},
+        Refusal::OverLimitInRound {
+            end,
+            owes: 1_001,
+            limit: 1_000,
+            round: RoundNumber::new(7),
+        },
     ]
 }
 
@@ -215,6 +226,7 @@ fn record(phase: LinePhase) -> LineRecord {
             through: 9,
             until: time(9),
         }),
+        forgiven_through: 3,
     };
     LineRecord {
         ends: [did(1), did(2)],
@@ -231,6 +243,7 @@ fn record(phase: LinePhase) -> LineRecord {
             ChainRecord::new(Head::origin(&federation(), &line(), &did(2))),
         ],
         settled: -20,
+        joined: [Some(RoundNumber::new(7)), None],
         disputes: vec![LineDispute {
             by: did(2),
             reason: "so it is".into(),

@@ -225,6 +225,7 @@ pub(super) fn samples() -> Vec<Sample> {
     refusals.extend(super::governance::refusals());
     refusals.extend(super::agreements::refusals());
     refusals.extend(super::credit::refusals());
+    refusals.extend(super::clearing::refusals());
     assert_eq!(refusals.len(), REFUSAL_CODES.len(), "every refusal has a sample");
     let refused = refusals.into_iter().map(|refusal| Event::Refused {
         operation: OperationId::new(Digest::of(b"operation")),
@@ -236,6 +237,7 @@ pub(super) fn samples() -> Vec<Sample> {
     let events = events
         .chain(super::agreements::happened())
         .chain(super::credit::happened())
+        .chain(super::clearing::happened())
         .chain(refused);
     let record = |event: Event| {
         let debug = format!("{event:?}");
@@ -247,6 +249,9 @@ pub(super) fn samples() -> Vec<Sample> {
             name = format!("{name} {}", event.step.name());
         }
         if let Event::Credit(event) = &event {
+            name = format!("{name} {}", event.step.name());
+        }
+        if let Event::Clearing(event) = &event {
             name = format!("{name} {}", event.step.name());
         }
         if let Event::Governance(event) = &event {

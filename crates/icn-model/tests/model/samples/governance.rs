@@ -64,7 +64,10 @@ fn effects() -> Vec<Effect> {
         },
         Effect::ClearingSchedule {
             every_ms: Some(Millis::from_secs(86_400)),
+            join_ms: Millis::from_secs(3_600),
+            object_ms: Millis::from_secs(7_200),
         },
+        Effect::OpenClearing {},
         Effect::Upgrade {
             version: 2,
             epoch: EpochNumber::new(7),
@@ -382,7 +385,11 @@ fn events() -> Vec<GovernanceEvent> {
             kind,
             process: process(),
         },
-        GovernanceEvent::ClearingScheduled { every_ms: None },
+        GovernanceEvent::ClearingScheduled {
+            every_ms: None,
+            join_ms: Millis::from_secs(3_600),
+            object_ms: Millis::from_secs(7_200),
+        },
         GovernanceEvent::Allocated {
             to: by,
             amount: Mana::from_milli(1),

@@ -5,6 +5,7 @@
 )]
 
 mod agreements;
+mod clearing;
 mod credit;
 mod events;
 mod governance;
@@ -260,6 +261,7 @@ pub(crate) fn actions() -> Vec<Action> {
     actions.extend(governance::actions());
     actions.extend(agreements::actions());
     actions.extend(credit::actions());
+    actions.extend(clearing::actions());
     actions
 }
 
@@ -326,6 +328,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         let detail = match &action {
             Action::Agreement { act, .. } => act.name(),
             Action::Credit { act, .. } => act.name(),
+            Action::Clearing { act } => act.name(),
             _ if unable => "unable",
             _ => "",
         };
@@ -343,6 +346,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     samples.extend(governance::samples());
     samples.extend(agreements::records());
     samples.extend(credit::records());
+    samples.extend(clearing::records());
     samples
 }
 

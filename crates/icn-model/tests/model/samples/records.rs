@@ -1,8 +1,8 @@
 //! Every stored record.
 use super::{Sample, cid, did, exits, key, sample, time};
 use icn_model::{
-    AccountRecord, Assignment, Challenge, DecidedRecord, Delivery, Digest, EpochNumber, EpochRecord,
-    Exclusion, ExclusionReason, FederationRecord, FormerKey, HeadRecord, Height, Ineligible,
+    AccountRecord, Assignment, Challenge, ClearingWindows, DecidedRecord, Delivery, Digest, EpochNumber,
+    EpochRecord, Exclusion, ExclusionReason, FederationRecord, FormerKey, HeadRecord, Height, Ineligible,
     InvitationRecord, JobPhase, JobRecord, Juror, KeyWish, Mana, MemberRecord, MetaRecord, NamedRoot,
     PaidRecord, Parameters, PlannedUpgrade, RankedBid, Ranking, RateRecord, RoleKeys, SeatEntry, SeatKind,
     SeatPhase, SeatRecord, SequenceRecord, StandingRecord, Succession, Supply, Totals, Vote,
@@ -174,6 +174,8 @@ pub(super) fn samples() -> Vec<Sample> {
                 parameters: Parameters::production(),
                 decided: DecidedRecord {
                     clearing_every_ms: None,
+                    clearing_windows: ClearingWindows::default(),
+                    clearing_since: time(8),
                     protocol: 1,
                     upgrade: Some(PlannedUpgrade {
                         version: 2,

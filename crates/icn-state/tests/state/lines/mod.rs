@@ -32,6 +32,7 @@ fn side(end: usize) -> Side {
         keys: vec![key(NAMES[end]).public()],
         limit: LIMITS[end],
         chain: ChainRecord::new(Head::origin(&federation(), &line(), &did)),
+        base: None,
     }
 }
 
@@ -42,6 +43,7 @@ fn view(end: usize) -> View {
         mine: side(end),
         theirs: side(1 - end),
         cleared: 0,
+        round: None,
     }
 }
 

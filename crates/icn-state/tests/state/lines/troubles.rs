@@ -152,6 +152,7 @@ fn the_log_overrules_a_silent_creditor() {
         head: anchored,
         void_through: 0,
         voiding: Some(asked),
+        forgiven_through: 0,
     };
     on_log(&mut pair, open);
     assert_eq!(
@@ -168,6 +169,7 @@ fn the_log_overrules_a_silent_creditor() {
         head: anchored,
         void_through: 3,
         voiding: None,
+        forgiven_through: 0,
     };
     on_log(&mut pair, void);
     pair.meet();
