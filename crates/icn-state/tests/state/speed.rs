@@ -1,7 +1,14 @@
 //! How fast blocks are applied, in time on a processor: prints, promises nothing. Linux only. Run it with
 //! `cargo test -p icn-state --release -- --ignored --nocapture speed`.
-use crate::world::{World, did, parameters};
-use icn_model::{Action, Mana, Millis, Parameters, SignedOperation};
+use crate::{
+    credit::{co_sign, terms},
+    voting::yes,
+    world::{World, did, key, parameters},
+};
+use icn_model::{
+    Action, AgreementAct, AgreementId, ClearingAct, CreditAct, Digest, Effect, Head, LineId, Mana, Method,
+    Millis, Parameters, ProposalSpec, RoundNumber, SignedOperation, Time, Transfer, limits,
+};
 use std::time::Duration;
 
 const COUNT: usize = 5_000;
@@ -83,4 +90,137 @@ fn speed() {
     let time = world.state.time().after(Millis::from_secs(100));
     world.state.apply(&world.context(time), &[]);
     time_block("8,192 jobs lapse, and", &mut world, Vec::new());
+}
+
+const UNITS: [&str; 8] = ["A.0", "B.0", "C.0", "D.0", "E.0", "F.0", "G.0", "H.0"];
+
+/// Agreements on a line in each unit among a hundred, as many as a plan has room for, with something owed on each line.
+fn owing(world: &mut World) -> Vec<(LineId, [String; 2])> {
+    let lines: Vec<_> = UNITS.iter().map(|unit| (*unit, 1_000_000, 1_000_000)).collect();
+    let pairs: Vec<[String; 2]> = (0..limits::MAX_CLEARING_ROWS / UNITS.len())
+        .map(|number| {
+            let to = (number * 7 + number / 100 + 1) % 100;
+            let from = number % 100;
+            [from, if from == to { (to + 1) % 100 } else { to }].map(|one| format!("S{one}"))
+        })
+        .collect();
+    let offers: Vec<_> = pairs
+        .iter()
+        .enumerate()
+        .map(|(number, [a, b])| {
+            let mut terms = terms(a, b, &lines);
+            terms.title = format!("credit {number}").parse().unwrap();
+            let content = terms.digest();
+            let terms = Box::new(terms);
+            (world.operation(a, Action::ProposeAgreement { terms }), content)
+        })
+        .collect();
+    time_block(
+        "propose-agreement",
+        world,
+        offers.iter().map(|(offer, _)| offer.clone()).collect(),
+    );
+    let mut owing = Vec::new();
+    let mut signing = Vec::new();
+    for ((offer, content), pair) in offers.into_iter().zip(pairs) {
+        let agreement = AgreementId::from(offer.id());
+        let act = Box::new(AgreementAct::Sign { revision: 1, content });
+        signing.push(world.operation(&pair[1], Action::Agreement { agreement, act }));
+        for unit in UNITS {
+            let unit = unit.parse().unwrap();
+            owing.push((LineId { agreement, unit }, pair.clone()));
+        }
+    }
+    time_block("sign", world, signing);
+    owing
+}
+
+fn anchor(world: &mut World, line: &LineId, [a, b]: &[String; 2], amount: u64) -> SignedOperation {
+    let federation = world.state.federation();
+    let transfer = Transfer {
+        federation,
+        line: line.clone(),
+        debtor: did(a),
+        number: 1,
+        previous: Head::origin(&federation, line, &did(a)).hash,
+        amount,
+        owed: amount,
+        seen: Head::origin(&federation, line, &did(b)),
+        reference: Digest::ZERO,
+        memo: None,
+        made: Time::ZERO,
+        key: key(a).public(),
+    };
+    let heads = vec![co_sign(transfer, a, b)];
+    let act = Box::new(CreditAct::Anchor { heads });
+    let LineId { agreement, unit } = line.clone();
+    world.operation(a, Action::Credit { agreement, unit, act })
+}
+
+/// The blocks that freeze and apply the largest round there is.
+#[test]
+#[ignore = "prints how fast a round of clearing is, asserts nothing about it"]
+fn clearing_speed() {
+    let mut world = large();
+    let lines = owing(&mut world);
+    for part in lines.chunks(1_024) {
+        let anchors = part.iter().enumerate().map(|(number, (line, pair))| {
+            anchor(&mut world, line, pair, 1_000 + (number as u64 * 7_919) % 90_000)
+        });
+        let anchors = anchors.collect();
+        time_block("anchor", &mut world, anchors);
+    }
+    let spec = ProposalSpec {
+        text: None,
+        effect: Effect::OpenClearing {},
+        electorate: icn_model::Electorate::Cooperatives,
+        method: Method::YesNo {},
+        topic: "general".parse().unwrap(),
+        closes: None,
+        votes_final: false,
+    };
+    let choice = yes(&spec.method);
+    let proposal = Box::new(spec);
+    let proposal = world.operation("S0", Action::Propose { proposal });
+    let id = proposal.id().into();
+    time_block("propose", &mut world, vec![proposal]);
+    let votes = (0..100).map(|number| {
+        let (proposal, choice) = (id, choice.clone());
+        world.operation(&format!("S{number}"), Action::Vote { proposal, choice })
+    });
+    let votes = votes.collect();
+    time_block("vote", &mut world, votes);
+    let wait = |world: &mut World, secs: u64| {
+        let time = world.state.time().after(Millis::from_secs(secs));
+        world.state.apply(&world.context(time), &[]);
+    };
+    for secs in [21, 1, 11, 1] {
+        wait(&mut world, secs);
+    }
+    let round = RoundNumber::new(1);
+    let joins = (0..100).flat_map(|number| {
+        let name = format!("S{number}");
+        let lines = world.state.lines_to_join(&did(&name));
+        let parts: Vec<Vec<LineId>> = lines
+            .chunks(limits::MAX_LINES_PER_JOIN)
+            .map(<[_]>::to_vec)
+            .collect();
+        parts.into_iter().map(move |lines| (name.clone(), lines))
+    });
+    let joins: Vec<_> = joins.collect();
+    let joins = joins.into_iter().map(|(name, lines)| {
+        let act = ClearingAct::Join { round, lines };
+        world.operation(&name, Action::Clearing { act })
+    });
+    let joins = joins.collect();
+    time_block("join", &mut world, joins);
+    // A day each; pauses of the log do not count.
+    for what in ["freeze", "apply"] {
+        for _ in 0..24 * 6 + 1 {
+            wait(&mut world, 599);
+        }
+        time_block(what, &mut world, Vec::new());
+        let record = world.state.round(&round).unwrap();
+        println!("{} rows, {}", record.rows, record.phase.name());
+    }
 }

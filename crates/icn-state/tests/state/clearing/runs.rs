@@ -12,12 +12,12 @@ use proptest::{prelude::*, strategy::ValueTree as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LINES: [Given; 6] = [
-    ("A", "B", "EUR.2", 300, 200),
-    ("B", "C", "EUR.2", 300, 200),
-    ("C", "A", "EUR.2", 300, 200),
-    ("B", "A", "EUR.2", 200, 200),
-    ("C", "D", "EUR.2", 200, 200),
-    ("D", "C", "EUR.2", 200, 200),
+    ("A", "B", "EUR.2", 100, 80),
+    ("B", "C", "EUR.2", 100, 80),
+    ("C", "A", "EUR.2", 100, 80),
+    ("B", "A", "EUR.2", 90, 90),
+    ("C", "D", "EUR.2", 90, 90),
+    ("D", "C", "EUR.2", 90, 90),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let stored = prop_oneof![12 => Just(usize::MAX), 1 => Just(0_usize), 1 => Just(1_usize)];
     let deliver = (any::<usize>(), any::<bool>(), stored.clone())
         .prop_map(|(at, again, stored)| Step::Deliver { at, again, stored });
-    let propose = (1_u64..150, stored).prop_map(|(amount, stored)| Step::Propose { amount, stored });
+    let propose = (1_u64..70, stored).prop_map(|(amount, stored)| Step::Propose { amount, stored });
     let step = prop_oneof![
         8 => propose,
         16 => deliver,
