@@ -15,6 +15,11 @@ const CHANGES: [(ParameterName, std::ops::Range<u64>); 3] = [
     (ParameterName::TimelockMs, 0..6_000),
 ];
 
+/// Rounds of clearing come this often, and take so long.
+const CLEARING_EVERY: Millis = Millis::from_secs(30);
+const CLEARING_JOIN: Millis = Millis::from_secs(8);
+const CLEARING_OBJECT: Millis = Millis::from_secs(5);
+
 impl Workload {
     /// Somebody proposes, votes, or lets another vote.
     pub(crate) fn govern(&mut self, node: usize) {
@@ -96,6 +101,11 @@ impl Workload {
                 });
                 accepted.map_or(Effect::Text {}, |proposal| Effect::Veto { proposal })
             }
+            4 => Effect::ClearingSchedule {
+                every_ms: Some(CLEARING_EVERY),
+                join_ms: CLEARING_JOIN,
+                object_ms: CLEARING_OBJECT,
+            },
             _ => Effect::Text {},
         }
     }

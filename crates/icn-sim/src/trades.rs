@@ -1,7 +1,7 @@
 //! What users trade: transfers on lines of credit, ordered once and sometimes again, and what they say of lines.
 use crate::workload::Workload;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
-use icn_model::{Digest, LineId, LinePhase};
+use icn_model::{Action, ClearingAct, Digest, LineId, LinePhase};
 use icn_state::line::Order;
 use rand::RngExt as _;
 use std::time::Duration;
@@ -32,6 +32,17 @@ impl Workload {
         match self.rng.random_range(0..40) {
             0 => drop(running.credit().void(&line, now).await),
             1 => drop(running.credit().anchor(&line, now).await),
+            2 => {
+                let open = running.ledger().read(|state| {
+                    let (round, _) = state.open_round()?;
+                    state.is_touched(&round, &me).then_some(round)
+                });
+                if let Some(round) = open {
+                    let reason = "not so".to_owned();
+                    let act = ClearingAct::Object { round, reason };
+                    self.speak(node, Action::Clearing { act });
+                }
+            }
             _ => {
                 let again = self.rng.random_range(0..6) == 0;
                 let pick = self.rng.random();

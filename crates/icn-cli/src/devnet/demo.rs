@@ -1,6 +1,7 @@
-//! The demo: four nodes, three jobs, a crash, a vote, and a reckoning. Whatever happens, its nodes are gone afterwards;
+//! The demo: four nodes, three jobs, a crash, a vote, trades that are cleared, and a reckoning. Whatever happens, its nodes are gone afterwards;
 //! logs and results stay.
 use super::{
+    economy,
     fleet::Fleet,
     plan,
     story::{self, CROWD, SCENES, Scene},
@@ -134,6 +135,7 @@ fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result
     }
     crash(teller, &mut fleet, &names)?;
     vote::assemble(teller, &mut fleet, &names)?;
+    economy::trade(teller, &mut fleet, &names)?;
     reckon(teller, &fleet)?;
     let ends = fleet.stop_all()?;
     let slow = ends

@@ -1,6 +1,7 @@
 //! A federation of several real nodes on this machine: each a process of its own, with its own keys, ports and
 //! directory, on loopback only.
 mod demo;
+mod economy;
 mod fleet;
 mod plan;
 mod process;

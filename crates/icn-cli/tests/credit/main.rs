@@ -5,6 +5,7 @@
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
+mod clearing;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../federation/harness.rs"]
 mod harness;

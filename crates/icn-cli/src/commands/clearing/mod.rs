@@ -1,6 +1,8 @@
 //! Clearing: what a round would come to, how one stands, what it cleared, and the check of its proof.
 mod report;
 
+pub(crate) use report::check;
+
 use crate::{
     args::Global,
     format::{self, Names},

@@ -96,7 +96,7 @@ pub(super) fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<()>
 }
 
 /// That the figures are the rows', and that the prices prove that no clearing clears more.
-fn check(report: &UnitReport) -> anyhow::Result<()> {
+pub(crate) fn check(report: &UnitReport) -> anyhow::Result<()> {
     for line in &report.rows {
         ensure!(
             line.line.unit == report.unit,
