@@ -19,12 +19,12 @@ use std::time::Duration;
 
 /// Who owes whom for what, minor units: two rings that share cooperatives, and some over.
 const TRADES: [(usize, usize, u64, &str); 6] = [
-    (0, 1, 120_00, "flour"),
-    (1, 3, 95_00, "repairs"),
+    (0, 1, 120_00, "milk"),
+    (1, 3, 95_00, "apples"),
     (3, 0, 70_00, "bread"),
-    (0, 2, 60_00, "milk"),
-    (2, 3, 45_00, "apples"),
-    (2, 1, 20_00, "bran"),
+    (0, 2, 60_00, "flour"),
+    (2, 3, 45_00, "cider"),
+    (2, 1, 20_00, "butter"),
 ];
 const UNIT: &str = "EUR.2";
 const LIMIT: u64 = 1_000_00;
