@@ -200,9 +200,9 @@ api_errors! {
     944 409 LineVoiding {} "line-voiding", "what is pending is being made void: nothing is signed until the log has decided",
         "This node has asked the log to make void what the other end does not sign.",
         "Wait for the end of the window: icn-cli credit show LINE tells when.";
-    945 409 LineWaits {} "line-waits-for-other", "this end signs when the other end has told where it stands",
+    945 409 LineWaits {} "line-waits-for-other", "this end signs when the other end has told where it stands, and the log is here",
         "The node's disk is new, or was restored: it may have signed numbers that it has forgotten, and the other end knows them.",
-        "Wait until the other end's node is reached; it answers by itself.";
+        "Wait until the other end's node is reached, which answers by itself, and this one has caught up with the log.";
     946 409 LineQuarrel {} "line-quarrel", "the other end has signed two transfers with one number",
         "There is a proof that the other end cannot be trusted with this line. It is on the log, or on its way there.",
         "Settle it between the cooperatives, and sign new terms: icn-cli agreement offer.";

@@ -15,7 +15,7 @@ use icn_store::{Reader as _, Store, Table};
 use std::time::Duration;
 
 /// A node whose log's last block is not older than this has caught up.
-const CAUGHT_UP: Millis = Millis::from_secs(15);
+pub(crate) const CAUGHT_UP: Millis = Millis::from_secs(15);
 /// An own operation that is not final after this is made anew.
 const AGAIN: Duration = Duration::from_secs(20);
 

@@ -43,8 +43,22 @@ impl Workload {
         self.speak(node, action);
     }
 
+    /// Credit that nothing ends by itself.
+    pub(crate) fn credit_terms(&mut self, node: usize, other: usize) -> Terms {
+        Terms {
+            kind: AgreementKind::Credit,
+            expires: None,
+            lines: vec![credit()],
+            ..self.terms_with(node, other)
+        }
+    }
+
     fn terms(&mut self, node: usize) -> Terms {
         let other = (node + self.rng.random_range(1..self.dids.len())) % self.dids.len();
+        self.terms_with(node, other)
+    }
+
+    fn terms_with(&mut self, node: usize, other: usize) -> Terms {
         let party = |at: usize, role| Party {
             did: self.dids[at],
             role,
@@ -59,11 +73,6 @@ impl Workload {
             .rng
             .random_bool(0.3)
             .then(|| now.after(Millis::from_secs(self.rng.random_range(20..120))));
-        let line = LineTerms {
-            unit: "EUR.2".parse().expect("a unit is a unit"),
-            proposer_limit: 100_000,
-            counterparty_limit: 50_000,
-        };
         Terms {
             kind: if is_credit {
                 AgreementKind::Credit
@@ -78,7 +87,7 @@ impl Workload {
             notice_ms: Millis::from_secs(self.rng.random_range(0..20)),
             contest_ms: Millis::from_secs(self.rng.random_range(2..20)),
             disputes: DisputeRule::Negotiation {},
-            lines: is_credit.then_some(line).into_iter().collect(),
+            lines: is_credit.then(credit).into_iter().collect(),
             rates: Vec::new(),
             text: None,
         }
@@ -126,6 +135,14 @@ impl Workload {
             (AgreementState::Active | AgreementState::Suspended, 8) => AgreementAct::ConsentToEnd {},
             _ => return None,
         })
+    }
+}
+
+fn credit() -> LineTerms {
+    LineTerms {
+        unit: "EUR.2".parse().expect("a unit is a unit"),
+        proposer_limit: 100_000,
+        counterparty_limit: 50_000,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::sync::Mutex;
-use icn_model::{Height, Millis};
+use icn_model::{Height, Millis, RoundPhase, RoundRecord};
 use icn_protocol::time::now;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -299,8 +299,11 @@ impl<'a> Driver<'a> {
             let nodes = nodes.collect();
             let late = self.judge.lock().trades().check(&nodes)?;
             let Some(late) = late else {
-                let count = self.judge.lock().trades().count();
-                self.say(format!("both ends of every line agree after {count} orders"));
+                let (ordered, signed) = self.judge.lock().trades().counts();
+                self.say(format!(
+                    "both ends of every line agree: {signed} of {ordered} orders were signed by both at once"
+                ));
+                self.counts.transfers = signed;
                 return Ok(());
             };
             if now(&self.context).since(begin) > HEALING {
@@ -333,6 +336,13 @@ impl<'a> Driver<'a> {
         }
         let judge = self.judge.lock();
         let height = judge.common_height();
+        let is_applied = |round: &RoundRecord| matches!(round.phase, RoundPhase::Applied { .. });
+        let cleared =
+            |state: &icn_state::State| state.rounds().filter(|(_, round)| is_applied(round)).count();
+        let counts = Counts {
+            cleared: running.first().map_or(0, |(_, node)| node.ledger().read(cleared)) as u64,
+            ..self.counts
+        };
         let (_, first) = running
             .first()
             .ok_or_else(|| Violation::new(Invariant::Alive, "no node runs"))?;
@@ -344,7 +354,7 @@ impl<'a> Driver<'a> {
         let place = place.ok_or_else(|| alive(&"the common block is not in the log"))?;
         let operations =
             outcome::operations(first.ledger().store(), height).map_err(|error| alive(&error))?;
-        let outcome = Outcome::new(self.config, &judge, self.counts, (height, place.root, operations));
+        let outcome = Outcome::new(self.config, &judge, counts, (height, place.root, operations));
         drop(judge);
         self.say(format!("all jobs have ended, all nodes agree at height {height}"));
         Ok(Outcome {

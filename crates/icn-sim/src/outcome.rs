@@ -19,6 +19,10 @@ pub struct Counts {
     pub twins: u64,
     /// Seats that went on with another key.
     pub rotations: u64,
+    /// Transfers of which users were told that both ends of a line had signed them.
+    pub transfers: u64,
+    /// Rounds of clearing that were applied.
+    pub cleared: u64,
 }
 
 /// What came of a run in which everything held.
@@ -102,6 +106,8 @@ impl Outcome {
             ("proposals", self.proposals),
             ("proposals carried out", self.executed),
             ("agreements that took effect", self.agreed),
+            ("transfers signed by both", self.counts.transfers),
+            ("rounds of clearing applied", self.counts.cleared),
             ("nodes killed", self.counts.kills),
             ("partitions", self.counts.partitions),
             ("seats run twice", self.counts.twins),
@@ -119,7 +125,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "seed={} nodes={} height={} root={} operations={} jobs_settled={} rolled_back={} \
-             executed={} agreed={} kills={} partitions={} rotations={} equivocations={}",
+             executed={} agreed={} transfers={} cleared={} kills={} partitions={} rotations={} equivocations={}",
             self.seed,
             self.nodes,
             self.height,
@@ -129,6 +135,8 @@ impl fmt::Display for Outcome {
             self.rolled_back,
             self.executed,
             self.agreed,
+            self.counts.transfers,
+            self.counts.cleared,
             self.counts.kills,
             self.counts.partitions,
             self.counts.rotations,

@@ -1,7 +1,7 @@
 //! What users trade: transfers on lines of credit, ordered once and sometimes again, and what they say of lines.
 use crate::workload::Workload;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
-use icn_model::{Action, ClearingAct, Digest, LineId, LinePhase};
+use icn_model::{Action, AgreementAct, ClearingAct, Digest, LineId, LinePhase};
 use icn_state::line::Order;
 use rand::RngExt as _;
 use std::time::Duration;
@@ -12,6 +12,32 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_AMOUNT: u64 = 5_000;
 
 impl Workload {
+    /// Signs what is offered, or else offers credit to the next one.
+    fn open_a_line(&mut self, node: usize) {
+        let (me, next) = (self.dids[node], (node + 1) % self.dids.len());
+        let Some(running) = self.roster.node(node) else {
+            return;
+        };
+        let offered = running.ledger().read(|state| {
+            let mut offers = state
+                .agreements_of(&me)
+                .filter_map(|(id, one)| Some((*id, one.offer.as_ref()?)));
+            let waits = offers.find(|(_, offer)| offer.needed.contains(&me) && !offer.signed.contains(&me));
+            waits.map(|(id, offer)| (id, offer.revision, offer.terms.digest()))
+        });
+        let action = match offered {
+            Some((agreement, revision, content)) => Action::Agreement {
+                agreement,
+                act: Box::new(AgreementAct::Sign { revision, content }),
+            },
+            None if next == node => return,
+            None => Action::ProposeAgreement {
+                terms: Box::new(self.credit_terms(node, next)),
+            },
+        };
+        self.speak(node, action);
+    }
+
     /// Somebody owes somebody else more, orders what was ordered before once more, or turns to the log.
     pub(crate) async fn trade(&mut self, node: usize) {
         let Some(running) = self.roster.node(node) else {
@@ -25,6 +51,7 @@ impl Workload {
             open.map(|(id, _)| id).collect()
         });
         if lines.is_empty() {
+            self.open_a_line(node);
             return;
         }
         let line = lines[self.rng.random_range(0..lines.len())].clone();

@@ -2,56 +2,16 @@
 use super::{
     CreditCounts, CreditError, Letter, LineKeys, LineStatus, Made,
     flush::{Group, Waiters},
+    line::{ASK_FIRST, Line, Seen, seen},
     rows,
 };
-use crate::{
-    keys,
-    ledger::{Ledger, LedgerError, OperationStatus},
-    membership::is_waiting,
-};
+use crate::ledger::{Ledger, LedgerError};
 use commonware_cryptography::ed25519;
 use commonware_utils::channel::{mpsc, oneshot};
-use icn_model::{
-    CoSigned, Did, LineId, LineMessage, LinePhase, Millis, OperationId, RoundNumber, SecretKey, Signed,
-    Standing, Time, Transfer, limits::MAX_LINES_PER_JOIN,
-};
-use icn_state::{
-    State,
-    line::{Heard, LineBook, Order, Outcome, Reason, Row, View},
-};
+use icn_model::{Did, LineId, LineMessage, SecretKey, Signed, Standing, Time, Transfer};
+use icn_state::line::{Heard, LineBook, Order, Outcome, Reason, Row};
 use icn_store::{Reader as _, Table};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What waits for the other end is sent again, and what that knows asked for, after this; twice as long after each time
-/// that nothing comes back.
-const ASK_FIRST: Millis = Millis::from_secs(1);
-const ASK_LATEST: Millis = Millis::from_secs(16);
-/// The log is told again after this, if it refused.
-const TELL_AGAIN: Millis = Millis::from_secs(30);
-
-/// A line that this node keeps.
-struct Line {
-    book: LineBook,
-    /// The seat keys of the other end: the one in force, then those that it had.
-    peers: Vec<ed25519::PublicKey>,
-    /// Whether it is frozen on the log.
-    is_frozen: bool,
-    /// Whether a round of clearing waits for this end's word that it takes part with the line.
-    is_awaited: bool,
-    /// When the other end was last heard.
-    heard: Option<Time>,
-    /// When it was last asked where it stands, and how long to wait until it is asked again.
-    asked: Option<Time>,
-    patience: Millis,
-    /// Since when both have signed what the log does not know.
-    ahead_since: Option<Time>,
-    /// What the log was told last.
-    told: Option<OperationId>,
-    /// When it refused: not before this it is told again.
-    tell_again: Option<Time>,
-    /// The log was asked to make void what is pending, by this operation.
-    voiding: Option<OperationId>,
-}
+use std::collections::BTreeMap;
 
 /// That another end has signed two transfers with one number.
 #[derive(Clone)]
@@ -60,27 +20,19 @@ pub(super) struct Proof {
     pub(super) second: Signed<Transfer>,
 }
 
-/// Something to say on the log.
-pub(super) enum Word {
-    Anchor(LineId, Vec<CoSigned>),
-    Prove(LineId, Box<Proof>),
-    /// Takes part in a round of clearing with these lines.
-    Join(RoundNumber, Vec<LineId>),
-}
-
 /// Taken when an outcome is known to have its place in the queue.
-type Place = mpsc::OwnedPermit<Group>;
+pub(super) type Place = mpsc::OwnedPermit<Group>;
 
 pub(super) struct Desk {
-    ledger: Ledger,
-    did: Did,
+    pub(super) ledger: Ledger,
+    pub(super) did: Did,
     keys: LineKeys,
     /// Names the time since when this node's disk has forgotten nothing.
     mark: Vec<u8>,
     queue: mpsc::Sender<Group>,
     waiters: Waiters,
-    lines: BTreeMap<LineId, Line>,
-    proofs: BTreeMap<LineId, Proof>,
+    pub(super) lines: BTreeMap<LineId, Line>,
+    pub(super) proofs: BTreeMap<LineId, Proof>,
     counts: CreditCounts,
 }
 
@@ -106,7 +58,7 @@ impl Desk {
         }
     }
 
-    fn place(&self) -> Result<Place, CreditError> {
+    pub(super) fn place(&self) -> Result<Place, CreditError> {
         self.queue
             .clone()
             .try_reserve_owned()
@@ -132,7 +84,7 @@ impl Desk {
         line.ok_or_else(|| CreditError::UnknownLine(id.clone()))
     }
 
-    fn load(&mut self, id: &LineId, seen: Seen, place: Place) -> Result<(), CreditError> {
+    pub(super) fn load(&mut self, id: &LineId, seen: Seen, place: Place) -> Result<(), CreditError> {
         let store = self.ledger.store();
         let stored = rows::load(store, id)?;
         let met = store
@@ -154,6 +106,7 @@ impl Desk {
             book,
             peers: seen.peers,
             is_frozen: seen.is_frozen,
+            must_catch_up: has_forgotten,
             is_awaited: seen.is_awaited,
             heard: None,
             asked: None,
@@ -169,7 +122,7 @@ impl Desk {
     }
 
     /// Hands an outcome to the disk, and counts what happened.
-    fn push(
+    pub(super) fn push(
         &mut self,
         place: Place,
         id: &LineId,
@@ -255,6 +208,9 @@ impl Desk {
     ) -> Result<(Vec<Result<Made, CreditError>>, oneshot::Receiver<()>), CreditError> {
         self.open(id)?;
         let (key, place) = (self.key(id)?, self.place()?);
+        if self.open(id)?.must_catch_up {
+            return Err(Reason::Restored.into());
+        }
         let mut all = Outcome::default();
         let made: Vec<_> = orders
             .iter()
@@ -381,174 +337,6 @@ impl Desk {
         *self.counts.refused.entry(why).or_default() += 1;
     }
 
-    /// Brings every book to what the log says now; opens those of new lines, and closes those of forgotten ones.
-    pub(super) fn follow(&mut self) {
-        let (did, ledger) = (self.did, self.ledger.clone());
-        let standing = ledger.read(|state| {
-            let lines = state.lines_of(&did).map(|(id, _)| id).collect::<Vec<_>>();
-            lines
-                .into_iter()
-                .filter_map(|id| Some((seen(state, &id, &did)?, id)))
-                .collect::<Vec<_>>()
-        });
-        let known: BTreeSet<&LineId> = standing.iter().map(|(_, id)| id).collect();
-        self.lines.retain(|id, _| known.contains(id));
-        self.proofs.retain(|id, _| known.contains(id));
-        for (seen, id) in standing {
-            let Ok(place) = self.place() else { return };
-            if let Err(error) = self.follow_one(&id, seen, place) {
-                tracing::error!(line = %id, %error, "a line of credit cannot be kept");
-            }
-        }
-    }
-
-    fn follow_one(&mut self, id: &LineId, seen: Seen, place: Place) -> Result<(), CreditError> {
-        if !self.lines.contains_key(id) {
-            return self.load(id, seen, place);
-        }
-        let Some(line) = self.lines.get_mut(id) else {
-            return Ok(());
-        };
-        line.peers = seen.peers;
-        line.is_frozen = seen.is_frozen;
-        line.is_awaited = seen.is_awaited;
-        let forgiven = seen.view.theirs.chain.forgiven_through;
-        let proof = self.proofs.get(id);
-        let is_forgiven = proof.is_some_and(|proof| proof.second.content.number <= forgiven);
-        let mut outcome = Outcome::default();
-        if *line.book.view() != seen.view {
-            let before = line.book.view().clone();
-            if heads(&before) != heads(&seen.view) {
-                line.ahead_since = None;
-            }
-            outcome = line.book.follow(seen.view);
-        }
-        if is_forgiven && line.book.has_quarrel() {
-            outcome.write.extend(line.book.forgive().write);
-        }
-        self.push(place, id, outcome, Vec::new(), None);
-        if is_forgiven {
-            self.proofs.remove(id);
-        }
-        Ok(())
-    }
-
-    /// Asks the other ends where they stand, as far as that is due.
-    pub(super) fn ask(&mut self, now: Time) {
-        let mut due = Vec::new();
-        for (id, line) in &mut self.lines {
-            let is_needed =
-                line.heard.is_none() || line.book.is_restored() || line.book.pending().next().is_some();
-            let last = line.asked.max(line.heard);
-            let is_time = last.is_none_or(|last| now.since(last) >= line.patience);
-            if !is_needed || !is_time || line.peers.is_empty() {
-                continue;
-            }
-            if line.asked.is_some() {
-                line.patience = Millis::new((line.patience.get() * 2).min(ASK_LATEST.get()));
-            }
-            line.asked = Some(now);
-            due.push((id.clone(), line.book.sync(false)));
-        }
-        for (id, message) in due {
-            let Ok(place) = self.place() else { return };
-            let outcome = Outcome {
-                send: vec![message],
-                ..Outcome::default()
-            };
-            self.push(place, &id, outcome, Vec::new(), None);
-        }
-    }
-
-    /// What is to be said on the log now.
-    pub(super) fn words(&mut self, anchor_after: Millis, now: Time) -> Vec<Word> {
-        let mut words = Vec::new();
-        for (id, line) in &mut self.lines {
-            if let Some(proof) = self.proofs.get(id).filter(|_| !line.is_frozen) {
-                if line.may_tell(&self.ledger, now) {
-                    words.push(Word::Prove(id.clone(), Box::new(proof.clone())));
-                }
-                continue;
-            }
-            line.look_at_void(&self.ledger);
-            let heads = line.book.to_anchor();
-            if heads.is_empty() {
-                line.ahead_since = None;
-                continue;
-            }
-            let since = *line.ahead_since.get_or_insert(now);
-            let view = line.book.view();
-            // One of the two is enough, so the one whose word comes first in the agreement goes first.
-            let turn = 1 + u64::from(
-                self.ledger
-                    .read(|state| state.line(id).is_some_and(|line| line.ends[1] == view.mine.did)),
-            );
-            let is_due = line.is_awaited || now.since(since).get() >= anchor_after.get() * turn;
-            if (is_due || line.book.anchor_by().is_some()) && line.may_tell(&self.ledger, now) {
-                words.push(Word::Anchor(id.clone(), heads));
-            }
-        }
-        words.extend(self.joins(now));
-        words
-    }
-
-    /// The lines with which this end takes part in the round of clearing that is announced, as far as nothing of them
-    /// waits for the log. Their books keep the promise from now on.
-    fn joins(&mut self, now: Time) -> Option<Word> {
-        let ledger = self.ledger.clone();
-        let awaited = self
-            .lines
-            .iter()
-            .filter(|(_, line)| line.is_awaited && line.may_tell(&ledger, now));
-        let awaited: Vec<LineId> = awaited
-            .map(|(id, _)| id.clone())
-            .take(MAX_LINES_PER_JOIN)
-            .collect();
-        let (mut round, mut joined) = (None, Vec::new());
-        for id in awaited {
-            let Ok(place) = self.place() else { break };
-            let Some(line) = self.lines.get_mut(&id) else {
-                continue;
-            };
-            // What stands in the way passes: something is anchored first, or the other end is asked.
-            let Ok((number, outcome)) = line.book.join_round() else {
-                continue;
-            };
-            round = Some(number);
-            self.push(place, &id, outcome, Vec::new(), None);
-            joined.push(id);
-        }
-        Some(Word::Join(round?, joined))
-    }
-
-    /// The log was told something of a line.
-    pub(super) fn told(&mut self, id: &LineId, operation: Option<OperationId>, now: Time) {
-        if let Some(line) = self.lines.get_mut(id) {
-            line.ahead_since = None;
-            line.told = operation;
-            line.tell_again = operation.is_none().then(|| now.after(TELL_AGAIN));
-        }
-    }
-
-    /// Transfers that both have signed and the log does not know, the last of each direction.
-    pub(super) fn heads(&self, id: &LineId) -> Option<Vec<CoSigned>> {
-        Some(self.lines.get(id)?.book.to_anchor())
-    }
-
-    /// Stops to sign on a line until [`Self::asked_to_void`] says what came of it, and the log what it decided.
-    pub(super) fn void_through(&mut self, id: &LineId) -> Option<u64> {
-        self.lines.get_mut(id)?.book.void_through()
-    }
-
-    pub(super) fn asked_to_void(&mut self, id: &LineId, operation: Option<OperationId>) {
-        if let Some(line) = self.lines.get_mut(id) {
-            line.voiding = operation;
-            if operation.is_none() {
-                line.book.keep_pending();
-            }
-        }
-    }
-
     /// Tells when what was done on a line so far is durable.
     pub(super) fn durable(&mut self, id: &LineId) -> Result<oneshot::Receiver<()>, CreditError> {
         self.open(id)?;
@@ -571,7 +359,7 @@ impl Desk {
             pending: book.pending().cloned().collect(),
             is_ahead: !book.to_anchor().is_empty(),
             heard: line.heard,
-            waits_for_other: book.is_restored(),
+            waits_for_other: book.is_restored() || line.must_catch_up,
             has_quarrel: book.has_quarrel(),
             can_sign,
         })
@@ -590,60 +378,4 @@ impl Desk {
     pub(super) fn is_idle(&self) -> bool {
         self.lines.is_empty()
     }
-}
-
-impl Line {
-    /// Whether nothing that the log was told is still on its way.
-    fn may_tell(&self, ledger: &Ledger, now: Time) -> bool {
-        let is_told = self
-            .told
-            .as_ref()
-            .is_some_and(|operation| is_waiting(ledger, operation));
-        !is_told && self.tell_again.is_none_or(|again| now >= again)
-    }
-
-    /// Goes on if the log has not taken the wish to make void what is pending.
-    fn look_at_void(&mut self, ledger: &Ledger) {
-        let Some(operation) = &self.voiding else { return };
-        match ledger.status(operation) {
-            Ok(Some(OperationStatus::Waiting)) | Err(_) => {}
-            Ok(Some(OperationStatus::Final(place))) if place.refusal.is_none() => self.voiding = None,
-            Ok(_) => {
-                self.voiding = None;
-                self.book.keep_pending();
-            }
-        }
-    }
-}
-
-/// What the log says of a line to this node.
-struct Seen {
-    view: View,
-    peers: Vec<ed25519::PublicKey>,
-    is_frozen: bool,
-    is_awaited: bool,
-}
-
-fn seen(state: &State, id: &LineId, me: &Did) -> Option<Seen> {
-    let view = state.line_view(id, me)?;
-    let other = state.seat_record(&view.theirs.did);
-    let peers = other.map_or_else(Vec::new, |seat| {
-        let former = seat.succession.former_seats.iter().rev();
-        std::iter::once(&seat.keys.seat)
-            .chain(former)
-            .filter_map(keys::public)
-            .collect()
-    });
-    let is_frozen = matches!(state.line(id)?.phase, LinePhase::Frozen { .. });
-    let is_announced = view.round.is_some_and(|round| !round.is_frozen);
-    Some(Seen {
-        is_awaited: is_announced && view.mine.base.is_none(),
-        view,
-        peers,
-        is_frozen,
-    })
-}
-
-fn heads(view: &View) -> [u64; 2] {
-    [view.mine.chain.head.number, view.theirs.chain.head.number]
 }

@@ -2,7 +2,7 @@
 //!
 //! What is signed and when is for [`icn_state::line`] to say, a pure machine for each line. Here it is driven: rows are
 //! made durable before anything that depends on them is sent (`flush`), messages are heard (`desk`), and the log is
-//! followed and told (`tend`). Nothing of it needs the log to advance: two nodes that reach each other trade.
+//! followed and told (`upkeep`, `tend`). Nothing of it needs the log to advance: two nodes that reach each other trade.
 //!
 //! ```text
 //! transfer ──┐                     ┌─> store ─> the other end
@@ -17,8 +17,10 @@
 //! begins again from what is stored.
 mod desk;
 mod flush;
+mod line;
 mod rows;
 mod tend;
+mod upkeep;
 
 use crate::{
     author::Author,

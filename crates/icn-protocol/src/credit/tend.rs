@@ -1,8 +1,5 @@
 //! Looking after the lines over time: following the log, asking other ends that are silent, and telling the log.
-use super::{
-    Credit,
-    desk::{Proof, Word},
-};
+use super::{Credit, desk::Proof, upkeep::Word};
 use crate::{environment::Runtime, time::now};
 use futures::{
     future::{Either, select},
@@ -22,7 +19,7 @@ pub(super) async fn run<E: Runtime>(runtime: E, credit: Credit, anchor_after: Mi
     loop {
         let (words, is_idle) = {
             let mut desk = credit.desk.lock();
-            desk.follow();
+            desk.follow(now(&runtime));
             desk.ask(now(&runtime));
             (desk.words(anchor_after, now(&runtime)), desk.is_idle())
         };

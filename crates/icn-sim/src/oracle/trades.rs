@@ -41,9 +41,11 @@ impl Trades {
         }
     }
 
-    /// How many orders there were.
-    pub fn count(&self) -> usize {
-        self.0.values().map(BTreeMap::len).sum()
+    /// How many orders there were, and of how many of them users were told that both ends had signed.
+    pub fn counts(&self) -> (u64, u64) {
+        let all = || self.0.values().flat_map(BTreeMap::values);
+        let confirmed = all().filter(|order| order.told == Some(Standing::Confirmed));
+        (all().count() as u64, confirmed.count() as u64)
     }
 
     /// Checks that both ends of each line say the same, and that what users were told to be signed by both is in it once.

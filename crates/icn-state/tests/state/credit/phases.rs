@@ -128,7 +128,10 @@ fn two_transfers_with_one_number_freeze_the_line() {
     assert_eq!(credit.events(), ["equivocated", "changed"]);
     assert!(matches!(credit.line().phase, LinePhase::Frozen { debtor, number: 1 } if debtor == did("A")));
     assert!(!credit.line().is_clearable());
-    assert_eq!(prove(&mut credit, "B", second, first), "already-frozen");
+    assert_eq!(
+        prove(&mut credit, "B", second.clone(), first.clone()),
+        "already-frozen"
+    );
     // What B has countersigned stays owed: a liar does not free itself by its lie.
     assert_eq!(credit.anchor("B", &[&co_sign(one, "A", "B")]), Ok(()));
     assert_eq!(credit.position(), 100);
@@ -137,6 +140,9 @@ fn two_transfers_with_one_number_freeze_the_line() {
     credit.agree("B", AgreementAct::Resume {}).unwrap();
     assert_eq!(credit.line().phase.name(), "frozen", "that makes nobody honest");
     credit.renew(&LINES);
+    assert_eq!(credit.line().phase, LinePhase::Open {});
+    // New terms forgive what was done before them, whoever has kept the proof.
+    assert_eq!(prove(&mut credit, "C", first, second), "no-equivocation");
     assert_eq!(credit.line().phase, LinePhase::Open {});
 }
 
