@@ -3,8 +3,9 @@
 #
 #   scripts/partition_test.sh [--outage SECONDS] [--bin DIR]
 #
-# Holds if nothing is ordered during the cut, the first block after it is on all four nodes within 10 s of
-# healing, and all agree on the accounts. Needs iproute2, and root or user namespaces. Ends its own processes
+# Holds if nothing is ordered during the cut, two that are cut off trade 1,000 transfers meanwhile, the first block after
+# it is on all four nodes within 10 s of healing, what was traded is anchored and ready to be cleared, and all agree on the
+# accounts. Needs iproute2, and root or user namespaces. Ends its own processes
 # and namespaces, whatever happens.
 set -euo pipefail
 
@@ -44,6 +45,41 @@ cli() { # cooperative, arguments
     shift
     ip netns exec "$name" "$bin/icn-cli" --quiet --profile "$dir/$name/cli.toml" "$@"
 }
+# field EXPRESSION: of the JSON on standard input, which is called `it`.
+field() { python3 -c "import json,sys; it = json.load(sys.stdin); print($1)"; }
+# Two cooperatives agree on a line of credit; prints its name.
+line() {
+    local agreement
+    agreement=$(cli "$1" --json agreement propose credit --title trade --with "$2" --credit EUR.2=1000/1000 | field 'it["id"]')
+    cli "$2" agreement sign "$agreement" >/dev/null
+    echo "$agreement:EUR.2"
+}
+# Waits until a line can be traded on from both ends.
+met() {
+    for _ in $(seq 100); do
+        [ "$(for end in "$2" "$3"; do cli "$end" --json credit show "$1" | field 'it["own"]["waits_for_other"]'; done | sort -u)" = False ] && return
+        sleep 0.2
+    done
+    echo "$2 and $3 did not meet" >&2 && exit 1
+}
+# trade COOPERATIVE LINE COUNT WORD: transfers of 1.00 each, fifty to a request, each signed by both ends.
+trade() {
+    local name=$1
+    ip netns exec "$name" python3 - "$dir/$name/cli.toml" "$2" "$3" "$4" <<'PYTHON'
+import json, sys, tomllib, urllib.request
+
+profile, line, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+profile = tomllib.load(open(profile, "rb"))
+url = f"{profile['api_url']}/v1/credit/lines/{line}/transfers"
+headers = {"x-api-key": profile["api_key"], "content-type": "application/json"}
+for first in range(0, count, 50):
+    orders = [{"amount": 100, "reference": f"{sys.argv[4]} {first + at}"} for at in range(50)]
+    body = json.dumps({"transfers": orders, "wait_ms": 30_000}).encode()
+    answer = json.load(urllib.request.urlopen(urllib.request.Request(url, body, headers)))
+    for one in answer["transfers"]:
+        assert one.get("transfer", {}).get("standing") == "confirmed", one
+PYTHON
+}
 height() { cli "$1" --json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["log"]["height"])'; }
 lowest() { for name in "${names[@]}"; do height "$name"; done | sort -n | head -1; }
 highest() { for name in "${names[@]}"; do height "$name"; done | sort -n | tail -1; }
@@ -69,7 +105,7 @@ done
 for name in "${names[@]}"; do
     own=${founders[0]}
     for i in "${!names[@]}"; do [ "${names[$i]}" = "$name" ] && own="10.77.0.$((i + 1))"; done
-    ip netns exec "$name" "$bin/icn-node" --data-dir "$dir/$name" --genesis "$dir/genesis.json" \
+    ICN_CREDIT_ANCHOR_AFTER_SECS=2 ip netns exec "$name" "$bin/icn-node" --data-dir "$dir/$name" --genesis "$dir/genesis.json" \
         --http-listen-addr 127.0.0.1:7845 --p2p-listen-addr "/ip4/$own/tcp/7000" \
         --bootstrap-peers /ip4/10.77.0.1/tcp/7000,/ip4/10.77.0.2/tcp/7000,/ip4/10.77.0.3/tcp/7000,/ip4/10.77.0.4/tcp/7000 \
         >"$dir/$name.out" 2>"$dir/$name.log" &
@@ -82,11 +118,22 @@ done
 [ "$(lowest)" -ge 2 ] || { tail -n 5 "$dir"/*.log >&2 && echo "the federation did not start" >&2 && exit 1; }
 echo "four nodes agree, height $(lowest)"
 
+traded=$(line bakery dairy)
+ring=("$(line dairy mill)" "$(line mill bakery)")
+met "$traded" bakery dairy
+met "${ring[0]}" dairy mill
+met "${ring[1]}" mill bakery
+cli dairy credit pay "${ring[0]}" 50 --wait 20 >/dev/null
+cli mill credit pay "${ring[1]}" 50 --wait 20 >/dev/null
+
 for name in mill orchard; do ip link set "to-$name" master apart; done
 sleep 3
 before=$(highest)
 echo "cut two from two for $outage s at height $before"
 sleep "$outage"
+# By turns, so that what is owed stays within the limit: 600 by one, 400 by the other.
+for turn in one two; do trade bakery "$traded" 300 $turn && trade dairy "$traded" 200 $turn; done
+echo "two that are cut off have traded 1,000 transfers"
 after=$(highest)
 [ "$after" = "$before" ] || { echo "ordered during the cut: $before to $after" >&2 && exit 1; }
 echo "nothing was ordered during the cut"
@@ -109,4 +156,15 @@ for _ in $(seq 40); do
 done
 [ "$roots" = 1 ] || { echo "the nodes do not agree on the accounts" >&2 && exit 1; }
 echo "all four agree on the accounts"
+for name in "${names[@]}"; do
+    for _ in $(seq 400); do
+        position=$(cli "$name" --json credit show "$traded" | field 'it["position"]')
+        planned=$(cli "$name" --json clearing plan | field '(it["units"] or [{"figures": {"cleared": 0}}])[0]["figures"]["cleared"]')
+        [ "$position $planned" = "20000 15000" ] && break
+        sleep 0.2
+    done
+    [ "$position $planned" = "20000 15000" ] || { echo "$name: $position is owed, $planned would be cleared" >&2 && exit 1; }
+done
+for name in bakery dairy; do cli "$name" credit verify "$traded" >/dev/null; done
+echo "what they traded is anchored on all four: 200.00 EUR owed, and a round would clear 150.00 EUR"
 python3 -c "import sys; sys.exit($took > 10)" || { echo "healing took longer than 10 s" >&2 && exit 1; }

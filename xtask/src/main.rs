@@ -17,7 +17,7 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE [OPTION ...]
 
   demo            build the node and the command line, and show a federation of four at work
-  test            all tests: federations of real processes, a cut between them, requests of all kinds, 50 simulated ones
+  test            all tests: federations of real processes, a cut between them, requests of all kinds, 20 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            a cut of 60 s between real nodes, ten minutes of requests of all kinds, and the crash tests with
@@ -106,8 +106,8 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     modules.args(["jobs/build.sh", "--check"]);
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
     cut("15")?;
-    interface("60")?;
-    seeds("debug", "1..50")
+    interface("30")?;
+    seeds("debug", "1..20")
 }
 
 /// Cuts two built nodes off from two for so many seconds.

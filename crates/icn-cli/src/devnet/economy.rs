@@ -78,18 +78,7 @@ pub(super) fn trade(teller: &Teller<'_>, fleet: &mut Fleet, names: &Names) -> an
         );
     }
     let report = cleared.context("nobody has cleared anything")?;
-    let mut table = Table::new(["DEBTOR", "CREDITOR", ">OWED", ">CLEARED", ">LEFT"]);
-    for line in &report.rows {
-        let row = &line.row;
-        table.row([
-            names.of(&row.debtor),
-            names.of(&row.creditor),
-            unit.write(row.amount),
-            unit.write(row.cleared),
-            unit.write(row.amount - row.cleared),
-        ]);
-    }
-    teller.show(&table.to_string());
+    teller.show(&clearing::table(&report, names).to_string());
     teller.done(
         "clearing",
         format!(

@@ -1,7 +1,7 @@
 //! Clearing: what a round would come to, how one stands, what it cleared, and the check of its proof.
 mod report;
 
-pub(crate) use report::check;
+pub(crate) use report::{check, table};
 
 use crate::{
     args::Global,

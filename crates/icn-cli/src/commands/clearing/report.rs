@@ -43,7 +43,13 @@ fn print_unit(output: &Output, report: &UnitReport, names: &Names) -> anyhow::Re
         unit.write(figures.cleared),
         unit.write(figures.gross)
     ))?;
-    let mut table = Table::new(["DEBTOR", "CREDITOR", "OWED", "CLEARED", "LEFT"]);
+    Ok(output.table(&table(report, names))?)
+}
+
+/// What is owed and cleared on each line.
+pub(crate) fn table(report: &UnitReport, names: &Names) -> Table {
+    let unit = &report.unit;
+    let mut table = Table::new(["DEBTOR", "CREDITOR", ">OWED", ">CLEARED", ">LEFT"]);
     for line in &report.rows {
         let row = &line.row;
         table.row([
@@ -54,7 +60,7 @@ fn print_unit(output: &Output, report: &UnitReport, names: &Names) -> anyhow::Re
             unit.write(row.amount.saturating_sub(row.cleared)),
         ]);
     }
-    Ok(output.table(&table)?)
+    table
 }
 
 pub(super) fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<()> {
