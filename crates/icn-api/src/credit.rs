@@ -169,6 +169,7 @@ pub enum Whose {
 pub struct TransfersQuery {
     /// Whose: own or other.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", param(inline))]
     pub whose: Whose,
     /// The newest first.
     #[serde(default)]
