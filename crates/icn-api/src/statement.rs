@@ -244,7 +244,7 @@ mod tests {
                 amount,
                 owed: tip.owed + amount,
                 seen,
-                reference: Digest::of(&[number as u8]),
+                reference: Digest::of(&number.to_be_bytes()),
                 memo: None,
                 made: Time::new(number),
                 key: key(1).public(),

@@ -19,15 +19,15 @@ use std::time::Duration;
 
 /// Who owes whom for what, minor units: two rings that share cooperatives, and some over.
 const TRADES: [(usize, usize, u64, &str); 6] = [
-    (0, 1, 120_00, "milk"),
-    (1, 3, 95_00, "apples"),
-    (3, 0, 70_00, "bread"),
-    (0, 2, 60_00, "flour"),
-    (2, 3, 45_00, "cider"),
-    (2, 1, 20_00, "butter"),
+    (0, 1, 12_000, "milk"),
+    (1, 3, 9_500, "apples"),
+    (3, 0, 7_000, "bread"),
+    (0, 2, 6_000, "flour"),
+    (2, 3, 4_500, "cider"),
+    (2, 1, 2_000, "butter"),
 ];
 const UNIT: &str = "EUR.2";
-const LIMIT: u64 = 1_000_00;
+const LIMIT: u64 = 100_000;
 /// Rounds come this often; the first one this long after the decision.
 const EVERY: Millis = Millis::from_secs(10);
 const JOIN: Millis = Millis::from_secs(5);

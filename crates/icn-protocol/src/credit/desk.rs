@@ -1,6 +1,6 @@
 //! The books of all lines of this node, and everything that is done with them under one lock.
 use super::{
-    CreditCounts, CreditError, Letter, LineKeys, LineStatus, Made,
+    Answers, CreditCounts, CreditError, Letter, LineKeys, LineStatus, Made,
     flush::{Group, Waiters},
     line::{ASK_FIRST, Line, Seen, seen},
     rows,
@@ -205,7 +205,7 @@ impl Desk {
         id: &LineId,
         orders: &[Order],
         now: Time,
-    ) -> Result<(Vec<Result<Made, CreditError>>, oneshot::Receiver<()>), CreditError> {
+    ) -> Result<(Answers, oneshot::Receiver<()>), CreditError> {
         self.open(id)?;
         let (key, place) = (self.key(id)?, self.place()?);
         if self.open(id)?.must_catch_up {

@@ -26,9 +26,12 @@ pub(super) struct Group {
     pub(super) done: Option<oneshot::Sender<()>>,
 }
 
-/// Who waits for transfers to be signed by both, by line and number. Cheap to clone.
+/// Who waits for a line's transfers, by number.
+type OfLine = BTreeMap<u64, Vec<oneshot::Sender<Standing>>>;
+
+/// Who waits for transfers to be signed by both. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Waiters(Arc<Mutex<BTreeMap<LineId, BTreeMap<u64, Vec<oneshot::Sender<Standing>>>>>>);
+pub(super) struct Waiters(Arc<Mutex<BTreeMap<LineId, OfLine>>>);
 
 impl Waiters {
     pub(super) fn wait(&self, line: &LineId, number: u64) -> oneshot::Receiver<Standing> {

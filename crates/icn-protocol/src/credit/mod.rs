@@ -160,6 +160,9 @@ impl Made {
     }
 }
 
+/// What came of orders, in their order.
+pub type Answers = Vec<Result<Made, CreditError>>;
+
 /// A line as this node keeps it.
 #[derive(Clone, Debug)]
 pub struct LineStatus {
@@ -278,12 +281,7 @@ impl Credit {
     /// # Errors
     /// [`CreditError`] for all, if there is no such line or nothing can be signed on it; for one, if that one is not
     /// signed. Those after it are tried.
-    pub async fn transfer(
-        &self,
-        line: &LineId,
-        orders: &[Order],
-        now: Time,
-    ) -> Result<Vec<Result<Made, CreditError>>, CreditError> {
+    pub async fn transfer(&self, line: &LineId, orders: &[Order], now: Time) -> Result<Answers, CreditError> {
         if orders.len() > MAX_ORDERS {
             return Err(CreditError::TooMany { found: orders.len() });
         }
