@@ -153,7 +153,7 @@ fn tables_are_made_once_and_kept() {
     );
     let schema = &settings.schema;
     let count = Server::shared().sql(&format!("SELECT count(*) FROM {schema}.icn_store_migrations"));
-    assert_eq!(count, "1");
+    assert_eq!(count, "2");
     let value = Server::shared().sql(&format!("SELECT convert_from(value, 'UTF8') FROM {schema}.state"));
     assert_eq!(value, "v", "any tool reads it");
 }
