@@ -63,7 +63,7 @@ fn debts_that_run_in_circles_are_cleared() {
     let proposal = devnet.ask(
         "mill",
         &[
-            "proposal", "create", "clearing", "every", "10s", "--join", "5s", "--object", "3s",
+            "proposal", "create", "clearing", "every", "12s", "--join", "5s", "--object", "6s",
         ],
     );
     let proposal = proposal["id"].as_str().unwrap();
