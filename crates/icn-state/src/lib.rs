@@ -80,7 +80,7 @@ mod table;
 pub use agreements::{Move, hears, next};
 pub use audit::AuditError;
 pub use changes::{Change, Changes};
-pub use clearing::{UnitPlan, verify_clearing};
+pub use clearing::{ClearingDraft, UnitPlan, verify_clearing};
 pub use credit::Exposure;
 pub use governance::{
     Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, cooperatives_vote, roll_bytes, tally,

@@ -13,7 +13,7 @@ use icn_api::{
         UnitReport,
     },
 };
-use icn_model::{CreditUnit, RoundNumber, RoundRecord};
+use icn_model::{CreditUnit, Height, RoundNumber, RoundPhase, RoundRecord};
 use icn_state::{State as LogState, UnitPlan};
 use std::collections::BTreeMap;
 
@@ -22,19 +22,17 @@ pub(super) async fn plan(
     State(app): State<App>,
     Query(query): Query<UnitQuery>,
 ) -> Result<Json<ClearingReport>, Failure> {
-    // The solver may take a while with thousands of lines.
-    let planned = tokio::task::spawn_blocking(move || {
-        app.ledger().read(|state| {
-            let plans = state.clearing_plan(query.unit.as_ref())?;
-            Ok(report(state, None, plans))
-        })
-    });
-    let planned: Result<_, icn_model::AbortReason> = planned.await?;
-    Ok(Json(planned.map_err(Failure::internal)?))
+    let (height, draft) = app
+        .ledger()
+        .read(|state| (state.height(), state.clearing_draft(query.unit.as_ref())));
+    // The solver may take a while with thousands of lines, so neither the state nor a thread of all waits for it.
+    let plans = tokio::task::spawn_blocking(move || draft.solve()).await?;
+    let plans = plans.map_err(Failure::internal)?;
+    Ok(Json(report(height, None, plans)))
 }
 
 fn report(
-    state: &LogState,
+    height: Height,
     round: Option<RoundNumber>,
     plans: BTreeMap<CreditUnit, UnitPlan>,
 ) -> ClearingReport {
@@ -53,7 +51,7 @@ fn report(
             .collect(),
     };
     ClearingReport {
-        height: state.height(),
+        height,
         round,
         units: plans.into_iter().map(unit).collect(),
     }
@@ -79,12 +77,9 @@ fn view(state: &LogState, number: RoundNumber, record: &RoundRecord) -> RoundVie
         unit: unit.clone(),
         figures: *figures,
     });
-    let is_announced = record.phase.is_open() && record.frozen.is_none();
-    let joined = if is_announced {
-        let joined = state.lines().filter(|(_, line)| line.joined == [Some(number); 2]);
-        joined.count() as u64
-    } else {
-        0
+    let joined = match record.phase {
+        RoundPhase::Announced { .. } => state.lines().filter(|(_, line)| line.has_joined(number)).count(),
+        _ => 0,
     };
     RoundView {
         height: state.height(),
@@ -92,7 +87,7 @@ fn view(state: &LogState, number: RoundNumber, record: &RoundRecord) -> RoundVie
         number,
         record: record.clone(),
         units: units.collect(),
-        joined,
+        joined: joined as u64,
     }
 }
 
@@ -129,7 +124,7 @@ pub(super) async fn round_report(
         if let Some(wanted) = &query.unit {
             plans.retain(|unit, _| unit == wanted);
         }
-        Some(report(state, Some(number), plans))
+        Some(report(state.height(), Some(number), plans))
     });
     Ok(Json(found.ok_or_else(|| no_round(round))?))
 }

@@ -3,7 +3,7 @@ use super::{
     app::App,
     extract::{JsonText, Path, Query},
     failure::Failure,
-    page,
+    operations, page,
 };
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use icn_api::{
-    ApiError, DEFAULT_WAIT_MS, MAX_WAIT_MS, Problem,
+    ApiError, DEFAULT_WAIT_MS, Problem,
     credit::{
         ExposureQuery, Exposures, LinePage, LineView, LinesQuery, OwnLine, Told, TransferAnswer,
         TransferAnswers, TransferEntry, TransferMade, TransferOrder, TransferOrders, TransferPage,
@@ -26,8 +26,7 @@ use icn_state::{
     line::{Order, Reason, Row},
 };
 use icn_store::Direction;
-use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// Longest name that a caller gives a transfer, bytes.
 const MAX_REFERENCE_BYTES: usize = 256;
@@ -124,12 +123,11 @@ pub(super) async fn line(
     Ok(Json(with_own(&app, view)))
 }
 
-fn no_line(line: &LineId) -> Failure {
+fn no_line(line: &LineId) -> ApiError {
     ApiError::NotFound {
         what: "line of credit",
         id: line.to_string(),
     }
-    .into()
 }
 
 /// `GET /v1/credit/lines/{line}/transfers`
@@ -180,8 +178,7 @@ pub(super) async fn transfer(
     }
     let asked: TransferOrders = serde_json::from_slice(&text).map_err(|error| Failure::bad("body", error))?;
     let orders = orders(&asked.transfers)?;
-    let deadline =
-        Instant::now() + Duration::from_millis(asked.wait_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS));
+    let deadline = operations::deadline(asked.wait_ms.unwrap_or(DEFAULT_WAIT_MS));
     let credit = app.inner.node.credit();
     let made = credit
         .transfer(&line, &orders, app.now())
@@ -192,13 +189,13 @@ pub(super) async fn transfer(
     for (order, made) in orders.iter().zip(made) {
         transfers.push(match made {
             Ok(made) => TransferAnswer {
-                transfer: Some(settled(made, order, deadline).await),
+                transfer: Some(settled(&app, made, order, deadline).await),
                 problem: None,
             },
             Err(error) if is_alone => return Err(failure(error)),
             Err(error) => TransferAnswer {
                 transfer: None,
-                problem: Some(problem(error)),
+                problem: Some(Problem::from(&api_error(error))),
             },
         });
     }
@@ -214,8 +211,8 @@ pub(super) async fn transfer(
     Ok((status, Json(TransferAnswers { transfers })).into_response())
 }
 
-async fn settled(mut made: Made, order: &Order, deadline: Instant) -> TransferMade {
-    let standing = made.settled(sleep_until(deadline)).await;
+async fn settled(app: &App, mut made: Made, order: &Order, deadline: Instant) -> TransferMade {
+    let standing = made.settled(operations::until(app, deadline)).await;
     TransferMade {
         number: made.number,
         reference: order.reference,
@@ -297,7 +294,6 @@ pub(super) async fn exposure(State(app): State<App>, Query(query): Query<Exposur
 
 fn failure(error: CreditError) -> Failure {
     match error {
-        CreditError::UnknownLine(line) => no_line(&line),
         CreditError::Refused(refusal) => Failure::refused(&refusal.into()),
         CreditError::Ledger(error) => error.into(),
         CreditError::Busy => Failure::from(ApiError::Overloaded {}).after(AGAIN_SECS),
@@ -305,17 +301,10 @@ fn failure(error: CreditError) -> Failure {
     }
 }
 
-fn problem(error: CreditError) -> Problem {
-    Problem::from(&api_error(error))
-}
-
 fn api_error(error: CreditError) -> ApiError {
     let detail = error.to_string();
     match error {
-        CreditError::UnknownLine(line) => ApiError::NotFound {
-            what: "line of credit",
-            id: line.to_string(),
-        },
+        CreditError::UnknownLine(line) => no_line(&line),
         CreditError::NotAnEnd(line) => ApiError::NotAnEnd {
             line: line.to_string(),
         },

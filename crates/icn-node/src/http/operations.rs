@@ -164,19 +164,21 @@ pub(super) fn deadline(wait_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(wait_ms.min(MAX_WAIT_MS))
 }
 
+/// Ends at `deadline`, or when the node stops.
+pub(super) async fn until(app: &App, deadline: Instant) {
+    let mut closing = app.front.closing.subscribe();
+    tokio::select! {
+        () = sleep_until(deadline) => {}
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
+}
+
 pub(super) async fn wait_for(
     app: &App,
     id: OperationId,
     deadline: Instant,
 ) -> Result<Option<OperationStatus>, Failure> {
-    let mut closing = app.front.closing.subscribe();
-    let until = async {
-        tokio::select! {
-            () = sleep_until(deadline) => {}
-            _ = closing.wait_for(|closing| *closing) => {}
-        }
-    };
-    let status = app.inner.node.wait(&id, until).await?;
+    let status = app.inner.node.wait(&id, until(app, deadline)).await?;
     Ok(status.map(|status| OperationStatus {
         id,
         state: state(status),

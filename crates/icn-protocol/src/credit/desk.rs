@@ -5,7 +5,10 @@ use super::{
     line::{ASK_FIRST, Line, Seen, seen},
     rows,
 };
-use crate::ledger::{Ledger, LedgerError};
+use crate::{
+    keys,
+    ledger::{Ledger, LedgerError},
+};
 use commonware_cryptography::ed25519;
 use commonware_utils::channel::{mpsc, oneshot};
 use icn_model::{Did, LineId, LineMessage, SecretKey, Signed, Standing, Time, Transfer};
@@ -102,9 +105,11 @@ impl Desk {
         {
             self.proofs.insert(id.clone(), Proof { first, second });
         }
-        let line = Line {
+        let mut line = Line {
             book,
-            peers: seen.peers,
+            peers: Vec::new(),
+            to: None,
+            is_second: seen.is_second,
             is_frozen: seen.is_frozen,
             must_catch_up: has_forgotten,
             is_awaited: seen.is_awaited,
@@ -116,6 +121,7 @@ impl Desk {
             tell_again: None,
             voiding: None,
         };
+        line.reach(seen.peers);
         self.lines.insert(id.clone(), line);
         self.push(place, id, outcome, Vec::new(), None);
         Ok(())
@@ -135,7 +141,7 @@ impl Desk {
         if is_empty {
             return;
         }
-        let to = self.lines.get(id).and_then(|line| line.peers.first().cloned());
+        let to = self.lines.get(id).and_then(|line| line.to.clone());
         let line = id.clone();
         place.send(Group {
             line,
@@ -289,7 +295,11 @@ impl Desk {
             self.refuse("unknown-line");
             return;
         }
-        if !self.lines.get(id).is_some_and(|line| line.peers.contains(from)) {
+        if !self
+            .lines
+            .get(id)
+            .is_some_and(|line| line.peers.contains(&keys::model_public(from)))
+        {
             tracing::debug!(line = %id, ?from, "a message about credit from somebody else than the other end");
             self.refuse("other-end");
             return;

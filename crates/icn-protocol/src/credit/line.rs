@@ -5,7 +5,7 @@ use crate::{
     membership::is_waiting,
 };
 use commonware_cryptography::ed25519;
-use icn_model::{Did, LineId, LinePhase, Millis, OperationId, Time};
+use icn_model::{Did, LineId, LinePhase, Millis, OperationId, PublicKey, Time};
 use icn_state::{
     State,
     line::{LineBook, View},
@@ -19,7 +19,11 @@ pub(super) const ASK_FIRST: Millis = Millis::from_secs(1);
 pub(super) struct Line {
     pub(super) book: LineBook,
     /// The seat keys of the other end: the one in force, then those that it had.
-    pub(super) peers: Vec<ed25519::PublicKey>,
+    pub(super) peers: Vec<PublicKey>,
+    /// The first of them, as the network has it: told apart since finding the point of a key takes a while.
+    pub(super) to: Option<ed25519::PublicKey>,
+    /// Whether this end is the agreement's counterparty, which leaves the first word to the proposer.
+    pub(super) is_second: bool,
     /// Whether it is frozen on the log.
     pub(super) is_frozen: bool,
     /// Whether this node may have forgotten what it promised, until its log is here again: what it has joined a round of
@@ -43,6 +47,14 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The other end has these seat keys.
+    pub(super) fn reach(&mut self, peers: Vec<PublicKey>) {
+        if self.peers.first() != peers.first() {
+            self.to = peers.first().and_then(keys::public);
+        }
+        self.peers = peers;
+    }
+
     /// Whether nothing that the log was told is still on its way.
     pub(super) fn may_tell(&self, ledger: &Ledger, now: Time) -> bool {
         let is_told = self
@@ -69,7 +81,8 @@ impl Line {
 /// What the log says of a line to this node.
 pub(super) struct Seen {
     pub(super) view: View,
-    pub(super) peers: Vec<ed25519::PublicKey>,
+    pub(super) peers: Vec<PublicKey>,
+    pub(super) is_second: bool,
     pub(super) is_frozen: bool,
     pub(super) is_awaited: bool,
 }
@@ -79,17 +92,16 @@ pub(super) fn seen(state: &State, id: &LineId, me: &Did) -> Option<Seen> {
     let other = state.seat_record(&view.theirs.did);
     let peers = other.map_or_else(Vec::new, |seat| {
         let former = seat.succession.former_seats.iter().rev();
-        std::iter::once(&seat.keys.seat)
-            .chain(former)
-            .filter_map(keys::public)
-            .collect()
+        std::iter::once(&seat.keys.seat).chain(former).copied().collect()
     });
-    let is_frozen = matches!(state.line(id)?.phase, LinePhase::Frozen { .. });
+    let line = state.line(id)?;
+    let is_frozen = matches!(line.phase, LinePhase::Frozen { .. });
     let is_announced = view.round.is_some_and(|round| !round.is_frozen);
     Some(Seen {
         is_awaited: is_announced && view.mine.base.is_none(),
         view,
         peers,
+        is_second: line.ends[1] == *me,
         is_frozen,
     })
 }

@@ -57,7 +57,7 @@ impl Desk {
         let Some(line) = self.lines.get_mut(id) else {
             return Ok(());
         };
-        line.peers = seen.peers;
+        line.reach(seen.peers);
         line.is_frozen = seen.is_frozen;
         line.is_awaited = seen.is_awaited;
         let forgiven = seen.view.theirs.chain.forgiven_through;
@@ -65,8 +65,7 @@ impl Desk {
         let is_forgiven = proof.is_some_and(|proof| proof.second.content.number <= forgiven);
         let mut outcome = Outcome::default();
         if *line.book.view() != seen.view {
-            let before = line.book.view().clone();
-            if heads(&before) != heads(&seen.view) {
+            if heads(line.book.view()) != heads(&seen.view) {
                 line.ahead_since = None;
             }
             outcome = line.book.follow(seen.view);
@@ -89,7 +88,7 @@ impl Desk {
                 line.heard.is_none() || line.book.is_restored() || line.book.pending().next().is_some();
             let last = line.asked.max(line.heard);
             let is_time = last.is_none_or(|last| now.since(last) >= line.patience);
-            if !is_needed || !is_time || line.peers.is_empty() {
+            if !is_needed || !is_time || line.to.is_none() {
                 continue;
             }
             if line.asked.is_some() {
@@ -125,12 +124,8 @@ impl Desk {
                 continue;
             }
             let since = *line.ahead_since.get_or_insert(now);
-            let view = line.book.view();
             // One of the two is enough, so the one whose word comes first in the agreement goes first.
-            let turn = 1 + u64::from(
-                self.ledger
-                    .read(|state| state.line(id).is_some_and(|line| line.ends[1] == view.mine.did)),
-            );
+            let turn = 1 + u64::from(line.is_second);
             let is_due = line.is_awaited || now.since(since).get() >= anchor_after.get() * turn;
             if (is_due || line.book.anchor_by().is_some()) && line.may_tell(&self.ledger, now) {
                 words.push(Word::Anchor(id.clone(), heads));

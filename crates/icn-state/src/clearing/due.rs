@@ -110,6 +110,11 @@ impl Step<'_> {
         count
     }
 
+    fn plan_rows(&self, number: RoundNumber) -> Vec<(LineKey, ClearingRow)> {
+        let rows = self.state.tables.clearing_rows.of(&number);
+        rows.map(|(key, row)| (key.clone(), *row)).collect()
+    }
+
     fn forget_plan(&mut self, number: RoundNumber) {
         self.state.tables.clearing_rows.remove_of(&number);
         self.state.tables.clearing_prices.remove_of(&number);
@@ -118,13 +123,7 @@ impl Step<'_> {
 
     /// The window for objections is over: applies what is left of the plan.
     fn finish(&mut self, number: RoundNumber, mut record: RoundRecord) {
-        let rows: Vec<(LineKey, ClearingRow)> = self
-            .state
-            .tables
-            .clearing_rows
-            .of(&number)
-            .map(|(key, row)| (key.clone(), *row))
-            .collect();
+        let rows = self.plan_rows(number);
         let count = rows.len();
         let stays = |(key, row): &(LineKey, ClearingRow)| {
             let line = self.state.tables.lines.get(key);
@@ -152,14 +151,7 @@ impl Step<'_> {
     }
 
     fn apply_plan(&mut self, number: RoundNumber, mut record: RoundRecord) {
-        let rows: Vec<(LineKey, ClearingRow)> = self
-            .state
-            .tables
-            .clearing_rows
-            .of(&number)
-            .map(|(key, row)| (key.clone(), *row))
-            .collect();
-        for (key, mut row) in rows {
+        for (key, mut row) in self.plan_rows(number) {
             let Some(mut line) = self.state.tables.lines.get(&key).cloned() else {
                 continue;
             };

@@ -32,7 +32,7 @@ mod due;
 mod plan;
 mod query;
 
-pub use plan::{UnitPlan, verify_clearing};
+pub use plan::{ClearingDraft, UnitPlan, verify_clearing};
 
 use crate::step::Step;
 use icn_model::{ClearingEvent, ClearingStep, Event, RoundNumber};

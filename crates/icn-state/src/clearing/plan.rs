@@ -142,6 +142,20 @@ pub(super) fn gather<'a>(lines: impl Iterator<Item = (&'a LineKey, &'a LineRecor
     owed
 }
 
+/// What a plan would be made of.
+#[derive(Clone, Debug)]
+pub struct ClearingDraft(pub(super) Owed);
+
+impl ClearingDraft {
+    /// The plan, by unit; units in which nothing can be cleared are left out.
+    ///
+    /// # Errors
+    /// It does not pass its check: a fault of the program.
+    pub fn solve(self) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
+        settle_all(self.0)
+    }
+}
+
 /// The plan of each unit in which something can be cleared.
 pub(super) fn settle_all(owed: Owed) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
     let mut plans = BTreeMap::new();

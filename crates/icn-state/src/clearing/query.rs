@@ -1,5 +1,5 @@
 //! What can be asked of rounds.
-use super::plan::{UnitPlan, gather, settle_all};
+use super::plan::{ClearingDraft, UnitPlan, gather};
 use crate::{credit::LineKey, line::OpenRound, state::State};
 use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
@@ -78,8 +78,19 @@ impl State {
         lines.map(|(id, _)| id).collect()
     }
 
-    /// What a round would clear if it were frozen now and every line had joined it: in one unit, or in all. Changes
-    /// nothing.
+    /// What a round would be planned of if it were frozen now and every line had joined it: in one unit, or in all.
+    /// Solving it takes a while and does not need the state.
+    pub fn clearing_draft(&self, unit: Option<&CreditUnit>) -> ClearingDraft {
+        let last = self.tables.rounds.iter().next_back();
+        let next = last.map_or(RoundNumber::new(0), |(number, _)| *number).next();
+        let first = self.first_line(next);
+        let lines = &self.tables.lines;
+        let all = lines.range(first.clone()..).chain(lines.range(..first));
+        let is_asked = |key: &LineKey| unit.is_none_or(|unit| key.1 == *unit);
+        ClearingDraft(gather(all.filter(move |(key, _)| is_asked(key))))
+    }
+
+    /// What a round would clear, as [`Self::clearing_draft`]. Changes nothing.
     ///
     /// # Errors
     /// The plan does not pass its check: a fault of the program.
@@ -87,13 +98,7 @@ impl State {
         &self,
         unit: Option<&CreditUnit>,
     ) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
-        let last = self.tables.rounds.iter().next_back();
-        let next = last.map_or(RoundNumber::new(0), |(number, _)| *number).next();
-        let first = self.first_line(next);
-        let lines = &self.tables.lines;
-        let all = lines.range(first.clone()..).chain(lines.range(..first));
-        let is_asked = |key: &LineKey| unit.is_none_or(|unit| key.1 == *unit);
-        settle_all(gather(all.filter(move |(key, _)| is_asked(key))))
+        self.clearing_draft(unit).solve()
     }
 
     /// Whether a line of somebody is in the plan of a round.

@@ -5,6 +5,7 @@ pub(crate) use report::{check, table};
 
 use crate::{
     args::Global,
+    commands::proposal,
     format::{self, Names},
     output::Output,
     session::Session,
@@ -15,7 +16,7 @@ use icn_api::{
     clearing::{RoundView, RoundsQuery},
     client::Client,
 };
-use icn_model::{Action, ClearingAct, CreditUnit, Effect, ProposalId, ProposalSpec, RoundNumber, RoundPhase};
+use icn_model::{Action, ClearingAct, CreditUnit, RoundNumber, RoundPhase};
 use std::path::PathBuf;
 
 /// `clearing`
@@ -122,31 +123,10 @@ fn find(client: &Client, round: Option<u64>) -> anyhow::Result<RoundView> {
 }
 
 fn open(session: &Session) -> anyhow::Result<()> {
-    let client = session.client()?;
-    let signer = session.signer()?;
-    let effect = Effect::OpenClearing {};
-    let plan = client.plan(&effect)?;
-    let proposal = ProposalSpec {
-        text: None,
-        topic: plan.kind.name().parse()?,
-        electorate: plan.process.electorate,
-        method: icn_model::Method::YesNo {},
-        closes: None,
-        votes_final: false,
-        effect,
-    };
-    let action = Action::Propose {
-        proposal: Box::new(proposal),
-    };
-    let done = session.submit_as(&client, &signer, &action)?;
-    let id = ProposalId::from(done.id);
     session
         .output
         .say("a round begins when the federation has decided so: icn-cli vote, icn-cli clearing status");
-    let data = serde_json::json!({ "id": id, "height": done.height });
-    session
-        .output
-        .data(&data, |output| Ok(output.line(id.to_string())?))
+    proposal::open_clearing(session)
 }
 
 fn status(session: &Session, round: Option<u64>) -> anyhow::Result<()> {

@@ -137,6 +137,20 @@ pub(super) fn create(session: &Session, args: &CreateArgs) -> anyhow::Result<()>
     print_id(&session.output, &data, id)
 }
 
+/// Proposes a round of clearing, without more words.
+pub(crate) fn open_clearing(session: &Session) -> anyhow::Result<()> {
+    let args = CreateArgs {
+        what: What::OpenClearing,
+        title: None,
+        text: None,
+        topic: None,
+        closes_in: None,
+        votes_final: false,
+        wait: false,
+    };
+    create(session, &args)
+}
+
 fn print_id(output: &Output, data: &serde_json::Value, id: ProposalId) -> anyhow::Result<()> {
     output.data(data, |output| Ok(output.line(id.to_string())?))
 }

@@ -8,7 +8,7 @@ mod verify;
 mod what;
 mod words;
 
-pub(crate) use create::read_text;
+pub(crate) use create::{open_clearing, read_text};
 
 use super::ids;
 use crate::{
