@@ -7,6 +7,7 @@
 //! - [`Problem`] is how an error looks, [`ApiError`] which ones there are, [`explain`] what they mean.
 //! - [`keyfile`], [`Profile`] and [`InvitationFile`] are the files that node and command line share;
 //!   [`file`] is how content of any size becomes blocks and back, [`car`] how blocks travel in one file.
+//! - [`presence`] is how an instance tells a Federation Service that it is there.
 //! - The feature `client` adds a blocking [`client`]; the feature `schema` adds what the OpenAPI document
 //!   is generated from.
 //!
@@ -43,6 +44,7 @@ pub mod node;
 mod openapi;
 pub mod operations;
 pub mod paths;
+pub mod presence;
 pub mod sse;
 pub mod statement;
 
