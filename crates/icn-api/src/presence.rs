@@ -3,6 +3,7 @@
 //! The body is the same over NATS, on [`Heartbeat::subject`], and over HTTP, to [`heartbeat_path`]. Senders write all
 //! of it; receivers take what an instance in another language sends, so all that goes beyond who beats and how it is may
 //! be absent, and fields that nobody here knows are ignored.
+use icn_model::Signature;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{borrow::Borrow, fmt, str::FromStr};
 
@@ -178,12 +179,31 @@ pub struct Heartbeat {
     /// How it is, in figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
+    /// The project's signature over [`Heartbeat::signed_text`], where its catalog entry has a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub signature: Option<Signature>,
 }
 
 impl Heartbeat {
     /// The NATS subject that it goes to.
     pub fn subject(&self) -> String {
         format!("{SUBJECT_PREFIX}{}", self.project_slug)
+    }
+
+    /// What a project with a key signs: lines of a fixed order, so that any language can make them. What is absent is an
+    /// empty line. Run and number are in it: whoever records a heartbeat cannot play it again.
+    pub fn signed_text(&self) -> String {
+        let sequence = self.sequence.map(|sequence| sequence.to_string());
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!(
+            "icn-heartbeat-v1\n{}\n{}\n{}\n{}\n{}",
+            self.project_slug,
+            self.status,
+            or_empty(&self.timestamp),
+            or_empty(&self.boot_id),
+            or_empty(&sequence)
+        )
     }
 }
 

@@ -1,0 +1,254 @@
+//! Calls of those who want to know: each is told every change in order, signed, and again until it has answered.
+//!
+//! The form is that of standardwebhooks.com: `webhook-id`, `webhook-timestamp` and `webhook-signature` over both and the
+//! body.
+use crate::{
+    core::Core,
+    nats::Told,
+    store::{Item, Store, Webhook},
+};
+use icn_model::{Millis, Time};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, task::JoinSet};
+use url::{Host, Url};
+
+/// How long a hook may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after the first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two tries.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// What could not be told for this long is given up.
+const GIVE_UP: Millis = Millis::from_secs(24 * 3_600);
+/// How often is looked for what is to be told.
+const TICK: Duration = Duration::from_secs(1);
+/// Changes that one hook is told in one turn.
+const AT_ONCE: i64 = 100;
+
+/// When a hook that failed is tried again.
+#[derive(Clone, Copy)]
+struct Retry {
+    failures: u32,
+    at: Instant,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("{0}")]
+    Address(String),
+    #[error("{0}")]
+    Http(Box<ureq::Error>),
+}
+
+/// Calls hooks for as long as it is run.
+pub(crate) async fn call(
+    core: Arc<Core>,
+    store: Store,
+    allow_private: bool,
+    mut more: watch::Receiver<i64>,
+) {
+    let agent = agent();
+    let mut retries = HashMap::<i64, Retry>::new();
+    core.loaded().await;
+    loop {
+        if core.is_keeper() && core.ears.database() {
+            let hooks = store.webhooks().await.unwrap_or_default();
+            retries.retain(|id, _| hooks.iter().any(|hook| hook.id == *id));
+            let mut turns = JoinSet::new();
+            for hook in hooks {
+                if retries.get(&hook.id).is_some_and(|retry| retry.at > Instant::now()) {
+                    continue;
+                }
+                let (core, store, agent) = (core.clone(), store.clone(), agent.clone());
+                turns.spawn(async move {
+                    let id = hook.id;
+                    (id, turn(&core, &store, &agent, hook, allow_private).await)
+                });
+            }
+            while let Some(Ok((id, went_well))) = turns.join_next().await {
+                if went_well {
+                    retries.remove(&id);
+                } else {
+                    let failures = retries.get(&id).map_or(0, |retry| retry.failures);
+                    let pause = MAX_PAUSE.min(FIRST_PAUSE * 2_u32.pow(failures.min(16)));
+                    let retry = Retry {
+                        failures: failures + 1,
+                        at: Instant::now() + pause,
+                    };
+                    retries.insert(id, retry);
+                }
+            }
+        }
+        // Fails when the sender is gone: the service ends, and with it this task.
+        let _ = tokio::time::timeout(TICK, more.changed()).await;
+    }
+}
+
+/// Tells one hook what it has not been told. Whether all went well.
+async fn turn(core: &Core, store: &Store, agent: &ureq::Agent, hook: Webhook, allow_private: bool) -> bool {
+    let Ok(news) = store.news_after(hook.told, AT_ONCE).await else {
+        return false;
+    };
+    for item in news {
+        let now = core.clock.now();
+        let (hook, agent, told) = (hook.clone(), agent.clone(), item.clone());
+        let (id, number) = (hook.id, item.id);
+        let called = tokio::task::spawn_blocking(move || deliver(&agent, &hook, &told, now, allow_private)).await;
+        let failed = match called {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the call panicked".to_owned()),
+        };
+        let is_old = now.since(item.at) > GIVE_UP;
+        let marked = match &failed {
+            None => {
+                core.metrics.delivered.inc();
+                store.mark_webhook(id, number, None, false).await
+            }
+            Some(reason) => {
+                core.metrics.undelivered.inc();
+                tracing::warn!(hook = id, reason, "a webhook was not delivered");
+                let told = if is_old { number } else { number - 1 };
+                store.mark_webhook(id, told, Some(reason), is_old).await
+            }
+        };
+        if marked.is_err() || (failed.is_some() && !is_old) {
+            return false;
+        }
+    }
+    true
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        // Where a hook is was looked at; what it would send on to, was not.
+        .max_redirects(0)
+        .user_agent("icn-federation")
+        .build()
+        .into()
+}
+
+fn deliver(
+    agent: &ureq::Agent,
+    hook: &Webhook,
+    item: &Item,
+    now: Time,
+    allow_private: bool,
+) -> Result<(), CallError> {
+    if !allow_private {
+        is_public(&hook.url).map_err(CallError::Address)?;
+    }
+    let body = serde_json::to_string(&Told::from(item)).unwrap_or_default();
+    let (id, seconds) = (item.id.to_string(), (now.get() / 1_000).to_string());
+    let signature = signature(&hook.secret, &id, &seconds, &body);
+    agent
+        .post(&hook.url)
+        .header("content-type", "application/json")
+        .header("webhook-id", &id)
+        .header("webhook-timestamp", &seconds)
+        .header("webhook-signature", signature)
+        .send(body)
+        .map(drop)
+        .map_err(|error| CallError::Http(Box::new(error)))
+}
+
+/// Whether a hook is somewhere that nobody reaches by this service alone: who may add hooks shall not look into its
+/// network.
+///
+/// # Errors
+/// Where it is.
+pub(crate) fn is_public(url: &str) -> Result<(), String> {
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let addresses: Vec<IpAddr> = match url.host() {
+        None => return Err("no host".into()),
+        Some(Host::Ipv4(address)) => vec![address.into()],
+        Some(Host::Ipv6(address)) => vec![address.into()],
+        Some(Host::Domain(name)) => {
+            let port = url.port_or_known_default().unwrap_or(443);
+            let found = std::net::ToSocketAddrs::to_socket_addrs(&(name, port));
+            found
+                .map_err(|error| format!("{name}: {error}"))?
+                .map(|found: SocketAddr| found.ip())
+                .collect()
+        }
+    };
+    match addresses.into_iter().find(|address| is_private(*address)) {
+        None => Ok(()),
+        Some(address) => Err(format!(
+            "{address} is on this machine or in a private network (webhooks.allow_private allows it)"
+        )),
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || address.is_broadcast()
+                // Shared by the customers of a provider (RFC 6598).
+                || (address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64)
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// What a call is signed with: `v1,` and the HMAC-SHA256 of id, time and body under the hook's secret, in base64.
+fn signature(secret: &str, id: &str, seconds: &str, body: &str) -> String {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
+        return String::new();
+    };
+    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_not_on_this_machine_nor_in_a_private_network() {
+        for private in [
+            "http://127.0.0.1/",
+            "http://[::1]/",
+            "http://10.1.2.3/",
+            "http://192.168.0.1/",
+            "http://169.254.169.254/",
+            "http://100.64.0.1/",
+            "http://[fd00::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://0.0.0.0/",
+            "http://localhost:9/",
+        ] {
+            assert!(is_public(private).is_err(), "{private}");
+        }
+        assert!(is_public("http://203.0.113.7/").is_ok());
+    }
+
+    #[test]
+    fn calls_are_signed_as_the_standard_says() {
+        // Computed with another implementation: HMAC-SHA256 of `7.1614265330.{}` under `secret`.
+        assert_eq!(
+            signature("secret", "7", "1614265330", "{}"),
+            "v1,vdMvcuMdSxyVYAX34WBcHF/KLKkkO7QtYBHQkS5B93w="
+        );
+    }
+}
