@@ -251,7 +251,7 @@ fn https_is_spoken_with_whoever_the_profile_believes() {
     let http = node.url.replace("https://", "http://");
     let (code, said) = node.failed(&["--api-url", &http, "--api-key", "any-key-at-all", "status"]);
     assert!(
-        code == Some(1) && said.contains("this node speaks HTTPS"),
+        code == Some(1) && said.contains("this server speaks HTTPS"),
         "{said}"
     );
 }

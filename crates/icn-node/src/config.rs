@@ -2,6 +2,7 @@
 //! time. Later layers win. An unknown key in any of them is an error that names it.
 use icn_api::keyfile::PASSPHRASE_VARIABLE;
 use icn_model::Did;
+use icn_serve::log::Own;
 use icn_store::MIN_POSTGRESQL_CONNECTIONS;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,22 +12,22 @@ use std::{
 };
 
 mod access;
-mod file;
 mod layers;
 mod live;
-mod logging;
 mod network;
 mod refusals;
 mod secrets;
-mod shown;
 mod storage;
+
+pub use icn_serve::{
+    config::ConfigError,
+    log::{LogFormat, LogOutput, Logging},
+};
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
 pub use layers::{Layered, Sources};
 pub use live::{ChangeError, Listening, Live};
-pub use logging::{LogFormat, LogOutput, Logging};
 pub use network::Network;
-pub(crate) use secrets::text_of as secret_of;
 pub use storage::Storage;
 
 /// What a node is told. Every key has a default.
@@ -187,60 +188,26 @@ impl Default for Mesh {
     }
 }
 
-/// A configuration that cannot be used: which layer, which key, and why.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is not there.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{} is not TOML: {detail}", path.display())]
-    Syntax {
-        /// Which file.
-        path: PathBuf,
-        /// Where, and what is wrong.
-        detail: String,
-    },
-    /// A key is unknown or has a value of another type.
-    #[error("{place}: {key}: {reason}")]
-    Key {
-        /// The layer; of a file also the line.
-        place: String,
-        /// Which key.
-        key: String,
-        /// What is wrong with it, and what may have been meant.
-        reason: String,
-    },
-    /// Two keys that mean the same have two values.
-    #[error("{one} and {other} mean the same and differ: set one of them")]
-    Contradiction {
-        /// The one key.
-        one: String,
-        /// The other.
-        other: String,
-    },
-    /// A value is of the right type and cannot be used.
-    #[error("{key} = {value:?}: {reason}")]
-    Value {
-        /// Which key.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong.
-        reason: String,
-    },
-}
+/// How the node's crates are told from the libraries beneath in its log.
+pub const LOG: Own = Own {
+    crates: &[
+        "icn_node",
+        "icn_runtime",
+        "icn_protocol",
+        "icn_net",
+        "icn_sandbox",
+        "icn_serve",
+        "icn_store",
+    ],
+    // These warn of what is normal here: that an operation told again was known, and that a node is alone.
+    quiet: &["libp2p_gossipsub=error", "libp2p_kad=error"],
+};
 
 impl Config {
     /// Every value as JSON, secrets masked.
     pub(crate) fn without_secrets(&self) -> serde_json::Value {
         // Of strings, numbers and lists: there is nothing that JSON cannot say.
-        shown::without_secrets(serde_json::to_value(self).unwrap_or_default())
+        icn_serve::config::without_secrets(serde_json::to_value(self).unwrap_or_default())
     }
 
     /// Makes one of `logging.level` and `runtime.log_level`; says whether it is the latter.
@@ -322,7 +289,7 @@ impl Config {
         {
             return value("identity.node_did", did, &error.to_string());
         }
-        if let Err(reason) = crate::logging::filter(&self.logging.level) {
+        if let Err(reason) = LOG.filter(&self.logging.level) {
             return value("logging.level", &self.logging.level, &reason);
         }
         self.network.check()?;

@@ -1,12 +1,12 @@
 //! A node as a value: configured, with its identity, ready to run in this process.
 use crate::{
     config::{Config, Live, Sources},
-    logging::Log,
     service::{self, Ended, Founding, Prepared},
 };
 use anyhow::ensure;
 use commonware_runtime::{Runner as _, tokio as runtime};
 use icn_model::Did;
+use icn_serve::log::Log;
 
 /// Threads that run the node's tasks; the sandbox and the disk have their own.
 const WORKER_THREADS: usize = 2;

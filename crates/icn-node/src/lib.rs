@@ -20,7 +20,6 @@ mod files;
 mod http;
 pub mod identity;
 mod listen;
-pub mod logging;
 pub mod memory;
 mod metrics;
 pub mod migrate;

@@ -3,11 +3,11 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use icn_api::config::Setting;
 use icn_runtime::{
     RuntimeContext, backup,
-    config::{Layered, Live, Sources},
-    logging::Log,
+    config::{self, Layered, Live, Sources},
     memory, migrate,
     service::Founding,
 };
+use icn_serve::log::Log;
 use icn_store::BackendKind;
 use serde::Serialize;
 use std::{
@@ -355,6 +355,6 @@ fn restore(options: Options, inputs: &[PathBuf], force: bool, json: bool) -> any
 
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
     let live = Live::read(Sources::new(file, layer)?)?;
-    let log = Log::start(&live.config().logging)?;
+    let log = Log::start(&live.config().logging, config::LOG)?;
     RuntimeContext::prepare(live, founding, log)?.run()
 }

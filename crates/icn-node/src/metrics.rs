@@ -14,11 +14,12 @@ mod tally;
 pub(crate) use credit::CreditSample;
 pub(crate) use tally::Tally;
 
-use crate::{executor::JobMetrics, http::HttpMetrics};
+use crate::executor::JobMetrics;
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Fault, Mana, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, resilience::CircuitState};
+use icn_serve::http::HttpMetrics;
 use icn_store::CommitCounts;
 use prometheus_client::{
     encoding::text,
@@ -119,7 +120,7 @@ fn registry(counted: &Counted<'_>, sample: &Sample) -> Registry {
     credit::register(&mut registry, sample);
     counted.tally.register(&mut registry);
     counted.jobs.register(&mut registry);
-    counted.http.register(&mut registry);
+    counted.http.register(&mut registry, "icn_");
     registry
 }
 

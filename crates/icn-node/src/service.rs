@@ -1,6 +1,6 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
-    access::{self, Access},
+    access::Access,
     announce::{announce, announce_waiting, write_profile},
     backup::Backups,
     chores,
@@ -13,7 +13,6 @@ use crate::{
         waiting::{self, Waiting},
     },
     identity, listen,
-    logging::Log,
     metrics::Tally,
     network,
     reload::Reloads,
@@ -30,6 +29,7 @@ use icn_protocol::{
     time::now,
 };
 use icn_sandbox::{PolicyHost, Sandbox, SandboxConfig};
+use icn_serve::{clock, log::Log};
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     net::SocketAddr,
@@ -401,7 +401,7 @@ async fn run_in_federation(
     let _listening = live.on_change({
         let market = node.market().clone();
         move |config| {
-            logging.follow(config);
+            logging.set_level(&config.logging.level);
             market.offer_instead(market_config(config));
         }
     });
@@ -413,7 +413,7 @@ async fn run_in_federation(
     tokio::spawn(chores::tend(store.clone(), chores::EVERY));
     if config.performance.gc_interval > 0 {
         let interval = Duration::from_secs(config.performance.gc_interval);
-        tokio::spawn(dag.clone().collect_every(interval, access::now));
+        tokio::spawn(dag.clone().collect_every(interval, clock::now));
     }
 
     let backups = Backups::new(

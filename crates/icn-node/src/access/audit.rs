@@ -4,9 +4,9 @@
 //! Lines are appended. Each reaches the operating system before its request is answered; lines of changes reach the
 //! disk before that, others within a second. The file is opened anew on SIGHUP, so that it can be moved away.
 //! Secrets are in no line: keys are told by their names.
-use super::{now, rfc3339};
 use crate::config;
 use anyhow::Context as _;
+use icn_serve::clock::{now, rfc3339};
 use serde::Serialize;
 use std::{
     fs::{File, OpenOptions},

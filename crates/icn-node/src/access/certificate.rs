@@ -1,8 +1,8 @@
 //! A certificate and its private key, read from their files and checked: that they are whole, of the right kind, belong
 //! together and are valid now.
-use super::{now, rfc3339};
 use crate::config::TlsFiles;
 use icn_model::Time;
+use icn_serve::clock::{now, rfc3339};
 use std::{
     fs,
     io::Read as _,

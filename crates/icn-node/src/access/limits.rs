@@ -2,13 +2,13 @@
 //!
 //! The algorithm is GCRA, by `governor`: a client may use a minute's requests at once, and gets them back one by
 //! one.
-use super::client::apart;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
     middleware::StateInformationMiddleware,
     state::keyed::HashMapStateStore,
 };
+use icn_serve::http::apart;
 use std::{
     hash::Hash,
     net::{IpAddr, Ipv4Addr},

@@ -4,7 +4,6 @@
 //! Nothing here knows HTTP's routes; `http::gate` asks, and this answers.
 mod audit;
 mod certificate;
-mod client;
 mod key_file;
 mod keys;
 mod limits;
@@ -13,7 +12,6 @@ mod token;
 
 pub(crate) use audit::{Audit, AuditLine, Change, Outcome};
 pub(crate) use certificate::Certificate;
-pub(crate) use client::{Proxies, client};
 pub(crate) use keys::{Holder, KeyError, Keys};
 pub(crate) use limits::{Limited, Limits, Standing};
 pub(crate) use tls::Tls;
@@ -21,12 +19,15 @@ pub(crate) use token::Token;
 
 use crate::{config::Config, reload::Reloads};
 use icn_api::node::{AccessStatus, CertificateStatus, ENDS_SOON};
-use icn_model::{Millis, Time};
+use icn_model::Time;
+use icn_serve::{
+    clock::{now, rfc3339},
+    http::Proxies,
+};
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Everything that decides about a caller.
@@ -210,25 +211,6 @@ pub(crate) fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// The node's clock. A clock before 1970 is taken for 1970.
-pub(crate) fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A moment as `2026-03-01T12:00:07.250Z`.
-pub(crate) fn rfc3339(time: Time) -> String {
-    let since = std::time::Duration::from_millis(time.get());
-    match x509_cert::der::DateTime::from_unix_duration(since) {
-        Ok(date) => {
-            let date = date.to_string();
-            format!("{}.{:03}Z", date.trim_end_matches('Z'), time.get() % 1_000)
-        }
-        // After the year 9999.
-        Err(_) => Millis::new(time.get()).to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,12 +224,5 @@ mod tests {
         ] {
             assert_eq!(from_here(listens.parse().unwrap()).to_string(), reached);
         }
-    }
-
-    #[test]
-    fn moments_are_written_as_rfc_3339_says() {
-        assert_eq!(rfc3339(Time::ZERO), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(Time::new(1_772_366_407_250)), "2026-03-01T12:00:07.250Z");
-        assert!(rfc3339(Time::new(u64::MAX)).ends_with(" ms"));
     }
 }

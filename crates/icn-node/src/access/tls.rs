@@ -2,9 +2,10 @@
 //! that stand keep what they began with.
 use super::{
     certificate::{Certificate, Loaded, TlsError, load},
-    from_here, rfc3339,
+    from_here,
 };
 use crate::config::TlsFiles;
+use icn_serve::clock::rfc3339;
 use std::{
     fs,
     net::{IpAddr, SocketAddr},

@@ -1,7 +1,7 @@
 //! The token with which metrics are read, from a file that can be written anew while the node runs.
-use crate::config::secret_of;
 use anyhow::Context as _;
 use icn_model::Digest;
+use icn_serve::config::text_of;
 use std::{
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
@@ -41,7 +41,7 @@ impl Token {
 }
 
 fn read(path: &Path) -> anyhow::Result<Digest> {
-    let text = secret_of(path)
+    let text = text_of(path)
         .with_context(|| format!("cannot read monitoring.metrics_token_file = {}", path.display()))?;
     anyhow::ensure!(
         !text.is_empty(),

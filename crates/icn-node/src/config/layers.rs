@@ -1,19 +1,17 @@
 //! The layers under a configuration: where each value comes from, and errors that say where to look.
 use super::{
-    Config, ConfigError,
-    file::File,
-    live,
-    secrets::{FILE_SUFFIX, Variables},
-    shown::shown,
+    Config, ConfigError, live,
+    secrets::{MASKED, Variables},
 };
 use figment::{
-    Error as LayerError, Figment, Metadata, Profile, Provider,
-    error::Kind,
+    Error as LayerError, Figment,
     providers::{Env, Serialized},
-    value::{Dict, Map, Value},
+    value::Value,
 };
 use icn_api::config::{SetBy, Setting};
-use serde::Serialize;
+use icn_model::Time;
+use icn_serve::config::{COMMAND_LINE, DEFAULT, ENVIRONMENT, FILE_SUFFIX, File, Named, shown};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     env,
@@ -41,12 +39,6 @@ const FOREIGN_VARIABLES: [&str; 12] = [
 ];
 /// The variable that names the variable of the passphrase.
 const PASSPHRASE_ENV: &str = "ICN_IDENTITY_KEY_PASSPHRASE_ENV";
-/// How alike a key has to be to be suggested.
-const ALIKE: f64 = 0.7;
-
-const DEFAULT: &str = "default";
-const ENVIRONMENT: &str = "environment";
-const COMMAND_LINE: &str = "command line";
 
 /// A configuration with what it was made of.
 pub struct Layered {
@@ -142,7 +134,7 @@ impl Layered {
         let mut set = BTreeMap::new();
         if let Some(path) = runtime.as_ref().filter(|path| path.exists()) {
             let mut file = File::read(path)?;
-            set = file.take_changes();
+            set = take_changes(&mut file);
             layers = layers.merge(&file);
             files.push(file);
         }
@@ -187,7 +179,7 @@ impl Layered {
             }
             value => settings.push(Setting {
                 key: path.to_owned(),
-                value: shown(path, value),
+                value: shown(path, value, &MASKED),
                 origin: self.origin(if self.level_of_runtime && path == "logging.level" {
                     "runtime.log_level"
                 } else {
@@ -251,28 +243,6 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replacen('.', "_", 1).to_ascii_uppercase())
 }
 
-/// A layer under a name of ours.
-struct Named<P> {
-    name: &'static str,
-    inner: P,
-}
-
-impl<P> Named<P> {
-    const fn new(name: &'static str, inner: P) -> Self {
-        Self { name, inner }
-    }
-}
-
-impl<P: Provider> Provider for Named<P> {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name)
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, LayerError> {
-        self.inner.data()
-    }
-}
-
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
 ///
 /// `passphrase` is a variable to leave alone, as are those of the secrets, which are read apart.
@@ -296,33 +266,24 @@ fn environment(passphrase: Option<&str>, secrets: &Variables) -> Env {
 
 /// Says what is wrong, where, and what may have been meant.
 fn explain(error: LayerError, files: &[File]) -> ConfigError {
-    let mut path = error.path.clone();
-    let reason = match &error.kind {
-        Kind::UnknownField(name, known) => {
-            if path.last() != Some(name) {
-                path.push(name.clone());
-            }
-            let nearest = known
-                .iter()
-                .map(|known| (strsim::jaro_winkler(name, known), known))
-                .filter(|(alike, _)| *alike >= ALIKE)
-                .max_by(|(a, _), (b, _)| a.total_cmp(b));
-            match nearest {
-                Some((_, known)) => format!("there is no such key: did you mean {known}?"),
-                None => format!("there is no such key; there are {}", known.join(", ")),
-            }
-        }
-        kind => kind.to_string(),
+    icn_serve::config::explain(error, files, variable_of)
+}
+
+/// Takes out of the run-time layer who set what, which is no part of the configuration.
+fn take_changes(file: &mut File) -> BTreeMap<String, SetBy> {
+    #[derive(Deserialize)]
+    struct By {
+        key: String,
+        at: u64,
+    }
+    let Some(changes) = file.take(live::CHANGES_TABLE) else {
+        return BTreeMap::new();
     };
-    let layer = error.metadata.as_ref().map(|metadata| metadata.name.to_string());
-    let key = path.join(".");
-    let place = match layer {
-        Some(layer) if layer == ENVIRONMENT => format!("{ENVIRONMENT} {}", variable_of(&key)),
-        Some(layer) => files
-            .iter()
-            .find(|file| file.path.display().to_string() == layer)
-            .map_or(layer, |file| file.place(&path)),
-        None => "configuration".into(),
+    // The node's own notes: what is not as it wrote it says nothing.
+    let changes: BTreeMap<String, By> = changes.deserialize().unwrap_or_default();
+    let set_by = |by: By| SetBy {
+        key: by.key,
+        at: Time::new(by.at),
     };
-    ConfigError::Key { place, key, reason }
+    changes.into_iter().map(|(key, by)| (key, set_by(by))).collect()
 }

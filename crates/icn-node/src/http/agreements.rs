@@ -1,16 +1,12 @@
 //! Agreements between cooperatives, as the log has them.
-use super::{
-    app::App,
-    extract::{Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
     agreements::{AgreementBrief, AgreementPage, AgreementView, AgreementsQuery, HistoryPage, HistoryQuery},
 };
 use icn_model::{AgreementId, AgreementRecord};
+use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
 
 /// `GET /v1/agreements`

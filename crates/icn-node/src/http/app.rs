@@ -1,7 +1,6 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
 use super::{front::Front, status::Usage};
 use crate::{
-    access,
     backup::Backups,
     config::{Config, Live},
     dag::Dag,
@@ -12,6 +11,7 @@ use crate::{
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{ledger::Ledger, node::Node};
+use icn_serve::clock;
 use icn_store::Location;
 use std::{
     net::SocketAddr,
@@ -113,7 +113,7 @@ impl Shared {
 
     /// The node's clock.
     pub(super) fn now(&self) -> Time {
-        access::now()
+        clock::now()
     }
 
     /// Why the log has stopped, if it has.

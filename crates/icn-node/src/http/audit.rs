@@ -1,11 +1,13 @@
 //! Which requests get a line in the audit log, and what it says.
-use super::{failure, gate::Caller};
+use super::gate::Caller;
 use crate::access::{AuditLine, Change, Outcome};
 use axum::response::Response;
 use icn_api::Scope;
+use icn_serve::http::{self, Called};
 
 /// Writes the line of a request, if it gets one, before its answer goes out.
-pub(super) async fn note(response: &mut Response, correlation_id: &str, method: &'static str, route: &str) {
+pub(super) async fn note(response: &mut Response, called: &Called) {
+    let method = called.method;
     let extensions = response.extensions_mut();
     let (caller, change) = (extensions.remove::<Caller>(), extensions.remove::<Change>());
     // Probes of health have no caller.
@@ -22,8 +24,8 @@ pub(super) async fn note(response: &mut Response, correlation_id: &str, method: 
     if status == 429 && !caller.access.audit.has_time_for_another() {
         return;
     }
-    let error = failure::name(response);
-    let (correlation_id, route) = (correlation_id.to_owned(), route.to_owned());
+    let error = http::name(response);
+    let (correlation_id, route) = (called.id.clone(), called.route.clone());
     let write = move || {
         caller.access.audit.write(&AuditLine {
             correlation_id: Some(&correlation_id),

@@ -1,12 +1,6 @@
 //! Backups and checks: archives go out and come in as streams.
-use super::{
-    app::App,
-    extract::{Incoming, JsonText, Query},
-    failure::Failure,
-    wait,
-};
+use super::{app::App, failure::Failure, wait};
 use crate::{
-    access,
     backup::{BackupError, Turn},
     dag::story,
 };
@@ -21,6 +15,10 @@ use bytes::Bytes;
 use icn_api::{
     ApiError, GZIP,
     backups::{BackupList, BackupRequest, BackupView, Merged, VerifyQuery, VerifyStatus},
+};
+use icn_serve::{
+    clock,
+    http::{Incoming, JsonText, Query},
 };
 use std::io::{self, Write};
 use tokio::sync::mpsc;
@@ -140,7 +138,7 @@ pub(super) async fn verify(
     Query(query): Query<VerifyQuery>,
 ) -> Result<(StatusCode, Json<VerifyStatus>), Failure> {
     let backups = &app.inner.backups;
-    if !backups.check(query.deep, access::now) {
+    if !backups.check(query.deep, clock::now) {
         return Err(ApiError::Busy { what: "a check" }.into());
     }
     Ok(wait::answer(

@@ -1,10 +1,5 @@
 //! Blocks of the DAG: put durably, got from here or from peers, listed.
-use super::{
-    app::App,
-    extract::{Octets, Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use axum::{
     Json,
     extract::State,
@@ -18,6 +13,7 @@ use icn_api::{
 };
 use icn_model::{Cid, Codec, Time, canonical, limits::MAX_DAG_BLOCK_BYTES};
 use icn_protocol::exchange::FetchError;
+use icn_serve::http::{Octets, Path, Query};
 use icn_store::{Batch, Block, BlockError, BlockQuota, BlockUsage, Durability, Reserved};
 use ipld_core::ipld::Ipld;
 use std::{sync::Arc, time::Duration};

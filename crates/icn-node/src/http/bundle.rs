@@ -1,5 +1,5 @@
 //! `GET /v1/governance/proposals/{id}/audit`: the records of a vote, with the operations out of the log's blocks.
-use super::{app::App, extract::Path, failure::Failure, governance::no_proposal};
+use super::{app::App, failure::Failure, governance::no_proposal};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
@@ -13,6 +13,7 @@ use icn_model::{
     ProposalRecord, Signed, SignedOperation, Time,
 };
 use icn_protocol::ledger::OperationStatus;
+use icn_serve::http::Path;
 use icn_state::State as LogState;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,5 @@
 //! Rounds of clearing, as the log has them.
-use super::{
-    app::App,
-    extract::{Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
@@ -14,6 +9,7 @@ use icn_api::{
     },
 };
 use icn_model::{CreditUnit, Height, RoundNumber, RoundPhase, RoundRecord};
+use icn_serve::http::{Path, Query};
 use icn_state::{State as LogState, UnitPlan};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! The node's configuration, read and changed. What is changed goes to the audit log by the way of the answer.
-use super::{app::App, extract::JsonText, failure::Failure, gate::Caller};
+use super::{app::App, failure::Failure, gate::Caller};
 use crate::{access::Change, config::ChangeError};
 use axum::{Extension, Json, extract::State};
 use icn_api::config::{ConfigChange, ConfigChanged, Configuration, SetBy};
+use icn_serve::http::JsonText;
 
 /// `GET /v1/config`
 pub(super) async fn config(State(app): State<App>) -> Result<Json<Configuration>, Failure> {

@@ -1,10 +1,5 @@
 //! Lines of credit: as the log has them, and as this node keeps its own.
-use super::{
-    app::App,
-    extract::{JsonText, Path, Query},
-    failure::Failure,
-    operations, page,
-};
+use super::{app::App, failure::Failure, operations, page};
 use axum::{
     Json,
     extract::State,
@@ -21,6 +16,7 @@ use icn_api::{
 };
 use icn_model::{Did, Digest, LineId, Standing};
 use icn_protocol::credit::{CreditError, Entry, LineStatus, Made};
+use icn_serve::http::{JsonText, Path, Query};
 use icn_state::{
     State as LogState,
     line::{Order, Reason, Row},

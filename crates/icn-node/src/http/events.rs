@@ -1,5 +1,5 @@
 //! Events: a page of them, or a stream that goes on with those to come.
-use super::{app::App, extract::Query, failure::Failure, gate::Caller};
+use super::{app::App, failure::Failure, gate::Caller};
 use axum::{
     Extension, Json,
     body::Body,
@@ -16,6 +16,7 @@ use icn_api::{
 };
 use icn_model::{EventKind, EventRecord};
 use icn_protocol::ledger::{Ledger, LedgerError, Progress};
+use icn_serve::http::Query;
 use std::{convert::Infallible, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 

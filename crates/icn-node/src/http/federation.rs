@@ -1,10 +1,5 @@
 //! The federation and its log: rules, seats, members, blocks.
-use super::{
-    app::App,
-    extract::{Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
@@ -14,6 +9,7 @@ use icn_api::{
 use icn_model::{Checkpoint, Cid, Codec, Did, Effect, Height, MemberRecord, limits::MAX_ADDRESSES};
 use icn_net::{Address, Direction};
 use icn_protocol::keys;
+use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
 use std::num::ParseIntError;
 

@@ -3,7 +3,6 @@
 use super::{
     app::App,
     blocks::{content_headers, fetch, is_current, keep, unchanged},
-    extract::{Incoming, Path, Query},
     failure::Failure,
     pins::has_room,
 };
@@ -20,6 +19,7 @@ use icn_api::{
     dag::{GetQuery, Stored},
 };
 use icn_model::{Cid, Codec, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
+use icn_serve::http::{Incoming, Path, Query};
 use icn_store::Durability;
 use std::io;
 

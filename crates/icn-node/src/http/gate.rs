@@ -1,15 +1,16 @@
 //! Who may call a route, how often, and how much may be sent to it: the entry of the table of routes and the keys of
 //! the interface decide.
-use super::{failure::Failure, front::Front, server::Peer};
-use crate::access::{Access, Holder, Limited, Standing, client};
+use super::{failure::Failure, front::Front};
+use crate::access::{Access, Holder, Limited, Standing};
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use icn_api::{API_KEY_HEADER, ApiError, Endpoint, Scope, paths};
+use icn_api::{ApiError, Endpoint, Scope, paths};
 use icn_model::Digest;
+use icn_serve::http::{MaxBody, Peer, announced, client, presented};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -92,7 +93,9 @@ pub(super) async fn gate(
     });
     let mut response = match admitted {
         Ok(()) => {
-            request.extensions_mut().insert(endpoint);
+            request
+                .extensions_mut()
+                .insert(MaxBody(endpoint.max_request_bytes));
             request.extensions_mut().insert(caller.clone());
             next.run(request).await
         }
@@ -175,28 +178,6 @@ fn tell(headers: &mut HeaderMap, standing: Standing) {
     headers.insert(RESET, HeaderValue::from(standing.reset_secs));
 }
 
-/// The key that the caller sent.
-pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(key) = headers.get(API_KEY_HEADER) {
-        return Some(key.as_bytes());
-    }
-    bearer(headers)
-}
-
-/// The token that the caller sent.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, key) = headers
-        .get(header::AUTHORIZATION)?
-        .as_bytes()
-        .split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
-}
-
-/// How long the body is, by the caller's word.
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::routes, *};
@@ -230,20 +211,5 @@ mod tests {
             (status(paths::HEALTH).await, status(paths::READY).await),
             (200, 503)
         );
-    }
-
-    #[test]
-    fn the_key_comes_in_one_of_two_headers() {
-        let with = |name: &'static str, value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            presented(&headers).map(<[u8]>::to_vec)
-        };
-        assert_eq!(with("x-api-key", "k").as_deref(), Some(&b"k"[..]));
-        assert_eq!(with("authorization", "Bearer k").as_deref(), Some(&b"k"[..]));
-        assert_eq!(with("authorization", "bearer k").as_deref(), Some(&b"k"[..]));
-        assert_eq!(with("authorization", "Basic k"), None);
-        assert_eq!(with("authorization", "Bear"), None);
-        assert_eq!(with("cookie", "k"), None);
     }
 }

@@ -1,10 +1,5 @@
 //! Proposals, votes, rules, delegations and contracts, as the log has them.
-use super::{
-    app::App,
-    extract::{JsonText, Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use crate::backtest::{self, BacktestError, History};
 use axum::{Json, extract::State};
 use icn_api::{
@@ -21,6 +16,7 @@ use icn_model::{
     Cid, ContractRecord, Effect, ParameterName, PolicySlot, ProposalId, ProposalKind, ProposalRecord,
     Refusal, Time,
 };
+use icn_serve::http::{JsonText, Path, Query};
 use icn_state::State as LogState;
 use std::sync::{
     Arc,

@@ -1,5 +1,5 @@
 //! Who the node is, and how it gets another key.
-use super::{app::App, extract::Query, failure::Failure, operations};
+use super::{app::App, failure::Failure, operations};
 use crate::{access::Change, network, succession};
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use icn_api::{
@@ -8,6 +8,7 @@ use icn_api::{
     operations::{OperationState, OperationStatus, WaitQuery},
 };
 use icn_model::{Action, Possession, Refusal, SeatRecord, Signed};
+use icn_serve::http::Query;
 use icn_store::BackendKind;
 
 /// `GET /v1/identity`

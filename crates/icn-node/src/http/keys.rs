@@ -1,10 +1,6 @@
 //! The keys of the interface: listed, made, rotated and revoked, at once and without a restart. What is done to them
 //! goes to the audit log by the way of the answer.
-use super::{
-    extract::{JsonText, Path},
-    failure::Failure,
-    gate::Caller,
-};
+use super::{failure::Failure, gate::Caller};
 use crate::access::{Access, Change, KeyError};
 use axum::{
     Extension, Json,
@@ -14,6 +10,7 @@ use icn_api::{
     ApiError,
     keys::{KeyName, KeyView, Keys, MAX_KEYS, MadeKey, NewKey, RotateKey},
 };
+use icn_serve::http::{JsonText, Path};
 use std::sync::Arc;
 
 /// An answer with a secret is for the caller's eyes only.

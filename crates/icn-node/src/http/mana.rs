@@ -1,17 +1,12 @@
 //! Accounts and their conservation.
-use super::{
-    app::App,
-    extract::{Path, Query},
-    failure::Failure,
-    federation::members_after,
-    page,
-};
+use super::{app::App, failure::Failure, federation::members_after, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError, MAX_PAGE,
     mana::{Account, AccountView, Accounts, ManaQuery},
 };
 use icn_model::{Did, Time};
+use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
 
 /// `GET /v1/mana`

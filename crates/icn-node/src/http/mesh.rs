@@ -1,10 +1,5 @@
 //! Jobs, who runs them, and how that was chosen.
-use super::{
-    app::App,
-    extract::{Path, Query},
-    failure::Failure,
-    page,
-};
+use super::{app::App, failure::Failure, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
@@ -12,6 +7,7 @@ use icn_api::{
 };
 use icn_model::{Did, JobId, JobRecord, PublicKey};
 use icn_protocol::{keys, market::Blacklisted};
+use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
 use std::collections::{BTreeMap, BTreeSet};
 

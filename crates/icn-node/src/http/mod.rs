@@ -1,6 +1,6 @@
 //! The HTTP interface: serves what `icn-api` says, from the running node.
 //!
-//! A request's way: [`server`] bounds connections, [`around`] names the request, counts it and turns errors
+//! A request's way: `icn-serve` bounds connections, [`around`] names the request, counts it and turns errors
 //! into problem documents, [`gate`] decides who may call and how much may be sent, and one handler per route
 //! answers. [`routes`] says which; scopes and sizes come from `icn_api::ENDPOINTS`, so they cannot drift.
 //!
@@ -15,10 +15,8 @@ mod blocks;
 mod bundle;
 mod clearing;
 mod config;
-mod counts;
 mod credit;
 mod events;
-mod extract;
 mod failure;
 mod federation;
 mod files;
@@ -43,9 +41,6 @@ mod wait;
 pub(crate) mod waiting;
 
 pub(crate) use app::{App, AppInner};
-#[cfg(test)]
-pub(crate) use counts::Answered;
-pub(crate) use counts::HttpMetrics;
 pub(crate) use front::Front;
 pub(crate) use health::watch as watch_health;
 pub(crate) use scrape::serve as serve_metrics;

@@ -1,9 +1,5 @@
 //! Operations: handing them in, and what became of them.
-use super::{
-    app::App,
-    extract::{JsonText, Path, Query},
-    failure::Failure,
-};
+use super::{app::App, failure::Failure};
 use axum::{
     Json,
     extract::State,
@@ -17,6 +13,7 @@ use icn_api::{
 };
 use icn_model::{OperationId, Refusal, SignedOperation};
 use icn_protocol::ledger;
+use icn_serve::http::{JsonText, Path, Query};
 use rand_core::UnwrapErr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};

@@ -1,15 +1,6 @@
 //! Pins and garbage collection.
-use super::{
-    app::App,
-    blocks::fetch,
-    extract::{JsonText, Path, Query},
-    failure::Failure,
-    page, wait,
-};
-use crate::{
-    access,
-    dag::{PinError, place},
-};
+use super::{app::App, blocks::fetch, failure::Failure, page, wait};
+use crate::dag::{PinError, place};
 use axum::{Json, extract::State, http::StatusCode};
 use icn_api::{
     ApiError,
@@ -20,6 +11,10 @@ use icn_api::{
     },
 };
 use icn_model::{Cid, Codec, limits::MAX_DAG_BLOCK_BYTES};
+use icn_serve::{
+    clock,
+    http::{JsonText, Path, Query},
+};
 use std::collections::HashSet;
 
 /// The most blocks that one pin can keep.
@@ -137,7 +132,7 @@ pub(super) async fn gc(
     Query(query): Query<GcQuery>,
 ) -> Result<(StatusCode, Json<GcStatus>), Failure> {
     let dag = &app.inner.dag;
-    if !dag.start(query.dry_run, access::now) {
+    if !dag.start(query.dry_run, clock::now) {
         return Err(ApiError::Busy {
             what: "a garbage collection",
         }

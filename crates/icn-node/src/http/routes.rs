@@ -10,6 +10,7 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post},
 };
 use icn_api::{ApiError, ENDPOINTS, Method, paths};
+use icn_serve::http::{not_found, panicked};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -146,13 +147,11 @@ pub(super) fn guarded<S: Clone + Send + Sync + 'static>(
     }
     let (nowhere, no_method) = (front.clone(), front.clone());
     router
-        .fallback(async move |request: Request| {
-            gate::turn_away(&nowhere, &request, around::not_found(&request))
-        })
+        .fallback(async move |request: Request| gate::turn_away(&nowhere, &request, not_found(&request)))
         .method_not_allowed_fallback(async move |request: Request| {
             gate::turn_away(&no_method, &request, ApiError::MethodNotAllowed {})
         })
-        .layer(CatchPanicLayer::custom(around::panicked))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(front.clone(), around::around))
 }
 

@@ -1,8 +1,8 @@
 //! The interface of a node that is in no federation yet: it says what it waits for, and takes an invitation.
 //!
 //! All other routes of the table are there and answer that there is no federation.
-use super::{extract::JsonText, failure::Failure, front::Front, routes, server};
-use crate::{access, federation::Membership};
+use super::{failure::Failure, front::Front, routes, server};
+use crate::federation::Membership;
 use axum::{
     Json,
     extract::State,
@@ -18,6 +18,7 @@ use icn_api::{
     },
     paths,
 };
+use icn_serve::{clock, http::JsonText};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -57,7 +58,7 @@ pub(crate) async fn serve(listener: &TcpListener, front: Arc<Front>, waiting: Wa
     });
     let router = routes::guarded(&front, routes()).with_state(app);
     let mut membership = None;
-    server::take_connections(listener, router, front.access.tls.as_deref(), async {
+    server::with_tls(listener, router, &front, async {
         membership = invitation.recv().await;
     })
     .await;
@@ -151,7 +152,7 @@ async fn status(State(app): State<App>) -> Json<Status> {
         info: app.waiting.info.clone(),
         ready: readiness(),
         uptime_secs: app.front.uptime_secs(),
-        clock: access::now(),
+        clock: clock::now(),
         log: None,
         network: NetworkStatus {
             peers: 0,

@@ -1,13 +1,11 @@
 //! The page of docs/reference that lists every metric: made from what a node shows when it has something of everything.
 use super::{Counted, CreditSample, Sample, Tally, encode};
-use crate::{
-    executor::JobMetrics,
-    http::{Answered, HttpMetrics},
-};
+use crate::executor::JobMetrics;
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, credit::CreditCounts};
+use icn_serve::http::{Answered, HttpMetrics};
 use icn_store::CommitCounts;
 use std::{
     collections::{BTreeMap, BTreeSet},

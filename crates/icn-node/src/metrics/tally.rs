@@ -1,8 +1,8 @@
 //! What the log has brought about since the process started, counted from its events, and how soon its blocks were
 //! durable here.
-use crate::access::now;
 use icn_model::{AgreementStep, ClearingStep, CreditStep, Event, GovernanceEvent, ProposalKind};
 use icn_protocol::ledger::{Ledger, LedgerError};
+use icn_serve::clock::now;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,

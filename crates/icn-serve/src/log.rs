@@ -1,6 +1,6 @@
 //! The process's log: which lines, in which form, where to. Its level can change while the process runs.
-use crate::config::{Config, LogFormat, LogOutput, Logging};
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write},
@@ -14,42 +14,112 @@ use tracing_subscriber::{
     reload,
 };
 
-/// These warn of what is normal here: that an operation told again was known, and that a node is alone.
-const TALKATIVE: &str = "libp2p_gossipsub=error,libp2p_kad=error";
-/// Crates of ours, which a plain level is for; the libraries beneath speak up from warnings on.
-const OWN: [&str; 6] = [
-    "icn_node",
-    "icn_runtime",
-    "icn_protocol",
-    "icn_net",
-    "icn_sandbox",
-    "icn_store",
-];
+/// `[logging]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// Least level, or directives like `info,icn_serve=debug`. Default: info.
+    pub level: String,
+    /// Lines for people or for machines. Default: text.
+    pub format: LogFormat,
+    /// Where the lines go: stderr, stdout, or the path of a file, which is opened anew on SIGHUP. Default: stderr.
+    pub output: LogOutput,
+}
 
-/// Which lines a level lets through.
-///
-/// # Errors
-/// If `level` is neither a level nor a list of directives.
-pub fn filter(level: &str) -> Result<EnvFilter, String> {
-    let plain = !level.contains(['=', ',']);
-    // An empty word would be a level, and another one the name of a crate, of which there are lines of all levels.
-    if plain && (level.is_empty() || level.parse::<LevelFilter>().is_err()) {
-        return Err(
-            "neither error, warn, info, debug, trace, off nor directives such as info,icn_net=debug".into(),
-        );
+impl Default for Logging {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+            output: LogOutput::Stderr,
+        }
     }
-    let directives = if plain {
-        let own: Vec<_> = OWN.iter().map(|name| format!("{name}={level}")).collect();
-        format!("warn,{TALKATIVE},{}", own.join(","))
-    } else {
-        level.to_owned()
-    };
-    EnvFilter::try_new(directives).map_err(|error| error.to_string())
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum LogOutput {
+    /// The standard error.
+    Stderr,
+    /// The standard output, after what the server says at its start.
+    Stdout,
+    /// A file, which lines are added to.
+    File(PathBuf),
+}
+
+impl From<String> for LogOutput {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "stderr" => Self::Stderr,
+            "stdout" => Self::Stdout,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl From<LogOutput> for String {
+    fn from(output: LogOutput) -> Self {
+        match output {
+            LogOutput::Stderr => "stderr".into(),
+            LogOutput::Stdout => "stdout".into(),
+            LogOutput::File(path) => path.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// Which crates a plain level is for; the libraries beneath speak up from warnings on.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// Names of the server's own crates.
+    pub crates: &'static [&'static str],
+    /// Directives about libraries that warn of what is normal to the server.
+    pub quiet: &'static [&'static str],
+}
+
+impl Own {
+    /// Which lines a level lets through.
+    ///
+    /// # Errors
+    /// If `level` is neither a level nor a list of directives.
+    pub fn filter(&self, level: &str) -> Result<EnvFilter, String> {
+        let plain = !level.contains(['=', ',']);
+        // An empty word would be a level, and another one the name of a crate, of which there are lines of all levels.
+        if plain && (level.is_empty() || level.parse::<LevelFilter>().is_err()) {
+            return Err(
+                "neither error, warn, info, debug, trace, off nor directives such as info,icn_serve=debug"
+                    .into(),
+            );
+        }
+        if !plain {
+            return EnvFilter::try_new(level).map_err(|error| error.to_string());
+        }
+        let mut directives = String::from("warn");
+        for quiet in self.quiet {
+            directives.push(',');
+            directives.push_str(quiet);
+        }
+        for name in self.crates {
+            directives.push_str(&format!(",{name}={level}"));
+        }
+        EnvFilter::try_new(directives).map_err(|error| error.to_string())
+    }
 }
 
 /// The log of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
+    own: Own,
     set: Arc<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
     file: Option<LogFile>,
 }
@@ -58,17 +128,22 @@ impl Log {
     /// Of a process that writes its log in its own way: the configuration's level says nothing there.
     pub fn elsewhere() -> Self {
         Self {
+            own: Own {
+                crates: &[],
+                quiet: &[],
+            },
             set: Arc::new(|_| Ok(())),
             file: None,
         }
     }
 
-    /// Starts the log of this process, once.
+    /// Starts the log of this process, whose crates are `own`, once.
     ///
     /// # Errors
     /// If the file cannot be written, or there is a log already.
-    pub fn start(config: &Logging) -> anyhow::Result<Self> {
-        let filter = filter(&config.level)
+    pub fn start(config: &Logging, own: Own) -> anyhow::Result<Self> {
+        let filter = own
+            .filter(&config.level)
             .map_err(anyhow::Error::msg)
             .context("logging.level")?;
         let mut file = None;
@@ -103,12 +178,14 @@ impl Log {
                 Arc::new(move |filter| handle.reload(filter))
             }
         };
-        Ok(Self { set, file })
+        Ok(Self { own, set, file })
     }
 
-    /// Takes over what can change of the configuration while the process runs.
-    pub fn follow(&self, config: &Config) {
-        let set = filter(&config.logging.level)
+    /// Changes the level while the process runs; one that is none changes nothing, and is said.
+    pub fn set_level(&self, level: &str) {
+        let set = self
+            .own
+            .filter(level)
             .and_then(|filter| (self.set)(filter).map_err(|error| error.to_string()));
         if let Err(error) = set {
             tracing::warn!(error, "the log's level stays as it was");
@@ -185,11 +262,15 @@ mod tests {
 
     #[test]
     fn levels_and_directives_are_told_from_other_words() {
-        for good in ["info", "DEBUG", "off", "warn,icn_net=debug", "icn_node=trace"] {
-            assert!(filter(good).is_ok(), "{good}");
+        let own = Own {
+            crates: &["icn_serve"],
+            quiet: &["hyper=error"],
+        };
+        for good in ["info", "DEBUG", "off", "warn,icn_serve=debug", "icn_serve=trace"] {
+            assert!(own.filter(good).is_ok(), "{good}");
         }
-        for bad in ["loud", "", "a b", "icn_net=loud"] {
-            assert!(filter(bad).is_err(), "{bad}");
+        for bad in ["loud", "", "a b", "icn_serve=loud"] {
+            assert!(own.filter(bad).is_err(), "{bad}");
         }
     }
 

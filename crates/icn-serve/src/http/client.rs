@@ -1,5 +1,7 @@
-//! Who calls: the other end of the connection, or whom a proxy that is believed names.
-use axum::http::HeaderMap;
+//! What a request says of itself before it is read: who calls (the other end of the connection, or whom a proxy that is
+//! believed names), with which key, and how much is to come.
+use axum::http::{HeaderMap, header};
+use icn_api::API_KEY_HEADER;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,14 +11,14 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 const MAX_HOPS: usize = 32;
 
 /// The proxies that are believed.
-pub(crate) struct Proxies {
+pub struct Proxies {
     behind: bool,
     trusted: Vec<IpNet>,
 }
 
 impl Proxies {
     /// Believes `trusted`, or this machine's own if there are none; nobody unless `behind`.
-    pub(crate) const fn new(behind: bool, trusted: Vec<IpNet>) -> Self {
+    pub const fn new(behind: bool, trusted: Vec<IpNet>) -> Self {
         Self { behind, trusted }
     }
 
@@ -33,7 +35,7 @@ impl Proxies {
 
 /// The address of the caller: going back from the nearest, the first that is no proxy of ours. What stands before
 /// it in the header, anybody can have written there.
-pub(crate) fn client(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+pub fn client(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut client = peer.to_canonical();
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
@@ -50,16 +52,39 @@ pub(crate) fn client(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap) -> Ip
 }
 
 /// What of an address tells clients apart: who has one IPv6 address has a network of them.
-pub(super) fn apart(address: IpAddr) -> IpAddr {
+pub fn apart(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 
+/// The key that the caller sent.
+pub fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(key) = headers.get(API_KEY_HEADER) {
+        return Some(key.as_bytes());
+    }
+    bearer(headers)
+}
+
+/// The token that the caller sent.
+pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, key) = headers
+        .get(header::AUTHORIZATION)?
+        .as_bytes()
+        .split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
+}
+
+/// How long the body is, by the caller's word.
+pub fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn from(proxies: &Proxies, peer: &str, lines: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
@@ -91,5 +116,20 @@ mod tests {
         let apart = |text: &str| apart(text.parse().unwrap()).to_string();
         assert_eq!(apart("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(apart("203.0.113.7"), "203.0.113.7");
+    }
+
+    #[test]
+    fn the_key_comes_in_one_of_two_headers() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            presented(&headers).map(<[u8]>::to_vec)
+        };
+        assert_eq!(with("x-api-key", "k").as_deref(), Some(&b"k"[..]));
+        assert_eq!(with("authorization", "Bearer k").as_deref(), Some(&b"k"[..]));
+        assert_eq!(with("authorization", "bearer k").as_deref(), Some(&b"k"[..]));
+        assert_eq!(with("authorization", "Basic k"), None);
+        assert_eq!(with("authorization", "Bear"), None);
+        assert_eq!(with("cookie", "k"), None);
     }
 }

@@ -1,28 +1,27 @@
 //! A file as a layer of the configuration: TOML whose strings may name variables, and where each key stands in it.
-use super::{ConfigError, live::CHANGES_TABLE, secrets::FILE_SUFFIX};
+use super::{ConfigError, secret::FILE_SUFFIX};
 use figment::{
     Error as LayerError, Metadata, Profile, Provider,
     value::{Dict, Map, Value},
 };
-use icn_api::config::SetBy;
-use icn_model::Time;
-use serde::Deserialize;
 use std::{
-    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
 
 /// A file of TOML whose strings may name variables: `${NAME}`.
-pub(super) struct File {
-    pub(super) path: PathBuf,
+pub struct File {
+    path: PathBuf,
     text: String,
     dict: Dict,
 }
 
 impl File {
     /// Reads the file and puts variables in.
-    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+    ///
+    /// # Errors
+    /// If it cannot be read, is not TOML, or names a variable that is not set.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
             path: path.to_owned(),
             source,
@@ -44,23 +43,14 @@ impl File {
         Ok(file)
     }
 
-    /// Takes out who set what, which is no part of the configuration.
-    pub(super) fn take_changes(&mut self) -> BTreeMap<String, SetBy> {
-        #[derive(Deserialize)]
-        struct By {
-            key: String,
-            at: u64,
-        }
-        let Some(changes) = self.dict.remove(CHANGES_TABLE) else {
-            return BTreeMap::new();
-        };
-        // The node's own notes: what is not as it wrote it says nothing.
-        let changes: BTreeMap<String, By> = changes.deserialize().unwrap_or_default();
-        let set_by = |by: By| SetBy {
-            key: by.key,
-            at: Time::new(by.at),
-        };
-        changes.into_iter().map(|(key, by)| (key, set_by(by))).collect()
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes out a table, or another value, that is no part of the configuration.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.dict.remove(name)
     }
 
     /// Puts variables into the strings below `value`.
@@ -91,7 +81,7 @@ impl File {
     }
 
     /// The file and, where it can be told, the line of a key.
-    pub(super) fn place(&self, key: &[String]) -> String {
+    pub fn place(&self, key: &[String]) -> String {
         match self.line(key) {
             Some(line) => format!("{}:{line}", self.path.display()),
             None => self.path.display().to_string(),

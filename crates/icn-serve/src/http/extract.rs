@@ -1,12 +1,12 @@
 //! What handlers read out of a request: parameters of path and query, and bodies, each within its bounds.
-use super::failure::Failure;
+use super::{client::announced, failure::Failure};
 use axum::{
     body::{BodyDataStream, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use futures::StreamExt as _;
-use icn_api::{ApiError, Endpoint};
+use icn_api::ApiError;
 use icn_model::limits::MAX_DAG_BLOCK_BYTES;
 use serde::de::DeserializeOwned;
 use std::{fmt::Display, str::FromStr, time::Duration};
@@ -18,7 +18,7 @@ const MAX_PREPARED_BYTES: usize = MAX_DAG_BLOCK_BYTES;
 const JSON: &str = "application/json";
 
 /// The parameters of the query; one that the route does not know is refused.
-pub(super) struct Query<T>(pub(super) T);
+pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Failure;
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 }
 
 /// The one parameter of the path.
-pub(super) struct Path<T>(pub(super) T);
+pub struct Path<T>(pub T);
 
 impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Failure;
@@ -57,8 +57,13 @@ impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Path<T> {
     }
 }
 
+/// How many bytes the body of a request may have. Whoever lets a request through puts it into its extensions; without it
+/// no body is read.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxBody(pub usize);
+
 /// A body that is read piece by piece, up to what the route takes.
-pub(super) struct Incoming {
+pub struct Incoming {
     pieces: BodyDataStream,
     left: usize,
     max_bytes: usize,
@@ -67,14 +72,13 @@ pub(super) struct Incoming {
 
 impl Incoming {
     fn new(request: Request) -> Result<Self, Failure> {
-        let endpoint = request.extensions().get::<&Endpoint>();
-        let max_bytes = endpoint.map(|endpoint| endpoint.max_request_bytes);
-        let max_bytes =
-            max_bytes.ok_or_else(|| Failure::internal("a body is read that the table does not know"))?;
-        let announced = request.headers().get(header::CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+        let Some(MaxBody(max_bytes)) = request.extensions().get().copied() else {
+            return Err(Failure::internal(
+                "a body is read of which nobody has said how long it may be",
+            ));
+        };
         Ok(Self {
-            announced,
+            announced: announced(request.headers()),
             pieces: request.into_body().into_data_stream(),
             left: max_bytes,
             max_bytes,
@@ -82,12 +86,15 @@ impl Incoming {
     }
 
     /// How long it is by the caller's word, if there is one.
-    pub(super) const fn announced(&self) -> Option<u64> {
+    pub const fn announced(&self) -> Option<u64> {
         self.announced
     }
 
     /// The next piece; none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    ///
+    /// # Errors
+    /// If it is more than the route takes, does not come, or breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Ok(piece) = tokio::time::timeout(STALLED, self.pieces.next()).await else {
             return Err(Failure::bad(
                 "body",
@@ -136,7 +143,7 @@ impl<S: Sync> FromRequest<S> for Incoming {
 }
 
 /// A body of bytes, whatever they are said to be.
-pub(super) struct Octets(pub(super) Vec<u8>);
+pub struct Octets(pub Vec<u8>);
 
 impl<S: Sync> FromRequest<S> for Octets {
     type Rejection = Failure;
@@ -147,7 +154,7 @@ impl<S: Sync> FromRequest<S> for Octets {
 }
 
 /// The text of a body of JSON.
-pub(super) struct JsonText(pub(super) Vec<u8>);
+pub struct JsonText(pub Vec<u8>);
 
 impl<S: Sync> FromRequest<S> for JsonText {
     type Rejection = Failure;

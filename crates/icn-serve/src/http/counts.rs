@@ -15,13 +15,13 @@ const BUCKETS: u16 = 15;
 
 /// A request with its answer, as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Answered {
+pub struct Answered {
     /// The method, of those that are known.
-    pub(crate) method: &'static str,
+    pub method: &'static str,
     /// The route's template.
-    pub(crate) route: String,
+    pub route: String,
     /// The status.
-    pub(crate) status: u16,
+    pub status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,7 +32,7 @@ struct Route {
 
 /// What the HTTP interface counts.
 #[derive(Debug)]
-pub(crate) struct HttpMetrics {
+pub struct HttpMetrics {
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
 }
@@ -49,7 +49,7 @@ impl Default for HttpMetrics {
 
 impl HttpMetrics {
     /// Counts an answer that took `elapsed` to begin.
-    pub(crate) fn count(&self, answered: Answered, elapsed: Duration) {
+    pub fn count(&self, answered: Answered, elapsed: Duration) {
         let route = Route {
             method: answered.method,
             route: answered.route.clone(),
@@ -58,12 +58,16 @@ impl HttpMetrics {
         self.requests.get_or_create(&answered).inc();
     }
 
-    /// Adds the counts to what is scraped.
-    pub(crate) fn register(&self, registry: &mut Registry) {
+    /// Adds the counts to what is scraped, under names that begin with `prefix`.
+    pub fn register(&self, registry: &mut Registry, prefix: &str) {
         let requests = "HTTP requests by route and status";
-        registry.register("icn_http_requests", requests, self.requests.clone());
+        registry.register(format!("{prefix}http_requests"), requests, self.requests.clone());
         let seconds = "Time until an HTTP answer begins, by route";
-        registry.register("icn_http_request_seconds", seconds, self.seconds.clone());
+        registry.register(
+            format!("{prefix}http_request_seconds"),
+            seconds,
+            self.seconds.clone(),
+        );
     }
 }
 
@@ -84,7 +88,7 @@ mod tests {
         http.count(answered(404), Duration::from_millis(1));
         http.count(answered(404), Duration::from_millis(1));
         let mut registry = Registry::default();
-        http.register(&mut registry);
+        http.register(&mut registry, "icn_");
         let mut text = String::new();
         text::encode(&mut text, &registry).unwrap();
         assert!(

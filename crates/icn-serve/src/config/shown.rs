@@ -1,15 +1,14 @@
 //! Values as they are shown, without the secrets in them.
-use super::secrets::MASKED;
 use figment::value::Value;
 
-/// A value as in TOML.
-pub(super) fn shown(key: &str, value: &Value) -> String {
+/// The value of `key` as in TOML; stars for the keys that are `masked`.
+pub fn shown(key: &str, value: &Value, masked: &[&str]) -> String {
     match value {
         Value::Empty(..) => String::new(),
-        Value::String(..) if MASKED.contains(&key) => "\"***\"".into(),
+        Value::String(..) if masked.contains(&key) => "\"***\"".into(),
         Value::String(_, text) => format!("{:?}", without_password(text)),
         Value::Array(_, items) => {
-            let items: Vec<_> = items.iter().map(|item| shown(key, item)).collect();
+            let items: Vec<_> = items.iter().map(|item| shown(key, item, masked)).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Char(_, char) => format!("{char:?}"),
@@ -26,7 +25,7 @@ pub(super) fn shown(key: &str, value: &Value) -> String {
 
 /// A configuration as JSON with its secrets masked, for whoever is not to know them. What is called a key, a token, a
 /// password or a secret is one, unless it is the name of a file or variable.
-pub(super) fn without_secrets(value: serde_json::Value) -> serde_json::Value {
+pub fn without_secrets(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     const SECRET_WORDS: [&str; 5] = ["key", "token", "password", "passphrase", "secret"];
     const NAMES: [&str; 4] = ["_path", "_env", "_file", "generate_new_key"];
@@ -54,7 +53,7 @@ pub(super) fn without_secrets(value: serde_json::Value) -> serde_json::Value {
 }
 
 /// A URL with the user's password masked, and its parameters, which may hold one too; other text as it is.
-fn without_password(text: &str) -> String {
+pub fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
