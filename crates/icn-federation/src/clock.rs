@@ -13,7 +13,7 @@ use std::{
 
 /// A clock. Cheap to clone; clones are one clock.
 #[derive(Clone)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     /// What the start was, in milliseconds since 1970.
     epoch: u64,
@@ -33,7 +33,7 @@ impl Default for Clock {
 
 impl Clock {
     /// Now.
-    pub fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         let own = self.own();
         Time::new(own.saturating_add_signed(self.ahead.load(Ordering::Relaxed)))
     }

@@ -48,7 +48,11 @@ const VARIABLES: [(&str, &str, Kind); 23] = [
     ("server.data_dir", "FEDERATION_DATA_DIR", Kind::Text),
     ("database.url", "DATABASE_URL", Kind::Text),
     ("database.password", "DB_PASSWORD", Kind::Text),
-    ("database.max_connections", "DATABASE_MAX_CONNECTIONS", Kind::Plain),
+    (
+        "database.max_connections",
+        "DATABASE_MAX_CONNECTIONS",
+        Kind::Plain,
+    ),
     ("nats.url", "NATS_URL", Kind::Text),
     ("nats.credentials", "NATS_CREDENTIALS", Kind::Text),
     ("nats.ca", "NATS_CA", Kind::Text),
@@ -68,8 +72,16 @@ const VARIABLES: [(&str, &str, Kind); 23] = [
     ("history.retention_days", "FEDERATION_RETENTION_DAYS", Kind::Plain),
     ("page.public", "FEDERATION_PAGE_PUBLIC", Kind::Plain),
     ("page.title", "FEDERATION_PAGE_TITLE", Kind::Text),
-    ("metrics.per_project", "FEDERATION_METRICS_PER_PROJECT", Kind::Plain),
-    ("webhooks.allow_private", "FEDERATION_WEBHOOKS_ALLOW_PRIVATE", Kind::Plain),
+    (
+        "metrics.per_project",
+        "FEDERATION_METRICS_PER_PROJECT",
+        Kind::Plain,
+    ),
+    (
+        "webhooks.allow_private",
+        "FEDERATION_WEBHOOKS_ALLOW_PRIVATE",
+        Kind::Plain,
+    ),
     ("logging.level", "LOG_LEVEL", Kind::Text),
     ("logging.format", "LOG_FORMAT", Kind::Text),
     ("logging.output", "LOG_OUTPUT", Kind::Text),
@@ -305,13 +317,18 @@ impl Layered {
             }
             let value = match kind {
                 Kind::Text => Value::from(found.text().to_owned()),
-                Kind::Plain => found.text().parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
+                Kind::Plain => found
+                    .text()
+                    .parse()
+                    .unwrap_or_else(|never: std::convert::Infallible| match never {}),
             };
             layers = layers.merge(Named::new(ENVIRONMENT, Serialized::default(key, value)));
             variables.insert(key, found.variable);
         }
         layers = layers.merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
-        let mut config: Config = layers.extract().map_err(|error| explain(error, &files, variable_of))?;
+        let mut config: Config = layers
+            .extract()
+            .map_err(|error| explain(error, &files, variable_of))?;
         config.logging.level = level(&config.logging.level);
         config.check()?;
         Ok(Self {
@@ -326,8 +343,7 @@ impl Layered {
     /// # Errors
     /// Never for a configuration that could be read.
     pub fn settings(&self) -> Result<Vec<Setting>, ConfigError> {
-        let value =
-            Value::serialize(&self.config).map_err(|error| explain(error, &[], variable_of))?;
+        let value = Value::serialize(&self.config).map_err(|error| explain(error, &[], variable_of))?;
         let mut settings = Vec::new();
         for (section, value) in value.into_dict().unwrap_or_else(Dict::new) {
             for (name, value) in value.into_dict().unwrap_or_else(Dict::new) {
@@ -348,7 +364,10 @@ impl Layered {
     fn origin(&self, key: &str) -> String {
         match self.layers.find_metadata(key).map(|metadata| &*metadata.name) {
             Some(ENVIRONMENT) => {
-                let variable = self.variables.get(key).map_or_else(|| variable_of(key), Clone::clone);
+                let variable = self
+                    .variables
+                    .get(key)
+                    .map_or_else(|| variable_of(key), Clone::clone);
                 format!("{ENVIRONMENT} {variable}")
             }
             Some(name) => name.to_owned(),
@@ -393,7 +412,11 @@ impl Config {
             return wrong("heartbeat.stale_check_interval_seconds", &interval, "1 to 86400");
         }
         if !(1..=3_650).contains(&self.history.retention_days) {
-            return wrong("history.retention_days", &self.history.retention_days, "1 to 3650");
+            return wrong(
+                "history.retention_days",
+                &self.history.retention_days,
+                "1 to 3650",
+            );
         }
         if !(3..=1_000).contains(&self.database.max_connections) {
             return wrong(
@@ -403,7 +426,11 @@ impl Config {
             );
         }
         if self.auth.api_keys.iter().any(|key| key.len() < 8) {
-            return wrong("auth.api_keys", &"…", "a key has at least 8 characters; 32 random bytes are usual");
+            return wrong(
+                "auth.api_keys",
+                &"…",
+                "a key has at least 8 characters; 32 random bytes are usual",
+            );
         }
         if let Err(reason) = OWN.filter(&self.logging.level) {
             return wrong("logging.level", &self.logging.level, &reason);
@@ -464,7 +491,12 @@ mod tests {
     #[test]
     fn every_variable_sets_a_key_that_there_is() {
         let layered = Layered::read(None, &BTreeMap::<String, String>::new()).unwrap();
-        let known: Vec<_> = layered.settings().unwrap().into_iter().map(|setting| setting.key).collect();
+        let known: Vec<_> = layered
+            .settings()
+            .unwrap()
+            .into_iter()
+            .map(|setting| setting.key)
+            .collect();
         for (key, ..) in VARIABLES {
             assert!(known.iter().any(|name| name == key), "{key}");
         }

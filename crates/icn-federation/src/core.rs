@@ -25,7 +25,7 @@ const NEWS_IN_MEMORY: usize = 4_096;
 const PATIENCE: Millis = Millis::new(800);
 
 /// The state of the service.
-pub struct Core {
+pub(crate) struct Core {
     /// What time it is.
     pub clock: Clock,
     /// How long is long.
@@ -71,7 +71,7 @@ struct Dirty {
 
 impl Core {
     /// A service that knows of nothing.
-    pub fn new(clock: Clock, rules: Rules, with_nats: bool) -> Arc<Self> {
+    pub(crate) fn new(clock: Clock, rules: Rules, with_nats: bool) -> Arc<Self> {
         Arc::new(Self {
             clock,
             rules,
@@ -96,7 +96,7 @@ impl Core {
     }
 
     /// Whether this replica judges.
-    pub fn is_keeper(&self) -> bool {
+    pub(crate) fn is_keeper(&self) -> bool {
         self.keeper.load(Ordering::Acquire)
     }
 
@@ -108,7 +108,7 @@ impl Core {
     }
 
     /// Whether the catalog has been read from the database.
-    pub fn is_loaded(&self) -> bool {
+    pub(crate) fn is_loaded(&self) -> bool {
         *self.loaded.borrow()
     }
 
@@ -117,7 +117,7 @@ impl Core {
     }
 
     /// Waits until the catalog has been read.
-    pub async fn loaded(&self) {
+    pub(crate) async fn loaded(&self) {
         // The sender lives as long as this.
         let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// What hearing depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// The connection to NATS.
     Nats,
     /// The database.
@@ -23,7 +23,7 @@ struct State {
 }
 
 /// The ears of the service.
-pub struct Ears {
+pub(crate) struct Ears {
     state: Mutex<State>,
     /// Told of each change.
     pub(crate) changed: Notify,
@@ -31,7 +31,7 @@ pub struct Ears {
 
 impl Ears {
     /// Deaf so far.
-    pub fn new(with_nats: bool) -> Self {
+    pub(crate) fn new(with_nats: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 nats: with_nats.then_some(false),
@@ -43,7 +43,7 @@ impl Ears {
     }
 
     /// A part is there or not; whether that is news.
-    pub fn set(&self, part: Part, is_there: bool, now: Time) -> bool {
+    pub(crate) fn set(&self, part: Part, is_there: bool, now: Time) -> bool {
         let mut state = self.lock();
         let was = match part {
             Part::Nats => state.nats.replace(is_there).unwrap_or(is_there),
@@ -63,7 +63,7 @@ impl Ears {
     }
 
     /// The service stood still until now: it may have missed what was said.
-    pub fn interrupt(&self, now: Time) {
+    pub(crate) fn interrupt(&self, now: Time) {
         let mut state = self.lock();
         if state.since.is_some() {
             state.since = Some(now);
@@ -71,17 +71,17 @@ impl Ears {
     }
 
     /// Since when it hears.
-    pub fn hearing(&self) -> Hearing {
+    pub(crate) fn hearing(&self) -> Hearing {
         self.lock().since.map_or(Hearing::Deaf, Hearing::Since)
     }
 
     /// Whether NATS is there; none where it is not used.
-    pub fn nats(&self) -> Option<bool> {
+    pub(crate) fn nats(&self) -> Option<bool> {
         self.lock().nats
     }
 
     /// Whether the database is there.
-    pub fn database(&self) -> bool {
+    pub(crate) fn database(&self) -> bool {
         self.lock().database
     }
 

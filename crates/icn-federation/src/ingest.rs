@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Why a heartbeat does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Dropped {
+pub(crate) enum Dropped {
     /// Its subject does not end with a slug.
     #[error("the subject does not end with a slug")]
     Subject,
@@ -37,7 +37,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Subject,
         Self::TooLarge,
         Self::Malformed,
@@ -48,7 +48,7 @@ impl Dropped {
     ];
 
     /// As a label of a metric.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Subject => "subject",
             Self::TooLarge => "too_large",
@@ -65,7 +65,7 @@ impl Dropped {
 ///
 /// # Errors
 /// If it is none of a heartbeat.
-pub fn slug_of(subject: &str) -> Result<&str, Dropped> {
+pub(crate) fn slug_of(subject: &str) -> Result<&str, Dropped> {
     subject.strip_prefix(SUBJECT_PREFIX).ok_or(Dropped::Subject)
 }
 
@@ -73,7 +73,7 @@ pub fn slug_of(subject: &str) -> Result<&str, Dropped> {
 ///
 /// # Errors
 /// Why it does not count; nothing has changed then but the count of such.
-pub fn hear(core: &Core, slug: &str, bytes: &[u8], at: Time) -> Result<Arc<Project>, Dropped> {
+pub(crate) fn hear(core: &Core, slug: &str, bytes: &[u8], at: Time) -> Result<Arc<Project>, Dropped> {
     let heard = read(core, slug, bytes).and_then(|(project, beat)| {
         take(core, &project, beat, at)?;
         Ok(project)
@@ -144,7 +144,7 @@ mod tests {
     use crate::{
         catalog::{Draft, Owner, Record},
         clock::Clock,
-        liveness::{Rules, Standing},
+        liveness::{Cause, Rules, Standing, Status},
     };
     use icn_model::{Millis, SecretKey, Signature};
     use serde_json::{Value, json};
@@ -170,7 +170,11 @@ mod tests {
             updated: Time::new(1),
             is_removed: false,
             revision: 1,
-            standing: Standing::new(Time::new(1)),
+            standing: Standing {
+                status: Status::New,
+                cause: Cause::Registered,
+                since: Time::new(1),
+            },
         });
         core
     }
@@ -186,7 +190,11 @@ mod tests {
         assert_eq!(sent(&core, "alpha", &good), Ok(()));
         let beats = [
             ("beta", good.clone(), Dropped::Unknown),
-            ("alpha", json!({"project_slug": "beta", "status": "online"}), Dropped::Mismatch),
+            (
+                "alpha",
+                json!({"project_slug": "beta", "status": "online"}),
+                Dropped::Mismatch,
+            ),
             ("alpha", json!({"test": true}), Dropped::Malformed),
             ("alpha", json!([good]), Dropped::Malformed),
             ("alpha", json!("x".repeat(MAX_HEARTBEAT_BYTES)), Dropped::TooLarge),
@@ -194,7 +202,12 @@ mod tests {
         for (slug, beat, reason) in beats {
             assert_eq!(sent(&core, slug, &beat), Err(reason));
         }
-        for bytes in [&b"\xff\xfe"[..], b"", b"{", b"{\"project_slug\":\"alpha\",\"status\":\"\xff\"}"] {
+        for bytes in [
+            &b"\xff\xfe"[..],
+            b"",
+            b"{",
+            b"{\"project_slug\":\"alpha\",\"status\":\"\xff\"}",
+        ] {
             let heard = hear(&core, "alpha", bytes, Time::new(9));
             assert_eq!(heard.map(drop), Err(Dropped::Malformed));
         }
@@ -206,7 +219,8 @@ mod tests {
     #[test]
     fn a_heartbeat_from_the_future_counts_from_when_it_arrived() {
         let core = core(None);
-        let future = json!({"project_slug": "alpha", "status": "online", "timestamp": "2999-01-01T00:00:00Z"});
+        let future =
+            json!({"project_slug": "alpha", "status": "online", "timestamp": "2999-01-01T00:00:00Z"});
         sent(&core, "alpha", &future).unwrap();
         let project = core.registry.get("alpha").unwrap();
         let vital = project.vital();

@@ -176,7 +176,11 @@ impl Judge {
         }
         let is_many = silent >= MANY_AT_LEAST && silent * MANY_SHARE >= known;
         if is_many {
-            tracing::warn!(silent, known, "most projects are silent: what lapses now is unknown");
+            tracing::warn!(
+                silent,
+                known,
+                "most projects are silent: what lapses now is unknown"
+            );
         }
         is_many
     }

@@ -20,11 +20,11 @@ use subtle::ConstantTimeEq as _;
 /// What secrets begin with, so that people and scanners know what they found.
 const PREFIX: &str = "icnfed_";
 /// How long the former secret of a rotated key counts if nobody says.
-pub const DEFAULT_OVERLAP: Millis = Millis::from_secs(24 * 3_600);
+pub(crate) const DEFAULT_OVERLAP: Millis = Millis::from_secs(24 * 3_600);
 
 /// What a key is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// To read the catalog.
     Read,
     /// To read, and to register and beat for one project.
@@ -35,7 +35,7 @@ pub enum Scope {
 
 impl Scope {
     /// As on the wire.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Project(_) => "project",
@@ -47,7 +47,7 @@ impl Scope {
     ///
     /// # Errors
     /// If they do not fit together.
-    pub fn of(name: &str, slug: Option<Slug>) -> Result<Self, &'static str> {
+    pub(crate) fn of(name: &str, slug: Option<Slug>) -> Result<Self, &'static str> {
         match (name, slug) {
             ("read", None) => Ok(Self::Read),
             ("admin", None) => Ok(Self::Admin),
@@ -59,7 +59,7 @@ impl Scope {
     }
 
     /// Whether it lets its holder speak for a project.
-    pub fn covers(&self, slug: &str) -> bool {
+    pub(crate) fn covers(&self, slug: &str) -> bool {
         match self {
             Self::Read => false,
             Self::Project(own) => own.as_str() == slug,
@@ -68,7 +68,7 @@ impl Scope {
     }
 
     /// The one project that it is for.
-    pub const fn slug(&self) -> Option<&Slug> {
+    pub(crate) const fn slug(&self) -> Option<&Slug> {
         match self {
             Self::Project(slug) => Some(slug),
             Self::Read | Self::Admin => None,
@@ -77,11 +77,11 @@ impl Scope {
 }
 
 /// What a key is called: 1 to 64 lower-case letters, digits, `.`, `_` and `-`.
-pub type KeyName = icn_api::keys::KeyName;
+pub(crate) type KeyName = icn_api::keys::KeyName;
 
 /// A key as requests meet it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// What it is called; brackets, which no name has, for those of the configuration.
     pub name: String,
     /// What it is good for.
@@ -91,7 +91,7 @@ pub struct Holder {
 }
 
 /// A secret with what is kept of it. It is told once.
-pub struct Made {
+pub(crate) struct Made {
     /// What the holder sends.
     pub secret: String,
     /// What is kept.
@@ -101,13 +101,15 @@ pub struct Made {
 /// Without the secret.
 impl fmt::Debug for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Made").field("name", &self.stored.name).finish_non_exhaustive()
+        f.debug_struct("Made")
+            .field("name", &self.stored.name)
+            .finish_non_exhaustive()
     }
 }
 
 /// What is wanted of a new key.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// What it is to be called.
     pub name: KeyName,
     /// What it is to be good for.
@@ -119,14 +121,14 @@ pub struct Wanted {
 /// There is no randomness.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the system gives no randomness")]
-pub struct NoRandomness;
+pub(crate) struct NoRandomness;
 
 impl Made {
     /// A key with a new secret.
     ///
     /// # Errors
     /// If the system gives no randomness.
-    pub fn new(wanted: &Wanted, at: Time, by: &str) -> Result<Self, NoRandomness> {
+    pub(crate) fn new(wanted: &Wanted, at: Time, by: &str) -> Result<Self, NoRandomness> {
         let secret = generate()?;
         Ok(Self {
             stored: StoredKey {
@@ -149,7 +151,7 @@ impl Made {
 ///
 /// # Errors
 /// If the system gives no randomness.
-pub fn generate() -> Result<String, NoRandomness> {
+pub(crate) fn generate() -> Result<String, NoRandomness> {
     let mut bytes = [0; Digest::LEN];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(format!("{PREFIX}{}", Digest::new(bytes)))
@@ -161,7 +163,7 @@ pub(crate) fn hash(secret: &str) -> String {
 }
 
 /// The keys that count.
-pub struct Keys {
+pub(crate) struct Keys {
     clock: Clock,
     configured: HashMap<Digest, Holder>,
     stored: RwLock<HashMap<Digest, Holder>>,
@@ -169,7 +171,7 @@ pub struct Keys {
 
 impl Keys {
     /// The keys of the configuration, which are the operator's own.
-    pub fn new(clock: Clock, configured: &[String]) -> Arc<Self> {
+    pub(crate) fn new(clock: Clock, configured: &[String]) -> Arc<Self> {
         let holder = |(place, secret): (usize, &String)| {
             let holder = Holder {
                 name: format!("(configured {})", place + 1),
@@ -216,7 +218,7 @@ impl Keys {
     }
 
     /// The key whose secret this is, if it counts.
-    pub fn find(&self, secret: &[u8]) -> Option<Holder> {
+    pub(crate) fn find(&self, secret: &[u8]) -> Option<Holder> {
         let sent = Digest::of(secret);
         let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
         let (hash, holder) = self
@@ -230,7 +232,7 @@ impl Keys {
     }
 
     /// Whether somebody can administer the service.
-    pub fn has_admin(&self) -> bool {
+    pub(crate) fn has_admin(&self) -> bool {
         let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
         !self.configured.is_empty() || stored.values().any(|holder| holder.scope == Scope::Admin)
     }

@@ -245,12 +245,18 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             writeln!(out, "{} can be used: {entries} entries", file.display())?;
         }
         Some(Command::Config(ConfigCommand::Check { file })) => check_config(&file)?,
-        Some(Command::Config(ConfigCommand::Show { origin, json, options })) => {
+        Some(Command::Config(ConfigCommand::Show {
+            origin,
+            json,
+            options,
+        })) => {
             show_config(options, origin, json)?;
         }
         Some(Command::Explain { code }) => match offline::explain(&code) {
             Some(text) => writeln!(out, "{text}")?,
-            None => anyhow::bail!("there is no error {code}; those of all interfaces are in `icn-cli explain`"),
+            None => {
+                anyhow::bail!("there is no error {code}; those of all interfaces are in `icn-cli explain`")
+            }
         },
         Some(Command::Man { directory }) => {
             std::fs::create_dir_all(&directory)?;
@@ -304,7 +310,13 @@ async fn key(command: KeyCommand) -> anyhow::Result<()> {
             for key in keys {
                 let slug = key.slug.map(|slug| format!(" {slug}")).unwrap_or_default();
                 let expires = key.expires.map(|expires| format!(", until {}", expires.text()));
-                writeln!(out, "{} {}{slug}{}", key.name, key.scope, expires.unwrap_or_default())?;
+                writeln!(
+                    out,
+                    "{} {}{slug}{}",
+                    key.name,
+                    key.scope,
+                    expires.unwrap_or_default()
+                )?;
             }
         }
         KeyCommand::Rotate {
@@ -338,7 +350,11 @@ fn show_config(options: Options, origin: bool, json: bool) -> anyhow::Result<()>
         return Ok(());
     }
     for setting in &settings {
-        let value = if setting.value.is_empty() { "(not set)" } else { &setting.value };
+        let value = if setting.value.is_empty() {
+            "(not set)"
+        } else {
+            &setting.value
+        };
         if origin {
             writeln!(out, "{} = {value}  # {}", setting.key, setting.origin)?;
         } else {

@@ -20,12 +20,7 @@ use prometheus_client::{
     },
     registry::Registry as Scraped,
 };
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::atomic::AtomicU64,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 
 /// Projects that are named in metrics where the operator asks for it.
 const MAX_NAMED: usize = 1_000;
@@ -47,7 +42,7 @@ struct ByProject {
 
 /// What is counted.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Heartbeats that count.
     pub heartbeats: Counter,
     /// Projects that were silent for longer than the threshold.
@@ -152,7 +147,11 @@ pub(crate) fn encode(core: &Core, per_project: bool) -> Result<String, fmt::Erro
 
 fn register(to: &mut Scraped, core: &Core) {
     let metrics = &core.metrics;
-    to.register("heartbeat", "Heartbeats that were accepted", metrics.heartbeats.clone());
+    to.register(
+        "heartbeat",
+        "Heartbeats that were accepted",
+        metrics.heartbeats.clone(),
+    );
     to.register(
         "stale_projects",
         "Projects that became offline because they were silent",
@@ -206,9 +205,17 @@ fn register(to: &mut Scraped, core: &Core) {
         "How long a batch took to be written",
         metrics.flush_seconds.clone(),
     );
-    own.register("flushed_rows", "Rows of heartbeats that were written", metrics.flushed_rows.clone());
+    own.register(
+        "flushed_rows",
+        "Rows of heartbeats that were written",
+        metrics.flushed_rows.clone(),
+    );
     own.register("catalog_size", "Projects in the catalog", metrics.size.clone());
-    own.register("webhooks_delivered", "Calls of webhooks that were answered", metrics.delivered.clone());
+    own.register(
+        "webhooks_delivered",
+        "Calls of webhooks that were answered",
+        metrics.delivered.clone(),
+    );
     own.register(
         "webhooks_failed",
         "Calls of webhooks that failed, each try",
@@ -237,7 +244,10 @@ fn register(to: &mut Scraped, core: &Core) {
 fn by_status(to: &mut Scraped, core: &Core) {
     let counts = counted(core);
     let family = Family::<ByStatus, Gauge>::default();
-    for status in Status::ALL.into_iter().filter(|status| status.counted() == *status) {
+    for status in Status::ALL
+        .into_iter()
+        .filter(|status| status.counted() == *status)
+    {
         let count = counts.get(&status).copied().unwrap_or(0);
         let gauge = family.get_or_create(&ByStatus {
             status: status.name(),
@@ -261,10 +271,12 @@ fn by_status(to: &mut Scraped, core: &Core) {
 
 fn shown<'a>(core: &'a Core, registry: &'a Registry) -> impl Iterator<Item = Status> + 'a {
     let now = core.clock.now();
-    registry
-        .all()
-        .into_iter()
-        .map(move |project| project.vital().shown(now, core.rules.threshold, crate::GRACE).status)
+    registry.all().into_iter().map(move |project| {
+        project
+            .vital()
+            .shown(now, core.rules.threshold, crate::GRACE)
+            .status
+    })
 }
 
 /// How many projects there are of each status.

@@ -77,7 +77,13 @@ mod tests {
             assert_eq!(moment.0.get(), millis, "{text}");
             assert_eq!(Moment::parse(&moment.text()), Some(moment));
         }
-        for text in ["", "yesterday", "2025-11-18", "1969-12-31T23:59:59Z", "2025-13-01T00:00:00Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2025-11-18",
+            "1969-12-31T23:59:59Z",
+            "2025-13-01T00:00:00Z",
+        ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
     }

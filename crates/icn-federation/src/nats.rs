@@ -137,7 +137,10 @@ fn note(core: &Core, event: &Event, url: &str) {
         }
         Event::Disconnected | Event::Closed => {
             if core.ears.set(Part::Nats, false, now) {
-                tracing::error!(url, "NATS is away: heartbeats over it are not heard until it is back");
+                tracing::error!(
+                    url,
+                    "NATS is away: heartbeats over it are not heard until it is back"
+                );
             }
         }
         Event::SlowConsumer(_) => {
@@ -158,7 +161,10 @@ pub(crate) async fn listen(client: Client, core: Arc<Core>) -> anyhow::Result<()
         .await
         .context("cannot subscribe to heartbeats")?;
     let inbox = client.new_inbox();
-    let probes = client.subscribe(inbox.clone()).await.context("cannot subscribe to probes")?;
+    let probes = client
+        .subscribe(inbox.clone())
+        .await
+        .context("cannot subscribe to probes")?;
     let proven = Arc::new(AtomicU64::new(core.clock.now().get()));
     tokio::join!(
         send_probes(client, inbox, core.clone()),
@@ -182,7 +188,9 @@ async fn send_probes(client: Client, inbox: String, core: Arc<Core>) {
 
 async fn take_probes(mut probes: Subscriber, proven: Arc<AtomicU64>, core: Arc<Core>) {
     while let Some(probe) = probes.next().await {
-        let sent = std::str::from_utf8(&probe.payload).ok().and_then(|text| text.parse().ok());
+        let sent = std::str::from_utf8(&probe.payload)
+            .ok()
+            .and_then(|text| text.parse().ok());
         if let Some(sent) = sent {
             proven.fetch_max(sent, Ordering::AcqRel);
             core.metrics.lag(core.clock.now().since(Time::new(sent)));
@@ -251,7 +259,9 @@ async fn tell_some(client: &Client, core: &Core, store: &Store) -> anyhow::Resul
             headers.insert(MESSAGE_ID, item.id.to_string());
             let subject = format!("fed.project.{}.status", item.slug);
             let payload = serde_json::to_vec(&Told::from(item))?;
-            client.publish_with_headers(subject, headers, payload.into()).await?;
+            client
+                .publish_with_headers(subject, headers, payload.into())
+                .await?;
             core.metrics.published.inc();
         }
         client.flush().await?;

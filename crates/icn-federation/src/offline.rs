@@ -73,7 +73,10 @@ pub async fn add_key(
     };
     let made = Made::new(&wanted, now, BY)?;
     if !store.add_key(&made.stored).await? {
-        bail!("there is a key {} already: choose another name, or rotate it", wanted.name);
+        bail!(
+            "there is a key {} already: choose another name, or rotate it",
+            wanted.name
+        );
     }
     Ok(made.secret)
 }

@@ -194,7 +194,8 @@ async fn ended() {
 /// A name for this run of this replica.
 fn replica() -> anyhow::Result<i64> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     // Not negative, and not zero, which is nobody.
     Ok((i64::from_le_bytes(bytes) & i64::MAX).max(1))
 }

@@ -31,11 +31,7 @@ impl CatalogFile {
     pub(crate) fn open(path: PathBuf) -> Result<Self, FileError> {
         let seen = stamp(&path);
         let entries = read_file(&path)?;
-        Ok(Self {
-            path,
-            seen,
-            entries,
-        })
+        Ok(Self { path, seen, entries })
     }
 
     /// Follows the file for as long as it is run.

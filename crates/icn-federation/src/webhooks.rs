@@ -7,9 +7,9 @@ use crate::{
     nats::Told,
     store::{Item, Store, Webhook},
 };
-use icn_model::{Millis, Time};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use icn_model::{Millis, Time};
 use sha2::Sha256;
 use std::{
     collections::HashMap,
@@ -50,12 +50,7 @@ enum CallError {
 }
 
 /// Calls hooks for as long as it is run.
-pub(crate) async fn call(
-    core: Arc<Core>,
-    store: Store,
-    allow_private: bool,
-    mut more: watch::Receiver<i64>,
-) {
+pub(crate) async fn call(core: Arc<Core>, store: Store, allow_private: bool, mut more: watch::Receiver<i64>) {
     let agent = agent();
     let mut retries = HashMap::<i64, Retry>::new();
     core.loaded().await;
@@ -65,7 +60,10 @@ pub(crate) async fn call(
             retries.retain(|id, _| hooks.iter().any(|hook| hook.id == *id));
             let mut turns = JoinSet::new();
             for hook in hooks {
-                if retries.get(&hook.id).is_some_and(|retry| retry.at > Instant::now()) {
+                if retries
+                    .get(&hook.id)
+                    .is_some_and(|retry| retry.at > Instant::now())
+                {
                     continue;
                 }
                 let (core, store, agent) = (core.clone(), store.clone(), agent.clone());
@@ -102,7 +100,8 @@ async fn turn(core: &Core, store: &Store, agent: &ureq::Agent, hook: Webhook, al
         let now = core.clock.now();
         let (hook, agent, told) = (hook.clone(), agent.clone(), item.clone());
         let (id, number) = (hook.id, item.id);
-        let called = tokio::task::spawn_blocking(move || deliver(&agent, &hook, &told, now, allow_private)).await;
+        let called =
+            tokio::task::spawn_blocking(move || deliver(&agent, &hook, &told, now, allow_private)).await;
         let failed = match called {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),

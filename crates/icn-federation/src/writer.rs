@@ -145,7 +145,10 @@ impl Writer {
         if let Some(shared) = self.store.clock().await? {
             let moved = self.core.clock.follow(shared);
             if moved.abs() > CLOCK_MOVES {
-                tracing::info!(by_ms = moved, "the service follows the database's clock, which is another");
+                tracing::info!(
+                    by_ms = moved,
+                    "the service follows the database's clock, which is another"
+                );
             }
         }
         Ok(())
@@ -283,7 +286,9 @@ impl Writer {
             if let Some(project) = self.core.registry.by_id(*project) {
                 let mut vital = project.vital();
                 let last = vital.hours.back().map(|last| last.hour);
-                vital.hours.retain(|hour| hour.is_unwritten || Some(hour.hour) == last);
+                vital
+                    .hours
+                    .retain(|hour| hour.is_unwritten || Some(hour.hour) == last);
             }
         }
     }

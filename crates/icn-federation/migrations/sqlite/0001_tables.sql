@@ -16,7 +16,8 @@ CREATE TABLE catalog (
     -- The rest of the entry, as JSON.
     entry           TEXT NOT NULL,
     owner           TEXT NOT NULL,
-    paused          BOOLEAN NOT NULL,
+    -- 0 or 1.
+    paused          BIGINT NOT NULL,
     created         BIGINT NOT NULL,
     updated         BIGINT NOT NULL,
     -- Of a tombstone.

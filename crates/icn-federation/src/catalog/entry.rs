@@ -6,17 +6,17 @@ use std::{collections::BTreeSet, net::IpAddr};
 use url::{Host, Url};
 
 /// Characters of a name.
-pub const MAX_NAME_CHARS: usize = 200;
+pub(super) const MAX_NAME_CHARS: usize = 200;
 /// Bytes of a URL.
-pub const MAX_URL_BYTES: usize = 2_048;
+pub(super) const MAX_URL_BYTES: usize = 2_048;
 /// Bytes of a mesh namespace.
-pub const MAX_NAMESPACE_BYTES: usize = 100;
+pub(super) const MAX_NAMESPACE_BYTES: usize = 100;
 /// Tags of one project.
-pub const MAX_TAGS: usize = 32;
+pub(super) const MAX_TAGS: usize = 32;
 /// Bytes of a tag.
-pub const MAX_TAG_BYTES: usize = 50;
+pub(super) const MAX_TAG_BYTES: usize = 50;
 /// Projects that one may fan out to.
-pub const MAX_FANOUT: usize = 1_000;
+pub(super) const MAX_FANOUT: usize = 1_000;
 /// What the names of other projects may begin with in `allow_fanout`.
 const HUB_PREFIX: &str = "hub.";
 
@@ -24,7 +24,7 @@ const HUB_PREFIX: &str = "hub.";
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// What it is called in subjects, paths and metrics: `^[a-z0-9](-?[a-z0-9]+)*$`, at most 50 characters.
     #[serde(alias = "slug")]
     #[cfg_attr(
@@ -56,7 +56,7 @@ pub struct Draft {
 /// What the catalog says of a project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Entry {
+pub(crate) struct Entry {
     /// What it is called in subjects, paths and metrics.
     pub slug: Slug,
     /// What it is called among people.
@@ -77,7 +77,7 @@ pub struct Entry {
 
 /// Something in a draft that no entry can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
+pub(crate) struct Flaw {
     /// Which part.
     pub field: &'static str,
     /// What is wrong with it, and what would be right.
@@ -89,7 +89,7 @@ impl Draft {
     ///
     /// # Errors
     /// All flaws at once.
-    pub fn check(self) -> Result<Entry, Vec<Flaw>> {
+    pub(crate) fn check(self) -> Result<Entry, Vec<Flaw>> {
         let mut flaws = Flaws::default();
         let slug = flaws.take("project_slug", slug(&self.project_slug));
         flaws.take("name", name(&self.name));
@@ -123,7 +123,7 @@ impl Draft {
 
 impl Entry {
     /// The slugs that it may fan out to.
-    pub fn fanout(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn fanout(&self) -> impl Iterator<Item = &str> {
         let without_prefix = |name: &'_ String| name.strip_prefix(HUB_PREFIX).map_or(0, |_| HUB_PREFIX.len());
         self.allow_fanout
             .iter()
@@ -131,11 +131,16 @@ impl Entry {
     }
 
     /// Whether a word of a search is in it, without regard to case.
-    pub fn mentions(&self, lower_case: &str) -> bool {
-        [self.slug.as_str(), &self.name, &self.hub_url, &self.mesh_namespace]
-            .into_iter()
-            .chain(self.tags.iter().map(String::as_str))
-            .any(|text| text.to_lowercase().contains(lower_case))
+    pub(crate) fn mentions(&self, lower_case: &str) -> bool {
+        [
+            self.slug.as_str(),
+            &self.name,
+            &self.hub_url,
+            &self.mesh_namespace,
+        ]
+        .into_iter()
+        .chain(self.tags.iter().map(String::as_str))
+        .any(|text| text.to_lowercase().contains(lower_case))
     }
 }
 
@@ -165,7 +170,8 @@ fn name(text: &str) -> Result<(), String> {
 }
 
 fn is_unfit(character: char) -> bool {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns
 }
 
@@ -175,7 +181,10 @@ pub(crate) fn hub_url(text: &str) -> Result<(), String> {
     if text.len() > MAX_URL_BYTES {
         return Err(format!("at most {MAX_URL_BYTES} bytes"));
     }
-    if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+    if text
+        .chars()
+        .any(|character| character.is_control() || character.is_whitespace())
+    {
         return Err("no spaces and no control characters".into());
     }
     let url = Url::parse(text).map_err(|error| format!("no URL: {error}"))?;
@@ -294,12 +303,24 @@ mod tests {
         assert_eq!(flaws(|draft| draft.name = "a\u{202e}b".into()), ["name"]);
         assert_eq!(flaws(|draft| draft.name = "a\0".into()), ["name"]);
         assert_eq!(flaws(|draft| draft.name = "x".repeat(201)), ["name"]);
-        assert_eq!(flaws(|draft| draft.mesh_namespace = Some("hub..a".into())), ["mesh_namespace"]);
-        assert_eq!(flaws(|draft| draft.mesh_namespace = Some("hub.*".into())), ["mesh_namespace"]);
+        assert_eq!(
+            flaws(|draft| draft.mesh_namespace = Some("hub..a".into())),
+            ["mesh_namespace"]
+        );
+        assert_eq!(
+            flaws(|draft| draft.mesh_namespace = Some("hub.*".into())),
+            ["mesh_namespace"]
+        );
         assert_eq!(flaws(|draft| draft.tags = vec!["a b".into()]), ["tags"]);
         assert_eq!(flaws(|draft| draft.tags = vec!["a".into(); 100_000]), ["tags"]);
-        assert_eq!(flaws(|draft| draft.allow_fanout = vec!["hub.".into()]), ["allow_fanout"]);
-        assert_eq!(flaws(|draft| draft.public_key = Some("z6Mk".into())), ["public_key"]);
+        assert_eq!(
+            flaws(|draft| draft.allow_fanout = vec!["hub.".into()]),
+            ["allow_fanout"]
+        );
+        assert_eq!(
+            flaws(|draft| draft.public_key = Some("z6Mk".into())),
+            ["public_key"]
+        );
         let all = flaws(|draft| {
             draft.project_slug.clear();
             draft.name.clear();

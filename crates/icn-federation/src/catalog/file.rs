@@ -9,13 +9,13 @@ use std::{
 };
 
 /// Largest file: ten thousand entries with room to spare.
-pub const MAX_FILE_BYTES: u64 = 32 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 32 << 20;
 /// Faults that are told; one fault early on may make many.
 const MAX_FAULTS: usize = 100;
 
 /// Everything that is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub(crate) enum FileError {
     /// It cannot be read.
     #[error("cannot read the catalog {}: {source}", path.display())]
     Read {
@@ -37,7 +37,7 @@ pub enum FileError {
 
 /// One fault.
 #[derive(Debug)]
-pub struct Fault {
+pub(crate) struct Fault {
     place: String,
     text: String,
 }
@@ -68,7 +68,7 @@ struct Document {
 ///
 /// # Errors
 /// Names every fault, each with its line.
-pub fn read(path: &Path) -> Result<Vec<Entry>, FileError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, FileError> {
     let read = |source| FileError::Read {
         path: path.to_owned(),
         source,
@@ -95,7 +95,10 @@ fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut entries = Vec::new();
     let mut lines = HashMap::new();
-    for item in document.and_then(|document| document.projects).unwrap_or_default() {
+    for item in document
+        .and_then(|document| document.projects)
+        .unwrap_or_default()
+    {
         let line = item.defined.line();
         match entry(item.value) {
             Ok(entry) => {
@@ -113,7 +116,11 @@ fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
             })),
         }
     }
-    if faults.is_empty() { Ok(entries) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(entries)
+    } else {
+        Err(faults)
+    }
 }
 
 type LineAndText = (Option<u64>, String);
@@ -136,11 +143,17 @@ fn entry(fields: BTreeMap<String, Spanned<Value>>) -> Result<Entry, Vec<LineAndT
             "public_key" => text(value).map(|text| draft.public_key = Some(text)),
             "tags" => texts(value).map(|texts| draft.tags = texts),
             "allow_fanout" => texts(value).map(|texts| draft.allow_fanout = texts),
-            _ => Err("there is no such key; there are project_slug, name, hub_url, mesh_namespace, tags, \
+            _ => Err(
+                "there is no such key; there are project_slug, name, hub_url, mesh_namespace, tags, \
                       allow_fanout, public_key"
-                .into()),
+                    .into(),
+            ),
         };
-        let canonical = if name == "slug" { "project_slug".to_owned() } else { name.clone() };
+        let canonical = if name == "slug" {
+            "project_slug".to_owned()
+        } else {
+            name.clone()
+        };
         lines.insert(canonical, line);
         if let Err(reason) = taken {
             faults.push((Some(line), format!("{}: {reason}", shortened(&name))));
@@ -261,13 +274,22 @@ projects:
         assert!(faults("projects:\n  - name: A\n").contains("p.yaml:2: project_slug is missing"));
         let twice = SEED.replace("project_slug: projecta", "slug: commandcenter");
         assert!(faults(&twice).contains("p.yaml:9: project_slug: commandcenter is in line 2 already"));
-        let both = SEED.replace("project_slug: projecta", "project_slug: projecta\n    slug: projecta");
+        let both = SEED.replace(
+            "project_slug: projecta",
+            "project_slug: projecta\n    slug: projecta",
+        );
         assert!(faults(&both).contains("mean the same"), "{}", faults(&both));
     }
 
     #[test]
     fn what_is_no_catalog_is_told_with_its_place() {
-        for text in ["projects: 7\n", "project:\n  - a\n", "projects:\n  - [1]\n", "projects:\n  - {a: [\n", "\t"] {
+        for text in [
+            "projects: 7\n",
+            "project:\n  - a\n",
+            "projects:\n  - [1]\n",
+            "projects:\n  - {a: [\n",
+            "\t",
+        ] {
             let told = faults(text);
             assert!(told.trim_start().starts_with("p.yaml:"), "{text:?}: {told}");
         }

@@ -4,8 +4,8 @@ mod file;
 mod project;
 mod registry;
 
-pub use entry::{Draft, Entry, Flaw};
+pub(crate) use entry::{Draft, Entry, Flaw};
 pub(crate) use entry::{hub_url, shortened};
-pub use file::{FileError, read as read_file};
-pub use project::{Hour, MINUTES, Project, Sent, Vital};
-pub use registry::{Owner, Record, Registry};
+pub(crate) use file::{FileError, read as read_file};
+pub(crate) use project::{Hour, MINUTES, Project, Sent, Vital};
+pub(crate) use registry::{Owner, Record, Registry};

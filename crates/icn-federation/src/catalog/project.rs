@@ -9,14 +9,14 @@ use std::{
 };
 
 /// Minutes of an hour.
-pub const MINUTES: usize = 60;
+pub(crate) const MINUTES: usize = 60;
 const MINUTE_MS: u64 = 60_000;
 /// Hours with counts that are kept while they cannot be written: a week of an absent database.
 const MAX_UNWRITTEN_HOURS: usize = 168;
 
 /// What the sender of a heartbeat said about the heartbeat itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// When, by its clock.
     pub at: Option<Time>,
     /// Which run of it.
@@ -27,11 +27,11 @@ pub struct Sent {
 
 /// A heartbeat that says nothing new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused;
+pub(crate) struct Refused;
 
 /// Heartbeats of one hour, by minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hour {
+pub(crate) struct Hour {
     /// Hours since 1970.
     pub hour: u64,
     /// How many in each minute.
@@ -42,7 +42,7 @@ pub struct Hour {
 
 /// A project. Its own lock is held for moments only.
 #[derive(Debug)]
-pub struct Project {
+pub(crate) struct Project {
     /// Its number in the database.
     pub id: i64,
     entry: RwLock<Arc<Entry>>,
@@ -51,7 +51,7 @@ pub struct Project {
 
 /// What changes all the time.
 #[derive(Clone, Debug)]
-pub struct Vital {
+pub(crate) struct Vital {
     /// What it is taken for.
     pub standing: Standing,
     /// When it was last heard.
@@ -80,7 +80,7 @@ pub struct Vital {
 
 impl Project {
     /// A project as it was found in the database.
-    pub fn new(id: i64, entry: Entry, vital: Vital) -> Self {
+    pub(crate) fn new(id: i64, entry: Entry, vital: Vital) -> Self {
         Self {
             id,
             entry: RwLock::new(Arc::new(entry)),
@@ -89,30 +89,30 @@ impl Project {
     }
 
     /// Its entry.
-    pub fn entry(&self) -> Arc<Entry> {
+    pub(crate) fn entry(&self) -> Arc<Entry> {
         // It is replaced as a whole.
         self.entry.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gives it another entry.
-    pub fn set_entry(&self, entry: Entry) {
+    pub(crate) fn set_entry(&self, entry: Entry) {
         *self.entry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entry);
     }
 
     /// What changes all the time. Nobody panics while holding it, and if so, its parts are good each by itself.
-    pub fn vital(&self) -> MutexGuard<'_, Vital> {
+    pub(crate) fn vital(&self) -> MutexGuard<'_, Vital> {
         self.vital.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its slug.
-    pub fn slug(&self) -> Slug {
+    pub(crate) fn slug(&self) -> Slug {
         self.entry().slug.clone()
     }
 }
 
 impl Vital {
     /// Of a project that was never heard of.
-    pub const fn new(standing: Standing, owner: Owner, created: Time) -> Self {
+    pub(crate) const fn new(standing: Standing, owner: Owner, created: Time) -> Self {
         Self {
             standing,
             heard: None,
@@ -137,7 +137,7 @@ impl Vital {
     ///
     /// # Errors
     /// If it is one that was there before, or older than one that was: of one run, numbers only rise.
-    pub fn hear(
+    pub(crate) fn hear(
         &mut self,
         at: Time,
         said: SelfStatus,
@@ -160,7 +160,7 @@ impl Vital {
     }
 
     /// Takes in what another replica has heard, if it is news.
-    pub fn learn(&mut self, heard: Heard, sent: Sent, details: Option<Details>) -> bool {
+    pub(crate) fn learn(&mut self, heard: Heard, sent: Sent, details: Option<Details>) -> bool {
         if self.heard.is_some_and(|own| own.at >= heard.at) {
             return false;
         }
@@ -180,7 +180,7 @@ impl Vital {
     }
 
     /// Puts the count of the last minute to its hour.
-    pub fn close_minute(&mut self) {
+    pub(crate) fn close_minute(&mut self) {
         let (minute, count) = self.minute;
         if count == 0 {
             return;
@@ -204,7 +204,7 @@ impl Vital {
     }
 
     /// Judges it anew; the change, if there is one.
-    pub fn judge(&mut self, with: &Circumstances) -> Option<Standing> {
+    pub(crate) fn judge(&mut self, with: &Circumstances) -> Option<Standing> {
         let before = self.standing;
         let (standing, due) = judge(before, self.heard, self.paused, with);
         self.standing = standing;
@@ -213,7 +213,7 @@ impl Vital {
     }
 
     /// Whether the last heartbeat says other than what the project is taken for.
-    pub fn is_to_be_judged(&self) -> bool {
+    pub(crate) fn is_to_be_judged(&self) -> bool {
         let said = self.heard.map(|heard| heard.said);
         match self.standing.status {
             Status::Online => said != Some(SelfStatus::Online) || self.due.is_none(),
@@ -224,7 +224,7 @@ impl Vital {
     }
 
     /// How far the sender's clock was ahead of this one's at the last heartbeat, in milliseconds.
-    pub fn skew_ms(&self) -> Option<i64> {
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
         let (sent, heard) = (self.sent.at?, self.heard?.at);
         let span = |later: Time, earlier: Time| i64::try_from(later.since(earlier).get()).unwrap_or(i64::MAX);
         Some(if sent > heard {
@@ -236,7 +236,7 @@ impl Vital {
 
     /// What it is to be shown as. What nobody has judged for long after it should have been, nobody knows: the one who
     /// judges may be gone, or this replica cut off from it.
-    pub fn shown(&self, now: Time, threshold: Millis, grace: Millis) -> Standing {
+    pub(crate) fn shown(&self, now: Time, threshold: Millis, grace: Millis) -> Standing {
         use crate::liveness::Cause;
         match self.heard {
             Some(heard) if self.standing.status.is_alive() => {
@@ -259,12 +259,18 @@ impl Vital {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::liveness::Cause;
 
     const START: u64 = 1_800_000_000_000;
 
     fn vital() -> Vital {
         let created = Time::new(START);
-        Vital::new(Standing::new(created), Owner::Api, created)
+        let standing = Standing {
+            status: Status::New,
+            cause: Cause::Registered,
+            since: created,
+        };
+        Vital::new(standing, Owner::Api, created)
     }
 
     fn sent(boot: &str, sequence: u64) -> Sent {

@@ -18,7 +18,7 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Owner {
+pub(crate) enum Owner {
     /// The catalog's file.
     File,
     /// Somebody with a key.
@@ -27,7 +27,7 @@ pub enum Owner {
 
 impl Owner {
     /// As in the database and on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::File => "file",
             Self::Api => "api",
@@ -35,8 +35,12 @@ impl Owner {
     }
 
     /// From the database.
-    pub fn of(name: &str) -> Self {
-        if name == Self::File.name() { Self::File } else { Self::Api }
+    pub(crate) fn of(name: &str) -> Self {
+        if name == Self::File.name() {
+            Self::File
+        } else {
+            Self::Api
+        }
     }
 }
 
@@ -48,7 +52,7 @@ impl fmt::Display for Owner {
 
 /// A row of the catalog, as it is in the database.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// The project's number.
     pub id: i64,
     /// Its entry.
@@ -77,7 +81,7 @@ struct Index {
 
 /// The projects.
 #[derive(Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     index: RwLock<Index>,
     /// Counts what changes what readers see.
     version: AtomicU64,
@@ -90,22 +94,22 @@ impl Registry {
     }
 
     /// The project called `slug`.
-    pub fn get(&self, slug: &str) -> Option<Arc<Project>> {
+    pub(crate) fn get(&self, slug: &str) -> Option<Arc<Project>> {
         self.read().by_slug.get(slug).cloned()
     }
 
     /// The project with a number.
-    pub fn by_id(&self, id: i64) -> Option<Arc<Project>> {
+    pub(crate) fn by_id(&self, id: i64) -> Option<Arc<Project>> {
         self.read().by_id.get(&id).cloned()
     }
 
     /// All projects in the order of their slugs.
-    pub fn all(&self) -> Vec<Arc<Project>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Project>> {
         self.read().by_slug.values().cloned().collect()
     }
 
     /// The projects after a slug, in order.
-    pub fn after(&self, slug: Option<&str>) -> Vec<Arc<Project>> {
+    pub(crate) fn after(&self, slug: Option<&str>) -> Vec<Arc<Project>> {
         let from = slug.map_or(Bound::Unbounded, Bound::Excluded);
         let index = self.read();
         let rest = index.by_slug.range::<str, _>((from, Bound::Unbounded));
@@ -113,27 +117,22 @@ impl Registry {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.read().by_slug.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// A number that is another one when something may have changed.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
     /// Something has changed.
-    pub fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes over a row; returns the project if it is there from now on.
-    pub fn take(&self, record: Record) -> Option<Arc<Project>> {
+    pub(crate) fn take(&self, record: Record) -> Option<Arc<Project>> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         self.touch();
         if record.is_removed {

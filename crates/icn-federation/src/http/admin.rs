@@ -27,7 +27,7 @@ const MAX_OVERLAP: Millis = Millis::from_secs(90 * 24 * 3_600);
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct NewKey {
+pub(super) struct NewKey {
     /// What it is to be called: lower-case letters, digits, `.`, `_`, `-`.
     #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[a-z0-9][a-z0-9._-]*$", max_length = 64))]
     name: KeyName,
@@ -45,7 +45,7 @@ pub struct NewKey {
 /// A key with its secret, which is told this once.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct MadeKey {
+pub(super) struct MadeKey {
     /// What is kept of it.
     key: KeyView,
     /// What its holder sends.
@@ -56,7 +56,7 @@ pub struct MadeKey {
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Rotate {
+pub(super) struct Rotate {
     /// How long the former secret still counts, in seconds; a day if absent, at most 90 days.
     #[serde(default)]
     overlap_seconds: Option<u64>,
@@ -65,7 +65,7 @@ pub struct Rotate {
 /// A new secret.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Rotated {
+pub(super) struct Rotated {
     /// Whose.
     name: String,
     /// What its holder sends from now on.
@@ -235,7 +235,7 @@ fn no_key(name: &str) -> Failure {
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct NewWebhook {
+pub(super) struct NewWebhook {
     /// Where changes are posted to.
     #[cfg_attr(feature = "schema", schema(format = "uri", max_length = 2048))]
     url: String,
@@ -248,7 +248,7 @@ pub struct NewWebhook {
 /// A webhook.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct WebhookView {
+pub(super) struct WebhookView {
     /// Its number.
     id: i64,
     /// Where changes are posted to.
@@ -296,7 +296,11 @@ impl From<Webhook> for WebhookView {
     )
 )]
 pub(super) async fn webhooks(State(app): State<App>) -> Result<Json<Vec<WebhookView>>, Failure> {
-    let hooks = app.store.webhooks().await.map_err(|error| error::database(&error))?;
+    let hooks = app
+        .store
+        .webhooks()
+        .await
+        .map_err(|error| error::database(&error))?;
     Ok(Json(hooks.into_iter().map(WebhookView::from).collect()))
 }
 
@@ -339,7 +343,11 @@ pub(super) async fn add_webhook(
     let now = app.core.clock.now();
     let added = app.store.add_webhook(&new.url, &secret, now).await;
     let id = added.map_err(|error| error::database(&error))?;
-    let hooks = app.store.webhooks().await.map_err(|error| error::database(&error))?;
+    let hooks = app
+        .store
+        .webhooks()
+        .await
+        .map_err(|error| error::database(&error))?;
     let hook = hooks.into_iter().find(|hook| hook.id == id);
     let mut view = WebhookView::from(hook.ok_or_else(|| no_webhook(id))?);
     view.secret = Some(secret);
@@ -368,7 +376,9 @@ pub(super) async fn remove_webhook(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
     app.can_write()?;
-    let id: i64 = id.parse().map_err(|_| Failure::bad("id", "the number of a webhook"))?;
+    let id: i64 = id
+        .parse()
+        .map_err(|_| Failure::bad("id", "the number of a webhook"))?;
     let removed = app.store.remove_webhook(id).await;
     if removed.map_err(|error| error::database(&error))? {
         Ok(StatusCode::NO_CONTENT)

@@ -63,7 +63,11 @@ pub(super) fn no_project(slug: &str) -> Failure {
 
 pub(super) fn not_yours(owner: Owner, slug: &str) -> Failure {
     match owner {
-        Owner::File => failure(OF_FILE, 409, format_args!("{slug} is an entry of the catalog's file")),
+        Owner::File => failure(
+            OF_FILE,
+            409,
+            format_args!("{slug} is an entry of the catalog's file"),
+        ),
         Owner::Api => failure(TAKEN, 409, format_args!("{slug} was registered by somebody else")),
     }
 }
@@ -85,9 +89,7 @@ pub(super) fn dropped(reason: Dropped) -> Failure {
         .into(),
         Dropped::Replayed => failure(HEARTBEAT_REPLAYED, 409, reason),
         Dropped::Unsigned => failure(HEARTBEAT_UNSIGNED, 403, reason),
-        Dropped::Malformed | Dropped::Mismatch | Dropped::Subject => {
-            failure(HEARTBEAT_REFUSED, 422, reason)
-        }
+        Dropped::Malformed | Dropped::Mismatch | Dropped::Subject => failure(HEARTBEAT_REFUSED, 422, reason),
     }
 }
 

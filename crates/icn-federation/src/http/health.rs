@@ -15,7 +15,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// The process answers.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Health {
+pub(super) struct Health {
     /// `healthy`: there is no other answer.
     status: &'static str,
     /// Now.
@@ -25,7 +25,7 @@ pub struct Health {
 /// How the connection to NATS is.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct NatsHealth {
+pub(super) struct NatsHealth {
     /// `connected`, `disconnected`, or `disabled` where no server is configured.
     status: &'static str,
     /// The server, without its password.
@@ -36,7 +36,7 @@ pub struct NatsHealth {
 /// Whether the service can serve.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Readiness {
+pub(super) struct Readiness {
     /// Whether all that requests need is there.
     ready: bool,
     /// One by one.
@@ -46,7 +46,7 @@ pub struct Readiness {
 /// One thing that the service needs.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Check {
+pub(super) struct Check {
     /// What.
     name: &'static str,
     /// Whether it is there.
@@ -151,7 +151,11 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
             "nats",
             core.ears.nats().unwrap_or(true),
             false,
-            if core.ears.nats().is_some() { "connected" } else { "not used" },
+            if core.ears.nats().is_some() {
+                "connected"
+            } else {
+                "not used"
+            },
             "not connected: what lapses is unknown, heartbeats over HTTP are taken",
         ),
         check(
@@ -163,7 +167,11 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
         ),
     ];
     let ready = checks.iter().all(|check| check.ok || !check.needed);
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (code, Json(Readiness { ready, checks }))
 }
 

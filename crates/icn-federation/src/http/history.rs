@@ -34,7 +34,7 @@ const MINUTE_MS: u64 = 60_000;
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "schema", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
+pub(super) struct HistoryQuery {
     /// `1h`, `24h`, `7d` or `30d`; `24h` if absent.
     window: Option<String>,
 }
@@ -42,7 +42,7 @@ pub struct HistoryQuery {
 /// What was of a project in a window.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct History {
+pub(super) struct History {
     /// Whose.
     slug: String,
     /// Where the window begins.
@@ -61,7 +61,7 @@ pub struct History {
 /// A change of a project.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Transition {
+pub(super) struct Transition {
     /// Its number; those of later changes are higher.
     id: i64,
     /// When.
@@ -79,7 +79,7 @@ pub struct Transition {
 /// Heartbeats of a minute, or of an hour in windows of more than a day.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Heartbeats {
+pub(super) struct Heartbeats {
     /// Where it begins.
     from: Moment,
     /// How many.
@@ -113,7 +113,11 @@ pub(super) async fn history(
         .iter()
         .find(|(name, _)| *name == window)
         .ok_or_else(|| Failure::bad("window", "one of 1h, 24h, 7d, 30d"))?;
-    let project = app.core.registry.get(&slug).ok_or_else(|| error::no_project(&slug))?;
+    let project = app
+        .core
+        .registry
+        .get(&slug)
+        .ok_or_else(|| error::no_project(&slug))?;
     let now = app.core.clock.now();
     let (from, longest) = (now.before(span), now.before(WINDOWS[WINDOWS.len() - 1].1));
     let read = async {

@@ -35,7 +35,7 @@ const ZSTD_LEVEL: i32 = 3;
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "schema", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-pub struct ListQuery {
+pub(super) struct ListQuery {
     /// Of this status only; `online` has those that are late, too.
     #[cfg_attr(feature = "schema", param(value_type = Option<Status>))]
     status: Option<String>,
@@ -110,7 +110,9 @@ fn render(app: &App, projects: &[Arc<Project>]) -> Result<Bytes, Failure> {
         .iter()
         .map(|project| ProjectView::of(project, &app.core, now))
         .collect();
-    serde_json::to_vec(&views).map(Bytes::from).map_err(Failure::internal)
+    serde_json::to_vec(&views)
+        .map(Bytes::from)
+        .map_err(Failure::internal)
 }
 
 /// Answers the list.
@@ -193,11 +195,17 @@ fn matching(app: &App, query: &ListQuery) -> Result<Vec<Arc<Project>>, Failure> 
     let wanted = query
         .status
         .as_deref()
-        .map(|text| text.parse::<Status>().map_err(|error| Failure::bad("status", error)))
+        .map(|text| {
+            text.parse::<Status>()
+                .map_err(|error| Failure::bad("status", error))
+        })
         .transpose()?;
     Ok(select(&app.core.registry, query.cursor.as_deref(), |project| {
         let now = app.core.clock.now();
-        let status = project.vital().shown(now, app.core.rules.threshold, crate::GRACE).status;
+        let status = project
+            .vital()
+            .shown(now, app.core.rules.threshold, crate::GRACE)
+            .status;
         let has_status = wanted.is_none_or(|wanted| status == wanted || status.counted() == wanted);
         has_status && has_words(project, query.tag.as_deref(), query.q.as_deref())
     }))
@@ -236,7 +244,10 @@ fn answer(list: &List, headers: &HeaderMap) -> Response<Body> {
         answer.insert(header::ETAG, tag);
     }
     answer.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
     if has_it {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
@@ -258,7 +269,8 @@ fn encoded(list: &List, headers: &HeaderMap) -> (Option<&'static str>, Bytes) {
     let takes = |name: &str| {
         accepted.split(',').any(|word| {
             let mut parts = word.split(';').map(str::trim);
-            parts.next() == Some(name) && parts.all(|part| !matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+            parts.next() == Some(name)
+                && parts.all(|part| !matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
         })
     };
     if list.plain.len() >= MIN_COMPRESSED {
@@ -318,5 +330,9 @@ pub(super) async fn one(
     let project = app.core.registry.get(&slug);
     app.core.metrics.looked_up(started.elapsed());
     let project = project.ok_or_else(|| error::no_project(&slug))?;
-    Ok(axum::Json(ProjectView::of(&project, &app.core, app.core.clock.now())))
+    Ok(axum::Json(ProjectView::of(
+        &project,
+        &app.core,
+        app.core.clock.now(),
+    )))
 }

@@ -46,7 +46,7 @@ const MAX_SMALL_BYTES: usize = 16 << 10;
 const MAX_STREAMS: usize = 1_024;
 
 /// The OpenAPI 3.1 document, as checked in at docs/reference/federation-openapi.json. A test makes it anew and compares.
-pub const OPENAPI_JSON: &str = include_str!("../../../../docs/reference/federation-openapi.json");
+pub(crate) const OPENAPI_JSON: &str = include_str!("../../../../docs/reference/federation-openapi.json");
 
 /// What all handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -61,8 +61,8 @@ pub(crate) struct Shared {
     pub(crate) page: crate::config::Page,
     pub(crate) names_projects: bool,
     pub(crate) hooks_may_be_private: bool,
-    pub(crate) lists: list::Cache,
-    pub(crate) lately: page::Lately,
+    lists: list::Cache,
+    lately: page::Lately,
     pub(crate) streams: Arc<Semaphore>,
     /// Says true when streams are to end.
     pub(crate) closing: signal::Receiver<bool>,
@@ -189,7 +189,11 @@ pub(crate) fn router(app: App) -> Router {
 async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let called = Called::of(&request, &app.ids);
     let span = called.span();
-    let max = if request.uri().path() == "/api/fed/projects" { MAX_ENTRY_BYTES } else { MAX_SMALL_BYTES };
+    let max = if request.uri().path() == "/api/fed/projects" {
+        MAX_ENTRY_BYTES
+    } else {
+        MAX_SMALL_BYTES
+    };
     request.extensions_mut().insert(MaxBody(max));
     let too_large = announced(request.headers()).filter(|bytes| *bytes > max as u64);
     async move {
@@ -232,7 +236,13 @@ async fn gate(
     let is_let_in = match (&holder, needs) {
         (_, Needs::Page) if app.page.public => true,
         (None, Needs::Page) => return Ok(page::ask_for_key()),
-        (None, _) => return Err(error::failure(error::KEY_NEEDED, 401, "no key that counts was sent")),
+        (None, _) => {
+            return Err(error::failure(
+                error::KEY_NEEDED,
+                401,
+                "no key that counts was sent",
+            ));
+        }
         (Some(_), Needs::Read | Needs::Page) => true,
         (Some(holder), Needs::Write) => holder.scope != Scope::Read,
         (Some(holder), Needs::Admin) => holder.scope == Scope::Admin,

@@ -150,7 +150,10 @@ pub(super) async fn page(
         format!("?{}", parameters.finish())
     });
     let lately = app.lately.get(&app).await;
-    let rows = found.iter().map(|project| row(&app, project, &lately, now)).collect();
+    let rows = found
+        .iter()
+        .map(|project| row(&app, project, &lately, now))
+        .collect();
     let counts = counted(&app.core);
     let statuses = Status::ALL
         .into_iter()
@@ -189,7 +192,11 @@ pub(super) async fn project(
     State(app): State<App>,
     Path(slug): Path<String>,
 ) -> Result<Html<String>, Failure> {
-    let project = app.core.registry.get(&slug).ok_or_else(|| error::no_project(&slug))?;
+    let project = app
+        .core
+        .registry
+        .get(&slug)
+        .ok_or_else(|| error::no_project(&slug))?;
     let now = app.core.clock.now();
     let month = now.before(Millis::from_secs(30 * 86_400));
     let items = app
@@ -197,13 +204,18 @@ pub(super) async fn project(
         .news_of(project.id, month, MAX_CHANGES)
         .await
         .map_err(|error| error::database(&error))?;
-    let uptime = [("1 hour", 3_600), ("24 hours", 86_400), ("7 days", 604_800), ("30 days", 2_592_000)]
-        .into_iter()
-        .filter_map(|(name, seconds)| {
-            let share = history::uptime(&items, now.before(Millis::from_secs(seconds)), now)?;
-            Some((name, percent(share)))
-        })
-        .collect();
+    let uptime = [
+        ("1 hour", 3_600),
+        ("24 hours", 86_400),
+        ("7 days", 604_800),
+        ("30 days", 2_592_000),
+    ]
+    .into_iter()
+    .filter_map(|(name, seconds)| {
+        let share = history::uptime(&items, now.before(Millis::from_secs(seconds)), now)?;
+        Some((name, percent(share)))
+    })
+    .collect();
     let changes = items
         .iter()
         .rev()
@@ -287,7 +299,10 @@ fn percent(share: f64) -> String {
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let (kind, text) = match name.as_str() {
         "page.css" => ("text/css; charset=utf-8", include_str!("../../assets/page.css")),
-        "page.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/page.js")),
+        "page.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("../../assets/page.js"),
+        ),
         _ => {
             return Failure::from(icn_api::ApiError::NotFound {
                 what: "asset",
@@ -296,7 +311,10 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
             .into_response();
         }
     };
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")];
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "max-age=300"),
+    ];
     (headers, text).into_response()
 }
 

@@ -24,7 +24,7 @@ const DURABLE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub(super) struct Change {
     /// What it is called among people.
     name: Option<String>,
     /// Where it is reached.
@@ -51,7 +51,7 @@ fn there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Stri
 /// Answer to a heartbeat: it counts, and is on disk.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Heard {
+pub(super) struct Heard {
     /// Whose.
     slug: String,
     /// What the project is taken for.
@@ -63,7 +63,7 @@ pub struct Heard {
 /// A project that another one may fan out to.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Target {
+pub(super) struct Target {
     /// What it is called.
     slug: String,
     /// Where it is reached; absent if it is not registered.
@@ -79,7 +79,7 @@ pub struct Target {
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "schema", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-pub struct FanoutQuery {
+pub(super) struct FanoutQuery {
     /// Its slug.
     from: String,
 }
@@ -118,7 +118,11 @@ pub(super) async fn register(
     let entry = draft.check().map_err(|flaws| error::invalid(&flaws))?;
     caller.must_cover(entry.slug.as_str())?;
     let (project, is_new) = put(&app, entry).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     Ok((status, Json(shown(&app, &project))))
 }
 
@@ -153,7 +157,11 @@ pub(super) async fn change(
     let wanted: Change = body(&bytes)?;
     caller.must_cover(&slug)?;
     app.can_write()?;
-    let mut project = app.core.registry.get(&slug).ok_or_else(|| error::no_project(&slug))?;
+    let mut project = app
+        .core
+        .registry
+        .get(&slug)
+        .ok_or_else(|| error::no_project(&slug))?;
     let entry = project.entry();
     let draft = changed(&entry, &wanted);
     let new = draft.check().map_err(|flaws| error::invalid(&flaws))?;
@@ -180,7 +188,10 @@ fn changed(entry: &Entry, wanted: &Change) -> Draft {
         hub_url: or(&wanted.hub_url, &entry.hub_url),
         mesh_namespace: Some(or(&wanted.mesh_namespace, &entry.mesh_namespace)),
         tags: wanted.tags.clone().unwrap_or_else(|| entry.tags.clone()),
-        allow_fanout: wanted.allow_fanout.clone().unwrap_or_else(|| entry.allow_fanout.clone()),
+        allow_fanout: wanted
+            .allow_fanout
+            .clone()
+            .unwrap_or_else(|| entry.allow_fanout.clone()),
         public_key: match &wanted.public_key {
             Some(new) => new.clone(),
             None => entry.public_key.map(|key| key.to_string()),
@@ -212,7 +223,11 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     caller.must_cover(&slug)?;
     app.can_write()?;
-    let project = app.core.registry.get(&slug).ok_or_else(|| error::no_project(&slug))?;
+    let project = app
+        .core
+        .registry
+        .get(&slug)
+        .ok_or_else(|| error::no_project(&slug))?;
     let owner = project.vital().owner;
     if owner == Owner::File {
         return Err(error::not_yours(owner, &slug));
@@ -281,7 +296,11 @@ pub(super) async fn fanout(
     Query(FanoutQuery { from }): Query<FanoutQuery>,
 ) -> Result<Json<Vec<Target>>, Failure> {
     app.is_loaded()?;
-    let project = app.core.registry.get(&from).ok_or_else(|| error::no_project(&from))?;
+    let project = app
+        .core
+        .registry
+        .get(&from)
+        .ok_or_else(|| error::no_project(&from))?;
     let entry = project.entry();
     let targets = entry.fanout().map(|slug| {
         let target = app.core.registry.get(slug).map(|target| shown(&app, &target));
@@ -295,7 +314,9 @@ pub(super) async fn fanout(
             None => Target {
                 slug: slug.into(),
                 hub_url: None,
-                mesh_namespace: slug.parse().map_or_else(|_| slug.to_owned(), |slug: Slug| slug.namespace()),
+                mesh_namespace: slug
+                    .parse()
+                    .map_or_else(|_| slug.to_owned(), |slug: Slug| slug.namespace()),
                 status: None,
             },
         }
@@ -347,5 +368,7 @@ async fn edit(app: &App, edit: Edit) -> Result<crate::store::Edited, Failure> {
 }
 
 async fn durable(done: impl Future<Output = ()>) -> Result<(), Failure> {
-    tokio::time::timeout(DURABLE, done).await.map_err(|_| error::away())
+    tokio::time::timeout(DURABLE, done)
+        .await
+        .map_err(|_| error::away())
 }

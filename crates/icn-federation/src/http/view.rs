@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A project as readers see it.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct ProjectView {
+pub(super) struct ProjectView {
     /// What it is called in subjects, paths and metrics.
     pub slug: String,
     /// What it is called among people.

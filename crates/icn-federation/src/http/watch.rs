@@ -30,7 +30,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "schema", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-pub struct WatchQuery {
+pub(super) struct WatchQuery {
     /// The id of the last change that the caller has: as `Last-Event-ID`, for those who cannot set headers.
     #[cfg_attr(feature = "schema", param(minimum = 0))]
     after: Option<i64>,

@@ -13,7 +13,7 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// Registered, and never heard of.
     New,
     /// Heard of lately.
@@ -32,7 +32,7 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::New,
         Self::Online,
         Self::Late,
@@ -43,7 +43,7 @@ impl Status {
     ];
 
     /// As on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Online => "online",
@@ -57,7 +57,7 @@ impl Status {
 
     /// In metrics and filters: one that is late is online.
     #[must_use]
-    pub const fn counted(self) -> Self {
+    pub(crate) const fn counted(self) -> Self {
         match self {
             Self::Late => Self::Online,
             other => other,
@@ -65,7 +65,7 @@ impl Status {
     }
 
     /// Whether the project is taken for alive.
-    pub const fn is_alive(self) -> bool {
+    pub(crate) const fn is_alive(self) -> bool {
         matches!(self, Self::Online | Self::Late | Self::Degraded)
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Status {
 /// No status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("one of new, online, late, degraded, offline, unknown, paused")]
-pub struct StatusError;
+pub(crate) struct StatusError;
 
 impl FromStr for Status {
     type Err = StatusError;
@@ -96,16 +96,16 @@ macro_rules! causes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(rename_all = "kebab-case")]
-        pub enum Cause { $( #[doc = $text] $variant, )* }
+        pub(crate) enum Cause { $( #[doc = $text] $variant, )* }
 
         impl Cause {
             /// As on the wire.
-            pub const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $( Self::$variant => $name, )* }
             }
 
             /// For people.
-            pub const fn text(self) -> &'static str {
+            pub(crate) const fn text(self) -> &'static str {
                 match self { $( Self::$variant => $text, )* }
             }
         }
@@ -135,7 +135,7 @@ causes! {
 
 /// What a project is taken for, why, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// What.
     pub status: Status,
     /// Why.
@@ -144,20 +144,9 @@ pub struct Standing {
     pub since: Time,
 }
 
-impl Standing {
-    /// Of a project that has just been registered.
-    pub const fn new(since: Time) -> Self {
-        Self {
-            status: Status::New,
-            cause: Cause::Registered,
-            since,
-        }
-    }
-}
-
 /// What was last heard of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// When it arrived.
     pub at: Time,
     /// How the project said it was.
@@ -166,7 +155,7 @@ pub struct Heard {
 
 /// How long is long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Silence after which a project is not alive.
     pub threshold: Millis,
 }
@@ -174,14 +163,14 @@ pub struct Rules {
 impl Rules {
     /// Silence after which a heartbeat is overdue, and after which one looks whether most are silent: two thirds of the
     /// threshold, which is as long as heartbeats may be apart.
-    pub const fn overdue(self) -> Millis {
+    pub(crate) const fn overdue(self) -> Millis {
         Millis::new(self.threshold.get() / 3 * 2)
     }
 }
 
 /// For how long the service has been able to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hearing {
+pub(crate) enum Hearing {
     /// Without a gap since then.
     Since(Time),
     /// It cannot now.
@@ -190,7 +179,7 @@ pub enum Hearing {
 
 /// What a judgement is made from, beside the project.
 #[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// Now.
     pub now: Time,
     /// How long is long.
@@ -202,7 +191,7 @@ pub struct Circumstances {
 }
 
 /// What a project is to be taken for, and when that has to be looked at again if nothing is heard.
-pub fn judge(
+pub(crate) fn judge(
     standing: Standing,
     heard: Option<Heard>,
     paused: bool,

@@ -18,7 +18,11 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         Self {
-            standing: Standing::new(at(0)),
+            standing: Standing {
+                status: Status::New,
+                cause: Cause::Registered,
+                since: at(0),
+            },
             heard: None,
             paused: false,
             hearing: Hearing::Since(at(0)),
@@ -61,8 +65,14 @@ fn silence_makes_late_and_then_offline_and_a_heartbeat_online() {
         scene.hears(1_000, SelfStatus::Online),
         (Status::Online, Cause::Heartbeat)
     );
-    assert_eq!(scene.look(1_059), ((Status::Online, Cause::Heartbeat), Some(at(1_060))));
-    assert_eq!(scene.look(1_060), ((Status::Late, Cause::Overdue), Some(at(1_090))));
+    assert_eq!(
+        scene.look(1_059),
+        ((Status::Online, Cause::Heartbeat), Some(at(1_060)))
+    );
+    assert_eq!(
+        scene.look(1_060),
+        ((Status::Late, Cause::Overdue), Some(at(1_090)))
+    );
     assert_eq!(scene.look(1_090), ((Status::Offline, Cause::Silent), None));
     assert_eq!(scene.standing.since, at(1_090));
     assert_eq!(scene.at(9_000).0, Status::Offline);
@@ -97,7 +107,10 @@ fn a_service_that_could_not_hear_does_not_say_offline() {
     scene.hears(1_000, SelfStatus::Online);
     scene.hearing = Hearing::Deaf;
     // Not late: the heartbeats may have gone into the void.
-    assert_eq!(scene.look(1_070), ((Status::Online, Cause::Heartbeat), Some(at(1_090))));
+    assert_eq!(
+        scene.look(1_070),
+        ((Status::Online, Cause::Heartbeat), Some(at(1_090)))
+    );
     assert_eq!(scene.look(1_090), ((Status::Unknown, Cause::NotWatching), None));
     assert_eq!(scene.at(5_000).0, Status::Unknown);
     scene.hearing = Hearing::Since(at(5_000));
@@ -154,5 +167,8 @@ fn names_come_back() {
     }
     assert!("up".parse::<Status>().is_err());
     assert_eq!("many-at-once".parse(), Ok(Cause::ManyAtOnce));
-    assert_eq!(serde_json::to_value(Cause::SaysDegraded).unwrap(), "says-degraded");
+    assert_eq!(
+        serde_json::to_value(Cause::SaysDegraded).unwrap(),
+        "says-degraded"
+    );
 }

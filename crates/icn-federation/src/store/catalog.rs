@@ -16,10 +16,7 @@ use sqlx::{Any, AssertSqlSafe, Transaction, any::AnyRow};
 #[derive(Clone, Debug)]
 pub(crate) enum Edit {
     /// There is such an entry from now on.
-    Put {
-        entry: Box<Entry>,
-        owner: Owner,
-    },
+    Put { entry: Box<Entry>, owner: Owner },
     /// It is not to be watched, or is again.
     Pause { slug: Slug, paused: bool },
     /// It is gone.
@@ -78,7 +75,7 @@ impl Store {
                         "UPDATE catalog SET paused = $1, updated = $2, revision = $3 \
                           WHERE slug = $4 AND removed IS NULL",
                     )
-                    .bind(*paused)
+                    .bind(i64::from(*paused))
                     .bind(number(at.get()))
                     .bind(revision)
                     .bind(slug.as_str())
@@ -89,7 +86,8 @@ impl Store {
             }
         }
         if !puts.is_empty() {
-            self.put(&mut transaction, &puts, at, revision, &mut edited).await?;
+            self.put(&mut transaction, &puts, at, revision, &mut edited)
+                .await?;
         }
         transaction.commit().await?;
         Ok(edited)
@@ -106,12 +104,12 @@ impl Store {
         // What is there and whose it is: an entry of another owner stays, a tombstone has none.
         let put = format!(
             "INSERT INTO catalog (slug, entry, owner, created, updated, paused, revision) \
-             SELECT c1, c2, c3, c4, c4, false, {revision} FROM ({}) AS w WHERE true \
+             SELECT c1, c2, c3, c4, c4, 0, {revision} FROM ({}) AS w WHERE true \
              ON CONFLICT (slug) DO UPDATE SET \
                  entry = excluded.entry, owner = excluded.owner, updated = excluded.updated, \
                  revision = excluded.revision, removed = NULL, \
                  created = CASE WHEN catalog.removed IS NULL THEN catalog.created ELSE excluded.created END, \
-                 paused = CASE WHEN catalog.removed IS NULL THEN catalog.paused ELSE false END \
+                 paused = CASE WHEN catalog.removed IS NULL THEN catalog.paused ELSE 0 END \
              WHERE catalog.removed IS NOT NULL OR catalog.owner = excluded.owner",
             puts.select(self.dialect)
         );
@@ -212,7 +210,7 @@ fn record(row: &AnyRow) -> Result<Record, StoreError> {
         id: column(row, "id")?,
         entry: draft.check().map_err(|_| StoreError::Strange(text))?,
         owner: Owner::of(&owner),
-        paused: flag(row, "paused")?,
+        paused: column::<i64>(row, "paused")? != 0,
         created: time(column(row, "created")?),
         updated: time(column(row, "updated")?),
         is_removed: column::<Option<i64>>(row, "removed")?.is_some(),
@@ -223,12 +221,4 @@ fn record(row: &AnyRow) -> Result<Record, StoreError> {
             since: time(column(row, "since")?),
         },
     })
-}
-
-/// A column that is true or false; SQLite has numbers for them.
-fn flag(row: &AnyRow, name: &str) -> Result<bool, StoreError> {
-    match column::<bool>(row, name) {
-        Ok(flag) => Ok(flag),
-        Err(_) => Ok(column::<i64>(row, name)? != 0),
-    }
 }

@@ -16,7 +16,7 @@ pub(crate) use catalog::{Edit, Edited};
 pub(crate) use keys::StoredKey;
 pub(crate) use news::Item;
 pub(crate) use pulse::{Batch, Beat, Change};
-pub use setup::Place;
+pub(crate) use setup::Place;
 pub(crate) use share::{Marks, Role};
 pub(crate) use webhooks::Webhook;
 
@@ -25,7 +25,7 @@ use sqlx::{AnyPool, any::AnyRow};
 
 /// Which SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// To a server, which several replicas may share.
     Postgresql,
     /// To a file, which is one service's own.

@@ -105,8 +105,7 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         for row in &open {
-            *counts.entry(unsigned(column(row, "minute")?)).or_default() +=
-                unsigned(column(row, "beats")?);
+            *counts.entry(unsigned(column(row, "minute")?)).or_default() += unsigned(column(row, "beats")?);
         }
         counts.retain(|minute, _| *minute >= first);
         Ok(counts)
@@ -114,7 +113,9 @@ impl Store {
 
     /// Up to where news have been told over NATS.
     pub(crate) async fn told(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT told FROM meta").fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar("SELECT told FROM meta")
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     /// News up to `id` have been told.

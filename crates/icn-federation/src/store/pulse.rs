@@ -80,7 +80,11 @@ impl Store {
     /// Writes a batch. To write it once more changes nothing: whoever did not learn whether it was written may.
     ///
     /// Answers false, and has written nothing, if the batch has changes and the lease is another's.
-    pub(crate) async fn write(&self, batch: &Batch, lease: Option<(Time, Millis)>) -> Result<bool, StoreError> {
+    pub(crate) async fn write(
+        &self,
+        batch: &Batch,
+        lease: Option<(Time, Millis)>,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin().await?;
         if !batch.changes.is_empty() {
             next_revision(&mut transaction).await?;
@@ -92,7 +96,8 @@ impl Store {
             return Ok(false);
         }
         self.write_beats(&mut transaction, &batch.beats).await?;
-        self.write_hours(&mut transaction, self.replica, &batch.hours).await?;
+        self.write_hours(&mut transaction, self.replica, &batch.hours)
+            .await?;
         self.write_changes(&mut transaction, &batch.changes).await?;
         transaction.commit().await?;
         Ok(true)
@@ -108,7 +113,10 @@ impl Store {
         }
         let mut rows = Bulk::new(&BEAT);
         for beat in beats {
-            let details = beat.details.as_ref().and_then(|details| serde_json::to_string(details).ok());
+            let details = beat
+                .details
+                .as_ref()
+                .and_then(|details| serde_json::to_string(details).ok());
             rows.push(vec![
                 beat.project.into(),
                 number(beat.heard.at.get()).into(),
@@ -185,7 +193,10 @@ impl Store {
             };
             news.push(row());
             // A statement may meet a row once only, so of several changes of one project the last counts.
-            if changes[place + 1..].iter().all(|later| later.project != change.project) {
+            if changes[place + 1..]
+                .iter()
+                .all(|later| later.project != change.project)
+            {
                 standings.push(row());
             }
         }
@@ -270,8 +281,14 @@ impl Store {
             .bind(*replica)
             .execute(&mut *transaction)
             .await?;
-            for leave in ["DELETE FROM beats WHERE replica = $1", "DELETE FROM replicas WHERE id = $1"] {
-                sqlx::query(leave).bind(*replica).execute(&mut *transaction).await?;
+            for leave in [
+                "DELETE FROM beats WHERE replica = $1",
+                "DELETE FROM replicas WHERE id = $1",
+            ] {
+                sqlx::query(leave)
+                    .bind(*replica)
+                    .execute(&mut *transaction)
+                    .await?;
             }
             transaction.commit().await?;
         }

@@ -21,7 +21,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to a file: one writes, the others read.
 const SQLITE_CONNECTIONS: u32 = 4;
 /// What every connection to a file begins with. Durable at each commit, and whoever waits for another writer waits.
-const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;";
+const SQLITE_PRAGMAS: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;";
 /// What every connection to a server begins with: a statement that hangs is given up.
 const POSTGRESQL_SETTINGS: &str = "SET statement_timeout = '30s'";
 
@@ -184,6 +185,11 @@ mod tests {
             let error = Place::parse(bad, None);
             assert!(error.is_err() || bad == "postgresql://", "{bad}: {error:?}");
         }
-        assert!(Place::parse("mysql://a:secret@b/c", None).unwrap_err().find("secret").is_none());
+        assert!(
+            Place::parse("mysql://a:secret@b/c", None)
+                .unwrap_err()
+                .find("secret")
+                .is_none()
+        );
     }
 }

@@ -108,7 +108,11 @@ impl Store {
         let gone = "SELECT id FROM replicas WHERE id <> $1 AND seen < $2 \
                     UNION SELECT replica FROM beats \
                      WHERE replica <> $1 AND replica NOT IN (SELECT id FROM replicas WHERE seen >= $2)";
-        let before = if self.is_shared() { number(before.get()) } else { i64::MAX };
+        let before = if self.is_shared() {
+            number(before.get())
+        } else {
+            i64::MAX
+        };
         Ok(sqlx::query_scalar(gone)
             .bind(self.replica)
             .bind(before)

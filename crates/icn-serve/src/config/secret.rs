@@ -18,6 +18,11 @@ pub struct Secret {
 }
 
 impl Secret {
+    /// The value.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// A layer of nothing but this one value.
     pub fn layer(&self) -> Serialized<&str> {
         Serialized::default(self.key, &self.text)
