@@ -243,7 +243,7 @@ mod tests {
         use ed25519_dalek::Signer as _;
         let secret = SecretKey::from_seed(&[7; 32]);
         let signer = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let core = core(Some(secret.public_key().to_string()));
+        let core = core(Some(secret.public().to_string()));
         let mut beat: Heartbeat = serde_json::from_value(json!({
             "project_slug": "alpha", "status": "online", "boot_id": "a", "sequence": 1
         }))

@@ -18,6 +18,8 @@ use icn_serve::http::take_connections;
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, signal::unix, sync::watch};
 
+/// How long the database is waited for before requests are refused.
+const START: Duration = Duration::from_secs(2);
 /// How long requests that are being answered may take when the service ends.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the last write may take.
@@ -76,6 +78,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let hangup = unix::signal(unix::SignalKind::hangup())?;
         tokio::spawn(file.follow(core.clone(), store.clone(), hangup));
     }
+    // Whoever asks as soon as it listens is answered. A database that is away is not waited for.
+    let is_there = tokio::time::timeout(START, core.loaded()).await.is_ok();
+    say(format_args!("listening on http://{address}"));
+    if !is_there {
+        tracing::warn!("the database has not answered yet: requests are refused until it does");
+    }
     tokio::spawn(first_key(core.clone(), store.clone(), keys.clone()));
 
     let app = App::new(Parts {
@@ -88,7 +96,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         hooks_may_be_private: config.webhooks.allow_private,
         closing,
     });
-    say(format_args!("listening on http://{address}"));
     let stopped = async {
         ended().await;
         tracing::info!("the service ends");

@@ -288,7 +288,6 @@ projects:
             "project:\n  - a\n",
             "projects:\n  - [1]\n",
             "projects:\n  - {a: [\n",
-            "\t",
         ] {
             let told = faults(text);
             assert!(told.trim_start().starts_with("p.yaml:"), "{text:?}: {told}");

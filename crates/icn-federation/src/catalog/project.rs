@@ -215,11 +215,16 @@ impl Vital {
     /// Whether the last heartbeat says other than what the project is taken for.
     pub(crate) fn is_to_be_judged(&self) -> bool {
         let said = self.heard.map(|heard| heard.said);
+        if self.paused != (self.standing.status == Status::Paused) {
+            return true;
+        }
         match self.standing.status {
             Status::Online => said != Some(SelfStatus::Online) || self.due.is_none(),
             Status::Degraded => said != Some(SelfStatus::Degraded) || self.due.is_none(),
             Status::Paused => false,
-            _ => true,
+            Status::New => said.is_some(),
+            // What has been silent is judged when it is heard again.
+            Status::Late | Status::Offline | Status::Unknown => true,
         }
     }
 

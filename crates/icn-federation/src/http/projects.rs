@@ -176,6 +176,7 @@ pub(super) async fn change(
     if let Some(paused) = wanted.paused {
         let slug = entry.slug.clone();
         edit(&app, Edit::Pause { slug, paused }).await?;
+        settled(&app, &project).await;
     }
     Ok(Json(shown(&app, &project)))
 }
@@ -268,6 +269,7 @@ pub(super) async fn beat(
     let at = app.core.clock.now();
     let project = ingest::hear(&app.core, &slug, &bytes, at).map_err(error::dropped)?;
     durable(app.core.written()).await?;
+    settled(&app, &project).await;
     Ok(Json(Heard {
         slug,
         status: shown(&app, &project).status,
@@ -365,6 +367,19 @@ async fn edit(app: &App, edit: Edit) -> Result<crate::store::Edited, Failure> {
         .map_err(|error| error::database(&error))?;
     durable(app.core.reached(edited.revision)).await?;
     Ok(edited)
+}
+
+/// Waits for a moment until a project is judged, so that the answer shows what the request has brought about. Where
+/// another replica judges, it does not.
+async fn settled(app: &App, project: &Project) {
+    const STEPS: u32 = 20;
+    const STEP: Duration = Duration::from_millis(10);
+    for _ in 0..STEPS {
+        if !app.core.is_keeper() || !project.vital().is_to_be_judged() {
+            return;
+        }
+        tokio::time::sleep(STEP).await;
+    }
 }
 
 async fn durable(done: impl Future<Output = ()>) -> Result<(), Failure> {

@@ -79,9 +79,12 @@ impl Place {
         }
     }
 
-    /// The URL, without its password.
-    pub fn shown(&self) -> String {
-        icn_serve::config::without_password(&self.url)
+    /// Where it is, for people: without a password.
+    pub(crate) fn shown(&self) -> String {
+        match self.dialect {
+            Dialect::Postgresql => icn_serve::config::without_password(&self.url),
+            Dialect::Sqlite => self.url.split('?').next().unwrap_or_default().to_owned(),
+        }
     }
 
     /// Opens the database; connects when somebody asks it something.
