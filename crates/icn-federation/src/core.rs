@@ -189,7 +189,7 @@ impl Core {
     /// What has become of projects.
     pub(crate) fn changed(&self, changes: impl IntoIterator<Item = Change>) {
         lock(&self.changes).extend(changes);
-        self.registry.touch();
+        self.registry.change();
         self.hurry();
     }
 

@@ -392,7 +392,7 @@ impl Writer {
             }
             self.news = last;
         }
-        self.core.registry.touch();
+        self.core.registry.change();
         self.more.send_replace(self.news);
         Ok(())
     }

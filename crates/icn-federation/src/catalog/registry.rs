@@ -85,6 +85,8 @@ pub(crate) struct Registry {
     index: RwLock<Index>,
     /// Counts what changes what readers see.
     version: AtomicU64,
+    /// Counts what whoever caused it wants to see at once: changes of entries and standings, not each heartbeat.
+    changes: AtomicU64,
 }
 
 impl Registry {
@@ -126,6 +128,17 @@ impl Registry {
         self.version.load(Ordering::Acquire)
     }
 
+    /// A number that is another one when an entry or a standing has changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// An entry or a standing has changed.
+    pub(crate) fn change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.touch();
+    }
+
     /// Something has changed.
     pub(crate) fn touch(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
@@ -134,7 +147,7 @@ impl Registry {
     /// Takes over a row; returns the project if it is there from now on.
     pub(crate) fn take(&self, record: Record) -> Option<Arc<Project>> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        self.touch();
+        self.change();
         if record.is_removed {
             index.by_id.remove(&record.id);
             index.by_slug.remove(&record.entry.slug);

@@ -53,6 +53,7 @@ pub(super) struct ListQuery {
 /// A list that was put together.
 pub(super) struct List {
     version: u64,
+    changes: u64,
     at: Instant,
     tag: String,
     plain: Bytes,
@@ -69,10 +70,10 @@ impl Cache {
     fn get(&self, app: &App) -> Result<Arc<List>, Failure> {
         // A list is replaced as a whole.
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = app.core.registry.version();
+        let (version, changes) = (app.core.registry.version(), app.core.registry.changes());
         let is_good = |list: &Arc<List>| {
             let age = list.at.elapsed();
-            age < FRESH || (list.version == version && age < STALE)
+            list.changes == changes && (age < FRESH || (list.version == version && age < STALE))
         };
         if let Some(list) = last.as_ref().filter(|list| is_good(list)) {
             return Ok(list.clone());
@@ -83,6 +84,7 @@ impl Cache {
         if let Some(list) = last.as_ref().filter(|list| list.plain == plain) {
             let list = Arc::new(List {
                 version,
+                changes,
                 at: Instant::now(),
                 tag: list.tag.clone(),
                 plain: list.plain.clone(),
@@ -94,6 +96,7 @@ impl Cache {
         let tag = icn_model::Digest::of(&plain).to_string();
         let list = Arc::new(List {
             version,
+            changes,
             at: Instant::now(),
             tag: format!("\"{}\"", &tag[..32]),
             plain,
@@ -167,6 +170,7 @@ fn some(app: &App, query: &ListQuery, headers: &HeaderMap) -> Result<Response<Bo
     let plain = render(app, &found)?;
     let list = List {
         version: 0,
+        changes: 0,
         at: Instant::now(),
         tag: format!("\"{}\"", &icn_model::Digest::of(&plain).to_string()[..32]),
         plain,

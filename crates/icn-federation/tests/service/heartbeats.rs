@@ -69,9 +69,9 @@ fn only_good_ones_count_and_the_others_are_counted_by_reason() {
     wait("it is connected", 10, || {
         service.get("/health/nats").json()["status"] == "connected"
     });
-    service.register("commandcenter");
     let hub = Hub::connect(&nats.url());
     let told = hub.subscribe("fed.project.*.status");
+    service.register("commandcenter");
     hub.beat("commandcenter");
     hub.flush();
     let took = wait("it is online", 5, || service.status("commandcenter") == "online");

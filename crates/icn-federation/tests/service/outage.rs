@@ -88,6 +88,10 @@ impl Scene {
             .with("HEARTBEAT_STALE_THRESHOLD_SECONDS", &THRESHOLD.to_string())
             .with_catalog(&catalog())
             .start();
+        // What is sent before is of nobody.
+        wait("the catalog is there", 20, || {
+            service.metric("federation_catalog_size") >= PROJECTS as f64
+        });
         Self {
             nats,
             postgres,
