@@ -222,6 +222,20 @@ pub struct Details {
     pub version: Option<String>,
 }
 
+/// What makes a project known to a Federation Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Project {
+    /// What it is called in subjects, paths and metrics.
+    pub project_slug: Slug,
+    /// What it is called for people.
+    pub name: String,
+    /// Where people reach it.
+    pub hub_url: String,
+    /// The namespace that it has in the mesh.
+    pub mesh_namespace: String,
+}
+
 /// Receivers keep it for as long as they know the project.
 fn boot_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let id = Option::<String>::deserialize(from)?;

@@ -16,6 +16,7 @@ mod layers;
 mod live;
 mod network;
 mod refusals;
+mod reporting;
 mod secrets;
 mod storage;
 
@@ -28,6 +29,7 @@ pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
 pub use layers::{Layered, Sources};
 pub use live::{ChangeError, Listening, Live};
 pub use network::Network;
+pub use reporting::Reporting;
 pub use storage::Storage;
 
 /// What a node is told. Every key has a default.
@@ -58,6 +60,8 @@ pub struct Config {
     pub mesh: Mesh,
     /// How it keeps its lines of credit.
     pub credit: Credit,
+    /// To whom it reports that it is there.
+    pub federation: Reporting,
 }
 
 /// `[runtime]`
@@ -293,6 +297,7 @@ impl Config {
             return value("logging.level", &self.logging.level, &reason);
         }
         self.network.check()?;
+        self.federation.check()?;
         self.check_access()?;
         self.storage.location().map(drop)?;
         self.p2p_address().map(drop)

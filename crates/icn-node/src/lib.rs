@@ -25,6 +25,7 @@ mod metrics;
 pub mod migrate;
 mod network;
 mod reload;
+mod reporting;
 pub mod service;
 mod succession;
 pub mod templates;

@@ -14,7 +14,7 @@ mod tally;
 pub(crate) use credit::CreditSample;
 pub(crate) use tally::Tally;
 
-use crate::executor::JobMetrics;
+use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Fault, Mana, Time};
 use icn_net::CounterValues;
@@ -96,6 +96,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) jobs: &'a JobMetrics,
     /// What the log has brought about.
     pub(crate) tally: &'a Tally,
+    /// Reports to a Federation Service.
+    pub(crate) reports: &'a Reports,
 }
 
 /// The text of all metrics of the node itself.
@@ -120,6 +122,7 @@ fn registry(counted: &Counted<'_>, sample: &Sample) -> Registry {
     credit::register(&mut registry, sample);
     counted.tally.register(&mut registry);
     counted.jobs.register(&mut registry);
+    counted.reports.register(&mut registry);
     counted.http.register(&mut registry, "icn_");
     registry
 }

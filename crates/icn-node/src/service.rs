@@ -16,6 +16,7 @@ use crate::{
     metrics::Tally,
     network,
     reload::Reloads,
+    reporting::{self, Reporter, Reports},
     succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
@@ -425,6 +426,7 @@ async fn run_in_federation(
         &data_dir,
     );
 
+    let reports = Reports::default();
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
     let inner = AppInner {
@@ -447,6 +449,7 @@ async fn run_in_federation(
         runtime_metrics: Box::new(move || scrape.encode()),
         job_metrics,
         tally,
+        reports: reports.clone(),
         ended,
         config: config.clone(),
     };
@@ -459,6 +462,15 @@ async fn run_in_federation(
     }
     let interval = Duration::from_secs(config.monitoring.health_check_interval);
     tokio::spawn(http::watch_health(app.clone(), interval));
+    let name = node
+        .ledger()
+        .read(|state| state.seat_record(&did).map(|seat| seat.name.to_string()));
+    let name = name.unwrap_or_else(|| did.short().to_string());
+    let reporter = Reporter::new(&config.federation, &name, &url, reports)?.map(|reporter| {
+        let app = app.clone();
+        let look = move || http::vitals(&app);
+        tokio::spawn(reporter.run(look, stopping.clone()))
+    });
     let server = tokio::spawn(http::serve(listener, app, stopping));
     announce(
         &genesis,
@@ -496,6 +508,10 @@ async fn run_in_federation(
     drain(&node, &store).await;
     stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, server).await;
+    if let Some(reporter) = reporter {
+        // It bounds its leave-taking itself; what it is at when it is told to stop, it drops.
+        let _ = tokio::time::timeout(2 * reporting::LEAVE, reporter).await;
+    }
     result
 }
 

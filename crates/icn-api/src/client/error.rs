@@ -91,6 +91,15 @@ impl ClientError {
         }
     }
 
+    /// The HTTP status of an answer that was no success.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Problem(problem) => Some(problem.status),
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Whether nothing answers at the address.
     pub const fn is_no_answer(&self) -> bool {
         matches!(self, Self::NoAnswer { .. })

@@ -6,6 +6,7 @@
 mod calls;
 mod error;
 mod events;
+mod presence;
 
 pub use error::ClientError;
 pub use events::EventStream;

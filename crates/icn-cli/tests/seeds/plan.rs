@@ -351,6 +351,25 @@ fn of_tuning() -> Vec<Step> {
         step("core/executor-blacklist", |world, at, _| {
             shown(world, at, "mesh.blacklist_cooldown_secs", "600");
         }),
+        Step {
+            before: "set -a",
+            after: "icn-node config show --origin",
+            swaps: &[("<your-api-key>", "a-key-of-this-test")],
+            note: "exported, and read by icn-node config show; its tests have nodes that report",
+            ..step("federation/hub-configuration", |_, _, printed| {
+                for line in [
+                    "api_key = \"***\"  # environment FEDERATION_API_KEY",
+                    "enabled = true  # environment FEDERATION_ENABLED",
+                    "nats_url = \"nats://localhost:4223\"  # environment NATS_URL",
+                    "url = \"http://localhost:8001\"  # environment FEDERATION_URL",
+                ] {
+                    assert!(
+                        printed.contains(&format!("federation.{line}")),
+                        "{line}: {printed}"
+                    );
+                }
+            })
+        },
     ]
 }
 
@@ -532,10 +551,6 @@ pub(crate) const LISTED: &[(&str, &str)] = &[
     ("federation/health-status", SERVICE),
     ("federation/project-catalog", SERVICE),
     ("federation/metrics", SERVICE),
-    (
-        "federation/hub-configuration",
-        "what a node reports to the Federation Service: comes with that program, until then a node takes no notice",
-    ),
     ("federation/logs", SERVICE_DOCKER),
     ("federation/database-operations", SERVICE_DOCKER),
     ("federation/service-management", SERVICE_DOCKER),

@@ -1,7 +1,7 @@
 //! The layers under a configuration: where each value comes from, and errors that say where to look.
 use super::{
     Config, ConfigError, live,
-    secrets::{MASKED, Variables},
+    secrets::{ENABLED, MASKED, Variables, of_instances},
 };
 use figment::{
     Error as LayerError, Figment,
@@ -117,12 +117,23 @@ impl Layered {
             let named = layers.find_value("identity.key_passphrase_env").ok()?;
             named.as_str().map(str::to_owned)
         });
+        let mut variables = Vec::new();
+        let mut of_key = |key: &'static str, variable: String| {
+            if env::var_os(variable_of(key)).is_none() {
+                variables.push((key, variable));
+            }
+        };
+        layers = layers.merge(Named::new(ENVIRONMENT, enabled()));
+        of_key(ENABLED.0, ENABLED.1.into());
+        for text in of_instances()? {
+            layers = layers.merge(Named::new(ENVIRONMENT, text.layer()));
+            of_key(text.key, text.variable);
+        }
         let secrets = Variables::of(&layers);
         layers = layers.merge(Named::new(
             ENVIRONMENT,
             environment(passphrase.as_deref(), &secrets),
         ));
-        let mut variables = Vec::new();
         for secret in secrets.read()? {
             layers = layers.merge(Named::new(ENVIRONMENT, secret.layer()));
             variables.push((secret.key, secret.variable));
@@ -262,6 +273,12 @@ fn environment(passphrase: Option<&str>, secrets: &Variables) -> Env {
         .ignore(&secret)
         .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
         .lowercase(false)
+}
+
+/// The variable of instances that is no text.
+fn enabled() -> Env {
+    let (key, variable) = ENABLED;
+    Env::raw().only(&[variable]).map(move |_| key.into())
 }
 
 /// Says what is wrong, where, and what may have been meant.

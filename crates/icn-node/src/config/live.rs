@@ -23,11 +23,12 @@ const AT_ONCE: [&str; 5] = [
     "performance.job_memory_bytes",
     "performance.max_concurrent_jobs",
 ];
-/// Sections that decide where the node finds its identity, its store and its keys, or who may use it: with a key of
-/// the interface alone nobody changes these.
-const BY_FILE: [&str; 7] = [
+/// Sections that decide where the node finds its identity, its store and its keys, who may use it, or to whom it sends a
+/// key: with a key of the interface alone nobody changes these.
+const BY_FILE: [&str; 8] = [
     "api.",
     "audit.",
+    "federation.",
     "identity.",
     "monitoring.",
     "runtime.",

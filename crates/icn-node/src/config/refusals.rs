@@ -150,7 +150,7 @@ impl Config {
     }
 }
 
-fn refuse(key: &'static str, value: &str, reason: &str) -> Result<(), ConfigError> {
+pub(super) fn refuse(key: &'static str, value: &str, reason: &str) -> Result<(), ConfigError> {
     Err(ConfigError::Value {
         key,
         value: value.into(),

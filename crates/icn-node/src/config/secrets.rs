@@ -6,13 +6,28 @@ use icn_serve::config::{FILE_SUFFIX, Secret, read};
 use std::env;
 
 /// Keys whose values may come from files.
-const SECRETS: [&str; 3] = ["api.api_key", "security.auth_token", "storage.connection_string"];
+const SECRETS: [&str; 5] = [
+    "api.api_key",
+    "federation.api_key",
+    "federation.nats_url",
+    "security.auth_token",
+    "storage.connection_string",
+];
 /// Of these, the ones whose values are shown to nobody; of a database's URL only the password is masked.
-pub(super) const MASKED: [&str; 2] = ["api.api_key", "security.auth_token"];
+pub(super) const MASKED: [&str; 3] = ["api.api_key", "federation.api_key", "security.auth_token"];
 /// The variable of the interface's key if nothing names another.
 const API_KEY: &str = "ICN_API_KEY";
 /// The variable of the bearer token if nothing names another.
 const AUTH_TOKEN: &str = "ICN_AUTH_TOKEN";
+
+/// Variables by which every instance that reports to a Federation Service is configured. Those of the node's own win.
+const OF_INSTANCES: [(&str, &str); 3] = [
+    ("federation.api_key", "FEDERATION_API_KEY"),
+    ("federation.nats_url", "NATS_URL"),
+    ("federation.url", "FEDERATION_URL"),
+];
+/// The one of them that holds no text, and its key.
+pub(super) const ENABLED: (&str, &str) = ("federation.enabled", "FEDERATION_ENABLED");
 
 /// Which variables hold which secrets.
 pub(super) struct Variables {
@@ -68,4 +83,16 @@ impl Variables {
         secrets.extend(read("security.auth_token", &self.auth_token)?);
         Ok(secrets)
     }
+}
+
+/// What the variables of instances hold, or the files that they name.
+///
+/// # Errors
+/// If a variable and its file are both set, or the file cannot be read.
+pub(super) fn of_instances() -> Result<Vec<Secret>, ConfigError> {
+    let mut texts = Vec::new();
+    for (key, variable) in OF_INSTANCES {
+        texts.extend(read(key, variable)?);
+    }
+    Ok(texts)
 }

@@ -6,6 +6,7 @@ use crate::{
     dag::Dag,
     executor::JobMetrics,
     metrics::Tally,
+    reporting::Reports,
     succession::KeyRing,
 };
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
@@ -64,6 +65,8 @@ pub(crate) struct AppInner {
     pub(crate) job_metrics: JobMetrics,
     /// What the log has brought about.
     pub(crate) tally: Tally,
+    /// What came of its reports to a Federation Service.
+    pub(crate) reports: Reports,
     /// Why the log has stopped, once it has.
     pub(crate) ended: watch::Receiver<Option<String>>,
 }

@@ -1,5 +1,6 @@
 //! The node looks at its own health, so that the log tells when it was lost and why, whether somebody asks or not.
 use super::{app::App, status};
+use crate::reporting::Vitals;
 use icn_api::node::Ready;
 use std::time::Duration;
 
@@ -26,5 +27,14 @@ pub(crate) async fn watch(app: App, interval: Duration) {
             }
             was_ready = ready;
         }
+    }
+}
+
+/// How the node is, for those who watch over it from outside. Reads the store.
+pub(crate) fn vitals(app: &App) -> Vitals {
+    Vitals {
+        ready: status::ready(app).ready,
+        height: app.ledger().progress().height.get(),
+        peers: app.inner.network.snapshot().peers.len() as u64,
     }
 }

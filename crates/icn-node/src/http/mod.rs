@@ -42,6 +42,6 @@ pub(crate) mod waiting;
 
 pub(crate) use app::{App, AppInner};
 pub(crate) use front::Front;
-pub(crate) use health::watch as watch_health;
+pub(crate) use health::{vitals, watch as watch_health};
 pub(crate) use scrape::serve as serve_metrics;
 pub(crate) use server::serve;

@@ -56,6 +56,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
     }
     let counted = Counted {
         http: &app.front.metrics,
+        reports: &app.inner.reports,
         jobs: &app.inner.job_metrics,
         tally: &app.inner.tally,
     };

@@ -1,7 +1,10 @@
 //! How the node fares: put together from what it knows at this moment, without waiting for anything but the
 //! store.
 use super::{app::App, mesh::online};
-use crate::metrics::{CreditSample, Sample};
+use crate::{
+    metrics::{CreditSample, Sample},
+    reporting::Failing,
+};
 use icn_api::node::{
     FederationBrief, Info, JobsStatus, LogStatus, ManaStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
     Status, StorageStatus,
@@ -9,6 +12,7 @@ use icn_api::node::{
 use icn_model::{
     ClearedUnit, CreditUnit, JobStatus, Millis, RoundPhase, RoundRecord, SeatEntry, SeatPhase, Time,
 };
+use icn_serve::clock::rfc3339;
 use icn_state::State as LogState;
 use icn_store::{BlockUsage, Location, Reader as _, Table};
 use std::{
@@ -289,6 +293,12 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
     }
     warnings.extend(outlived(app));
     warnings.extend(app.front.access.warnings());
+    warnings.extend(app.inner.reports.failing().map(|Failing { since, error }| {
+        format!(
+            "the Federation Service has not taken a report since {}: {error}",
+            rfc3339(since)
+        )
+    }));
     let one_key = app.ledger().read(|state| {
         let keys = state.seat_record(&app.inner.did).map(|seat| &seat.keys);
         keys.is_some_and(|keys| keys.officers.keys.contains(&keys.seat))

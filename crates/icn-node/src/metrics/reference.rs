@@ -1,6 +1,6 @@
 //! The page of docs/reference that lists every metric: made from what a node shows when it has something of everything.
 use super::{Counted, CreditSample, Sample, Tally, encode};
-use crate::executor::JobMetrics;
+use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
 use icn_net::CounterValues;
@@ -96,6 +96,7 @@ fn text() -> String {
         http: &http,
         jobs: &jobs,
         tally: &tally,
+        reports: &Reports::default(),
     };
     encode(&counted, &sample()).unwrap()
 }

@@ -19,6 +19,7 @@ mod keeping;
 mod operations;
 mod origin;
 mod reads;
+mod reporting;
 mod start;
 mod storage;
 mod tls;

@@ -38,6 +38,40 @@ const CASES: &[Case<'static>] = &[
     ("audit.enabled", "true", "true", &[]),
     ("audit.log_path", "\"audit.jsonl\"", "audit.jsonl", &[]),
     ("credit.anchor_after_secs", "7", "7", &[]),
+    (
+        "federation.api_key",
+        "\"a-key-of-this-test\"",
+        "a-key-of-this-test",
+        &[],
+    ),
+    (
+        "federation.enabled",
+        "true",
+        "true",
+        &[("federation.url", "\"http://localhost:7\"")],
+    ),
+    (
+        "federation.hub_url",
+        "\"http://localhost:7\"",
+        "http://localhost:7",
+        &[],
+    ),
+    ("federation.interval", "7", "7", &[]),
+    ("federation.mesh_namespace", "\"hub.bakery\"", "hub.bakery", &[]),
+    ("federation.name", "\"Bakery\"", "Bakery", &[]),
+    (
+        "federation.nats_url",
+        "\"nats://localhost:7\"",
+        "nats://localhost:7",
+        &[],
+    ),
+    ("federation.slug", "\"bakery\"", "bakery", &[]),
+    (
+        "federation.url",
+        "\"http://localhost:7\"",
+        "http://localhost:7",
+        &[],
+    ),
     ("identity.generate_new_key", "true", "true", &[]),
     ("identity.key_passphrase_env", "\"SEAT_WORD\"", "SEAT_WORD", &[]),
     ("identity.key_path", "\"seat.key\"", "seat.key", &[]),
@@ -170,6 +204,13 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("storage.data_dir", &["--data-dir", "elsewhere"]),
     ("storage.path", &["--storage-path", "there"]),
 ];
+/// Keys that the variables of every instance of a Federation Service set, too.
+const OF_INSTANCES: &[(&str, &str, &str)] = &[
+    ("federation.api_key", "FEDERATION_API_KEY", "a-key-of-this-test"),
+    ("federation.enabled", "FEDERATION_ENABLED", "true"),
+    ("federation.nats_url", "NATS_URL", "nats://localhost:7"),
+    ("federation.url", "FEDERATION_URL", "http://localhost:7"),
+];
 /// What `icn-node config show --origin` says in `directory`.
 fn shown(directory: &Path, args: &[&str], variables: &[(String, String)]) -> Vec<Setting> {
     let output = Command::new(env!("CARGO_BIN_EXE_icn-node"))
@@ -246,6 +287,17 @@ fn every_key_is_shown_with_the_layer_that_set_it() {
             assert!(origin.ends_with("icn_data/runtime.toml"), "{key}: {origin}");
             fs::remove_file(&runtime).unwrap();
         }
+    }
+    for (key, variable, value) in OF_INSTANCES {
+        let mut variables = vec![((*variable).to_owned(), (*value).to_owned())];
+        let service = ("FEDERATION_URL".to_owned(), "http://localhost:7".to_owned());
+        variables.extend((*key == "federation.enabled").then_some(service));
+        let of_variable = origin(&shown(here, &[], &variables), key);
+        assert_eq!(of_variable, format!("environment {variable}"));
+        // The node's own variable wins.
+        variables.push((self::variable(key), (*value).to_owned()));
+        let of_variable = origin(&shown(here, &[], &variables), key);
+        assert_eq!(of_variable, format!("environment {}", self::variable(key)));
     }
     for (key, args) in FLAGS {
         assert_eq!(origin(&shown(here, args, &[]), key), "command line");

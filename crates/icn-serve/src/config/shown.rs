@@ -64,6 +64,8 @@ pub fn without_password(text: &str) -> String {
     let rest = match rest.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
             Some((user, _)) => format!("{user}:***@{host}"),
+            // Who comes to NATS alone, without a password, is a token.
+            None if ["nats", "tls"].contains(&scheme) => format!("***@{host}"),
             None => format!("{user}@{host}"),
         },
         None => rest.to_owned(),
@@ -100,6 +102,9 @@ mod tests {
                 "postgresql://icn:p@ss:w@db:5432/icn",
                 "postgresql://icn:***@db:5432/icn",
             ),
+            ("nats://localhost:4223", "nats://localhost:4223"),
+            ("nats://word@localhost:4223", "nats://***@localhost:4223"),
+            ("nats://icn:word@a,nats://word@b", "nats://icn:***@b"),
             (
                 "postgresql://icn@db/icn?password=x",
                 "postgresql://icn@db/icn?***",
