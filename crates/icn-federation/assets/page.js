@@ -9,6 +9,7 @@
   let timer = 0;
   let running = false;
   let again = false;
+  let isAway = false;
 
   async function refresh() {
     if (running) { again = true; return; }
@@ -19,11 +20,16 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector("[data-live]");
       const focused = document.activeElement && live.contains(document.activeElement) ? document.activeElement.id : "";
+      const scrolled = document.getElementById("table")?.scrollLeft ?? 0;
       if (fresh) live.replaceChildren(...fresh.childNodes);
+      document.getElementById("table")?.scrollTo(scrolled, 0);
       if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
       const time = page.getElementById("fresh");
       if (time) document.getElementById("fresh")?.replaceChildren(...time.childNodes);
+      if (isAway) said.textContent = "The service answers again.";
+      isAway = false;
     } catch (error) {
+      isAway = true;
       said.textContent = "The service does not answer: this is not up to date.";
     } finally {
       running = false;

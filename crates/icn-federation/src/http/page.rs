@@ -205,7 +205,7 @@ pub(super) async fn project(
         .await
         .map_err(|error| error::database(&error))?;
     let uptime = [
-        ("1 hour", 3_600),
+        ("hour", 3_600),
         ("24 hours", 86_400),
         ("7 days", 604_800),
         ("30 days", 2_592_000),
@@ -303,6 +303,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
             "text/javascript; charset=utf-8",
             include_str!("../../assets/page.js"),
         ),
+        "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
         _ => {
             return Failure::from(icn_api::ApiError::NotFound {
                 what: "asset",

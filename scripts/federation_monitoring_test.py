@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""Runs every query of monitoring/federation against a real Prometheus that scrapes a real Federation Service.
+
+    scripts/federation_monitoring_test.py [--bin DIR]
+
+DIR holds icn-federation (target/debug if nothing says). Starts it with SQLite, a NATS server and Prometheus on free loopback
+ports in a temporary folder, registers projects, beats for them, lets one fall silent, and then asks for every panel's and
+every alert's expression. Holds if each is answered, names only metrics that there are, and has data, or is in EMPTY below
+with the reason. Then NATS is stopped and started: the alerts for that must become pending, and end. Files are checked by
+promtool, and the rules by their own tests.
+
+Needs python3, prometheus with promtool, and nats-server in PATH (Debian: prometheus, nats-server). Takes about a minute. Ends
+its own processes, whatever happens.
+"""
+
+import argparse
+import json
+import math
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+FILES = Path(__file__).resolve().parent.parent / "monitoring" / "federation"
+KEY = "monitoring-test-key"
+THRESHOLD_SECONDS = 3
+# Of those that beat, and one that stops.
+PROJECTS = [f"project-{number}" for number in range(12)]
+SILENT = "silent"
+# What Grafana puts in. Scraped is once a second here.
+GRAFANA = {"$__rate_interval": "10s", "$__interval": "5s", "$__range": "1m"}
+# Queries of panels that have nothing to show here, and why.
+EMPTY = {
+    ("Stale Detection", "Heartbeats a minute, now and an hour before", "B"): "the service is younger than an hour",
+}
+# Selectors of alerts that match nothing here, and why.
+EMPTY_SELECTORS = {
+    'federation_http_requests_total{status=~"5.."}': "no request fails",
+}
+# Metrics that Prometheus makes of alerts while there are any.
+MADE_OF_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
+# What must be pending while NATS is away.
+WITHOUT_NATS = {"FederationNatsDown", "FederationDeaf"}
+
+
+class Failed(Exception):
+    pass
+
+
+def call(url, body=None, headers=None, timeout=10):
+    """Sends a request; the body of a refusal is returned as that of an answer."""
+    request = urllib.request.Request(url, body, headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def until(holds, what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            found = holds()
+        except OSError:
+            found = None
+        if found:
+            return found
+        time.sleep(0.2)
+    raise Failed(f"{what}: not within {seconds} s")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Programs:
+    """What the test has started, and ends."""
+
+    def __init__(self, work):
+        self.work, self.running = work, []
+
+    def start(self, name, *command, **env):
+        log = self.work / f"{name}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(command, cwd=self.work, env=os.environ | env, stdout=out, stderr=out)
+        self.running.append(process)
+        return process, log
+
+    def end(self):
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Service:
+    """The Federation Service, as its users see it."""
+
+    def __init__(self, programs, binary, nats_port):
+        env = {
+            "FEDERATION_API_KEYS": json.dumps([KEY]),
+            "HEARTBEAT_STALE_THRESHOLD_SECONDS": str(THRESHOLD_SECONDS),
+            "LOG_LEVEL": "info",
+        }
+        nats = f"nats://127.0.0.1:{nats_port}"
+        self.process, self.log = programs.start(
+            "federation", binary, "--data-dir", "data", "--port", "0", "--nats-url", nats, **env
+        )
+        listening = lambda: re.search(r"listening on (http://\S+)", self.log.read_text())
+        self.url = until(listening, "the service does not say where it listens")[1]
+        until(lambda: call(f"{self.url}/readyz")[0] == 200, "the service is not ready")
+        until(lambda: call(f"{self.url}/health/nats")[0] == 200, "the service does not reach NATS")
+
+    def call(self, path, body=None):
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+        return call(self.url + path, data, headers)
+
+    def register(self, slug):
+        entry = {"project_slug": slug, "name": slug.title(), "hub_url": "http://localhost:9001", "mesh_namespace": f"hub.{slug}"}
+        code, body = self.call("/api/fed/projects", entry)
+        if code not in (200, 201):
+            raise Failed(f"{slug} is not registered: {code} {body!r}")
+
+
+class Hubs(threading.Thread):
+    """Beats for all projects, over NATS and HTTP, some of it wrong, and reads the catalog."""
+
+    def __init__(self, service, nats_port):
+        super().__init__(daemon=True)
+        self.service, self.nats_port, self.stopping = service, nats_port, threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", self.nats_port), 5) as nats:
+                    nats.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\n')
+                    # The guide's own try: a project that nobody has registered. Once, or the alert for it would be right.
+                    nats.sendall(b'PUB hub.presence.test 14\r\n{"test": true}\r\n')
+                    while not self.stopping.wait(0.5):
+                        self.beat(nats)
+            except OSError:
+                # NATS is stopped on purpose: come back when it does.
+                self.stopping.wait(0.2)
+
+    def beat(self, nats):
+        for slug in PROJECTS:
+            body = json.dumps({"project_slug": slug, "status": "online"}).encode()
+            nats.sendall(b"PUB hub.presence.%s %d\r\n%s\r\n" % (slug.encode(), len(body), body))
+        self.service.call(f"/api/fed/projects/{PROJECTS[0]}/heartbeat", {"project_slug": PROJECTS[0], "status": "online"})
+        self.service.call("/api/fed/projects")
+        self.service.call(f"/api/fed/projects/{PROJECTS[1]}")
+        self.service.call("/api/fed/projects/nobody")
+
+
+class Prometheus:
+    def __init__(self, programs, work, target):
+        port = free_port()
+        config = (FILES / "prometheus.yml").read_text()
+        for old, new in (
+            ("scrape_interval: 15s", "scrape_interval: 1s"),
+            ("evaluation_interval: 30s", "evaluation_interval: 1s"),
+            ('"federation:8001"', json.dumps(target)),
+            ('"localhost:9090"', json.dumps(f"127.0.0.1:{port}")),
+        ):
+            if config.count(old) != 1:
+                raise Failed(f"prometheus.yml has {old} {config.count(old)} times, not once")
+            config = config.replace(old, new)
+        (work / "prometheus.yml").write_text(config)
+        rules = (FILES / "alerts.yml").read_text()
+        (work / "alerts.yml").write_text(rules.replace("interval: 30s", "interval: 1s"))
+        self.url = f"http://127.0.0.1:{port}/api/v1"
+        programs.start(
+            "prometheus",
+            "prometheus",
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=tsdb",
+            f"--web.listen-address=127.0.0.1:{port}",
+        )
+        until(lambda: self.get("query", query='up{job="federation"} == 1')["result"], "the service is not scraped")
+
+    def get(self, path, **parameters):
+        code, body = call(f"{self.url}/{path}?{urllib.parse.urlencode(parameters)}")
+        answer = json.loads(body)
+        if code != 200 or answer["status"] != "success":
+            raise Failed(answer.get("error", f"{code}"))
+        return answer["data"]
+
+    def names(self):
+        return set(self.get("label/__name__/values")) | set(self.get("metadata"))
+
+    def has_data(self, expression):
+        """Whether an expression has a value that is a number."""
+        result = self.get("query", query=expression)["result"]
+        return any(not math.isnan(float(series["value"][1])) for series in result)
+
+    def alerts(self):
+        """The state of each alert that is pending or fires."""
+        return {alert["labels"]["alertname"]: alert["state"] for alert in self.get("alerts")["alerts"]}
+
+
+def panels():
+    """Every query of every dashboard."""
+    for path in sorted((FILES / "dashboards").glob("*.json")):
+        board = json.loads(path.read_text())
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                expression = target["expr"]
+                for variable, value in GRAFANA.items():
+                    expression = expression.replace(variable, value)
+                if "$" in expression:
+                    raise Failed(f"{path.name}, {panel['title']}: a variable that is not known here: {expression}")
+                yield (board["title"], panel["title"], target["refId"]), expression
+
+
+STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+KEYWORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right", "inf", "nan"}
+
+
+def metrics(expression):
+    """The names of the metrics in an expression."""
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]", " ", STRINGS.sub('""', expression))
+    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    words = re.findall(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\b(?!\s*\()", bare)
+    return {word for word in words if word.lower() not in KEYWORDS}
+
+
+def selectors(expression):
+    """Each metric of an expression with its matchers."""
+    return {
+        found[0]
+        for name in metrics(expression)
+        for found in re.finditer(rf"(?<![\w:]){re.escape(name)}(?![\w:])(\{{[^}}]*\}})?", expression)
+    }
+
+
+def check_queries(prometheus):
+    """Everything that is wrong with the queries, and how many there are."""
+    wrong, empty, count = [], set(), 0
+    names = prometheus.names() | MADE_OF_ALERTS
+    for place, expression in panels():
+        count += 1
+        try:
+            wrong += [f"{place}: there is no metric {name}" for name in sorted(metrics(expression) - names)]
+            if not prometheus.has_data(expression):
+                empty.add(place)
+        except Failed as error:
+            wrong.append(f"{place}: {error}")
+    wrong += [f"{place}: no data" for place in sorted(empty - set(EMPTY))]
+    wrong += [f"{place}: has data, and is said to have none" for place in sorted(set(EMPTY) - empty)]
+
+    rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
+    for rule in rules:
+        count += 1
+        name, expression = rule["name"], rule["query"]
+        wrong += [f"{name}: there is no metric {metric}" for metric in sorted(metrics(expression) - names)]
+        if rule["health"] != "ok":
+            wrong.append(f"{name}: {rule.get('lastError', rule['health'])}")
+        try:
+            # While all is well an alert has no data, but what it looks at has.
+            if prometheus.has_data(expression):
+                wrong.append(f"{name}: wants to fire, and nothing is wrong")
+            for selector in selectors(expression):
+                if not prometheus.has_data(selector) and selector not in EMPTY_SELECTORS:
+                    wrong.append(f"{name}: no data for {selector}")
+        except Failed as error:
+            wrong.append(f"{name}: {error}")
+    return wrong, count
+
+
+def check_files():
+    for command in (("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
+        done = subprocess.run(("promtool", *command), cwd=FILES, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"promtool {' '.join(command)}: {done.stdout}{done.stderr}")
+        print(f"promtool {' '.join(command)}: ok")
+
+
+def check_outage(programs, nats, nats_command, prometheus):
+    """Without NATS the alerts for that are pending, with it again none is."""
+    nats.terminate()
+    nats.wait(10)
+    until(lambda: WITHOUT_NATS <= set(prometheus.alerts()), f"without NATS {WITHOUT_NATS} are not all pending")
+    programs.start("nats", *nats_command)
+    until(lambda: not WITHOUT_NATS & set(prometheus.alerts()), "with NATS again its alerts do not end")
+    print(f"without NATS pending, and no longer with it: {', '.join(sorted(WITHOUT_NATS))}")
+
+
+def run(binary, work, programs):
+    check_files()
+    nats_port = free_port()
+    nats_command = ("nats-server", "--addr", "127.0.0.1", "--port", str(nats_port))
+    nats, _ = programs.start("nats", *nats_command)
+    service = Service(programs, binary, nats_port)
+    for slug in (*PROJECTS, SILENT):
+        service.register(slug)
+    hubs = Hubs(service, nats_port)
+    hubs.start()
+    prometheus = Prometheus(programs, work, service.url.removeprefix("http://"))
+    # Late enough that Prometheus has seen the count of those that went stale before it grew.
+    service.call(f"/api/fed/projects/{SILENT}/heartbeat", {"project_slug": SILENT, "status": "online"})
+    until(lambda: prometheus.has_data("increase(stale_projects_total[1m]) > 0"), f"{SILENT} does not go stale")
+    # Rates need two samples, and what was missing at the start may still be in their window.
+    time.sleep(15)
+
+    wrong, count = check_queries(prometheus)
+    log = service.log.read_text()
+    wrong += [f"in the service's log: {line}" for line in log.splitlines() if " ERROR " in line]
+    if wrong:
+        raise Failed("\n  ".join(["queries:", *wrong]))
+    print(f"{count} queries are answered; empty, as they are to be: {', '.join(name for _, name, _ in EMPTY)}")
+    check_outage(programs, nats, nats_command, prometheus)
+    hubs.stopping.set()
+    hubs.join()
+    if service.process.poll() is not None:
+        raise Failed("the service has ended")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default="target/debug", help="directory that holds icn-federation")
+    binary = Path(parser.parse_args().bin).resolve() / "icn-federation"
+    if not os.access(binary, os.X_OK):
+        sys.exit(f"{binary} is missing: cargo build -p icn-federation")
+    for program in ("prometheus", "promtool", "nats-server"):
+        if not shutil.which(program):
+            sys.exit(f"{program} is missing: install prometheus and nats-server")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        programs = Programs(work)
+        try:
+            run(binary, work, programs)
+        except Failed as error:
+            for log in sorted(work.glob("*.log")):
+                print(f"--- {log.name}\n{''.join(log.read_text().splitlines(True)[-8:])}", file=sys.stderr)
+            sys.exit(f"FAIL {error}")
+        finally:
+            programs.end()
+
+
+if __name__ == "__main__":
+    main()
