@@ -31,6 +31,8 @@ usage: cargo xtask CHORE [OPTION ...]
   modules         check that the built job modules match their sources
 ";
 
+/// The Federation Service.
+const SERVICE: &str = "icn-federation";
 /// The storage backends that are tested beside the default. RocksDB takes a quarter of an hour to build: see
 /// docs/storage.md for its command.
 const STORE_BACKENDS: &str = "icn-store/postgresql,icn-store/redb,icn-store/sled,icn-store/sqlite";
@@ -94,9 +96,13 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     // These turn on features of crates that all others stand on: with them, everything would be built twice.
     let apart = ["icn-api", "icn-clearing", "icn-store"];
     let mut command = cargo_command();
-    command.args(["test", "--workspace"]);
+    command.args(["test", "--workspace", "--exclude", SERVICE]);
     command.args(apart.iter().flat_map(|package| ["--exclude", package]));
     status(command.args(rest))?;
+    // The service needs no node, and its libraries have other features than a node's.
+    let mut command = cargo_command();
+    status(command.args(["test", "--package", SERVICE]).args(rest))?;
+    service()?;
     let mut command = cargo_command();
     command.arg("test");
     command.args(apart.iter().flat_map(|package| ["--package", package]));
@@ -108,6 +114,21 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     cut("15")?;
     interface("30")?;
     seeds("debug", "1..20")
+}
+
+/// Holds the built Federation Service against what its dashboards ask, what browsers show, and what its deployment says.
+fn service() -> anyhow::Result<()> {
+    let programs = target_dir().join("debug");
+    for script in [
+        "scripts/federation_compose_test.py",
+        "scripts/federation_monitoring_test.py",
+        "scripts/federation_page_test.sh",
+    ] {
+        status(Command::new(script).arg("--bin").arg(&programs))?;
+    }
+    let mut command = Command::new("bash");
+    command.args(["scripts/api_test.sh", "--program", SERVICE, "--seconds", "20", "--bin"]);
+    status(command.arg(&programs))
 }
 
 /// Cuts two built nodes off from two for so many seconds.

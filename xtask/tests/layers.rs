@@ -17,9 +17,9 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("wasmtime", &["icn-sandbox"]),
     ("wasmi", &["icn-sandbox"]),
     ("fjall", &["icn-store"]),
-    ("axum", &["icn-node", "icn-serve"]),
+    ("axum", &["icn-federation", "icn-node", "icn-serve"]),
     ("tokio-rustls", &["icn-node", "icn-serve"]),
-    ("ureq", &["icn-api"]),
+    ("ureq", &["icn-api", "icn-federation"]),
 ];
 /// Crates without a clock, randomness or IO: nothing of these libraries.
 const PURE: [&str; 3] = ["icn-clearing", "icn-model", "icn-state"];

@@ -234,12 +234,13 @@ async fn take_beats(mut beats: Subscriber, proven: Arc<AtomicU64>, core: Arc<Cor
 /// id if it is not known whether it was told.
 pub(crate) async fn tell(client: Client, core: Arc<Core>, store: Store, mut more: watch::Receiver<i64>) {
     loop {
-        if core.is_keeper() && core.ears.nats() == Some(true) {
-            if let Err(error) = tell_some(&client, &core, &store).await {
-                tracing::debug!(error = format!("{error:#}"), "news could not be told over NATS");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
+        if core.is_keeper()
+            && core.ears.nats() == Some(true)
+            && let Err(error) = tell_some(&client, &core, &store).await
+        {
+            tracing::debug!(error = format!("{error:#}"), "news could not be told over NATS");
+            tokio::time::sleep(PAUSE).await;
+            continue;
         }
         let changed = tokio::time::timeout(PAUSE, more.changed()).await;
         if matches!(changed, Ok(Err(_))) {

@@ -61,8 +61,11 @@ impl fmt::Display for Lines<'_> {
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default)]
-    projects: Option<Vec<Spanned<BTreeMap<String, Spanned<Value>>>>>,
+    projects: Option<Vec<Spanned<Fields>>>,
 }
+
+/// An entry as it is written: every field with its place.
+type Fields = BTreeMap<String, Spanned<Value>>;
 
 /// Reads a catalog.
 ///
@@ -126,7 +129,7 @@ fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
 type LineAndText = (Option<u64>, String);
 
 /// An entry from its fields, or what is wrong with them, with the line where it is known.
-fn entry(fields: BTreeMap<String, Spanned<Value>>) -> Result<Entry, Vec<LineAndText>> {
+fn entry(fields: Fields) -> Result<Entry, Vec<LineAndText>> {
     let mut faults = Vec::new();
     let mut draft = Draft::default();
     let mut lines = HashMap::new();

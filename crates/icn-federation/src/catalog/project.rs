@@ -185,7 +185,8 @@ impl Vital {
         if count == 0 {
             return;
         }
-        let (hour, place) = (minute / MINUTES as u64, (minute % MINUTES as u64) as usize);
+        let hour = minute / MINUTES as u64;
+        let place = usize::try_from(minute % MINUTES as u64).unwrap_or(0);
         if self.hours.back().is_none_or(|last| last.hour != hour) {
             self.hours.push_back(Hour {
                 hour,
