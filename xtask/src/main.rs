@@ -127,7 +127,14 @@ fn service() -> anyhow::Result<()> {
         status(Command::new(script).arg("--bin").arg(&programs))?;
     }
     let mut command = Command::new("bash");
-    command.args(["scripts/api_test.sh", "--program", SERVICE, "--seconds", "20", "--bin"]);
+    command.args([
+        "scripts/api_test.sh",
+        "--program",
+        SERVICE,
+        "--seconds",
+        "20",
+        "--bin",
+    ]);
     status(command.arg(&programs))
 }
 

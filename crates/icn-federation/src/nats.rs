@@ -9,6 +9,7 @@ use async_nats::{Client, ConnectOptions, Event, HeaderMap, Subscriber};
 use futures::{FutureExt as _, StreamExt as _};
 use icn_api::presence::SUBJECT_PREFIX;
 use icn_model::{Millis, Time};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use std::{
     path::PathBuf,
@@ -106,6 +107,15 @@ pub(crate) async fn connect(nats: &Nats, core: Arc<Core>) -> anyhow::Result<Clie
         .map(|url| url.trim().parse())
         .collect::<Result<_, _>>()
         .context("nats.url")?;
+    // The library leaves what stands before the host to whoever calls it.
+    if let Some(address) = addresses.iter().find(|address| address.has_user_pass()) {
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let user = plain(address.username().unwrap_or_default());
+        options = match address.password() {
+            Some(password) => options.user_and_password(user, plain(password)),
+            None => options.token(user),
+        };
+    }
     let shown = icn_serve::config::without_password(&nats.url);
     options
         .name("icn-federation")

@@ -15,6 +15,8 @@ use tokio::signal::unix;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// How soon is tried again what could not be put into the database.
+const SOON: Duration = Duration::from_millis(200);
 
 /// A catalog in a file.
 pub(crate) struct CatalogFile {
@@ -46,8 +48,9 @@ impl CatalogFile {
                     Err(error) => tracing::warn!(%error, "the catalog's file is not in the database yet"),
                 }
             }
+            let pause = if is_applied { LOOK } else { SOON };
             let is_asked = tokio::select! {
-                () = tokio::time::sleep(LOOK) => false,
+                () = tokio::time::sleep(pause) => false,
                 _ = hangup.recv() => true,
             };
             let stamp = stamp(&self.path);

@@ -187,7 +187,7 @@ fn run(lose: impl FnOnce(&mut Scene), bring_back: impl FnOnce(&mut Scene), nats_
         "a project that beat was called offline"
     );
     // What was accepted is what is counted, on disk too.
-    let accepted = scene.service.metric("heartbeat_total") as u64;
+    let accepted = scene.service.count_of("heartbeat_total");
     wait("all is written", 10, || scene.counted() == accepted);
     if !nats_is_away {
         assert_eq!(

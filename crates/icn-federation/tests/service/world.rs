@@ -262,7 +262,19 @@ impl Service {
             .sum()
     }
 
-    /// How many statuses of all projects there are.
+    /// A counter's value, summed over its labels.
+    pub(crate) fn count_of(&self, name: &str) -> u64 {
+        let value = self.metric(name);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a counter is a small whole number"
+        )]
+        let count = value as u64;
+        count
+    }
+
+    /// How many projects are of a status.
     pub(crate) fn count(&self, status: &str) -> usize {
         let list = self.get("/api/fed/projects").json();
         let projects = list.as_array().unwrap();
