@@ -203,6 +203,12 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
         let bench = ["bench", "--package", "icn-clearing", "--bench", "clearing", "--"];
         return status(cargo_command().args(bench).args(options));
     }
+    if let Some((first, options)) = rest.split_first()
+        && first == SERVICE
+    {
+        let bench = ["bench", "--package", SERVICE, "--bench", "load", "--"];
+        return status(cargo_command().args(bench).args(options));
+    }
     release_build()?;
     // Of one node, or of a federation: each program knows its own names.
     let of_one_node = |word: &String| word == "blocks" || word == "backup";

@@ -197,6 +197,7 @@ impl Reporter {
             timestamp: Some(rfc3339(now())),
             sequence: Some(self.sequence),
             boot_id: Some(self.boot_id.clone()),
+            signature: None,
             details: Some(Details {
                 height: vitals.map(|vitals| vitals.height),
                 peers: vitals.map(|vitals| vitals.peers),

@@ -3,7 +3,8 @@ use crate::world::{Setup, wait};
 use serde_json::json;
 use std::{fmt::Write as _, fs, time::Instant};
 
-const SEED: &str = "\
+/// The example of the deployment guide.
+pub(crate) const SEED: &str = "\
 projects:
   - project_slug: commandcenter
     name: Main CommandCenter

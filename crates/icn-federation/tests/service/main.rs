@@ -11,4 +11,5 @@ mod heartbeats;
 mod openapi;
 mod outage;
 mod replicas;
+mod seed;
 mod world;

@@ -163,6 +163,11 @@ impl Service {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    #[allow(dead_code, reason = "the bench asks for it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -339,15 +344,22 @@ fn program(name: &str, package: &str) -> PathBuf {
 /// A NATS server that comes and goes at one port.
 pub(crate) struct NatsServer {
     pub(crate) port: u16,
+    /// Where it tells how it is; 0 where it does not.
+    pub(crate) monitor: u16,
     child: Option<Child>,
 }
 
 impl NatsServer {
     pub(crate) fn start() -> Self {
-        let mut server = Self {
-            port: free_port(),
-            child: None,
-        };
+        let mut server = Self::later();
+        server.run();
+        server
+    }
+
+    /// One that tells how it is, over HTTP.
+    pub(crate) fn start_monitored() -> Self {
+        let mut server = Self::later();
+        server.monitor = free_port();
         server.run();
         server
     }
@@ -356,13 +368,17 @@ impl NatsServer {
     pub(crate) fn later() -> Self {
         Self {
             port: free_port(),
+            monitor: 0,
             child: None,
         }
     }
 
     pub(crate) fn run(&mut self) {
+        let monitor = self.monitor.to_string();
+        let monitor = ["-m", &monitor];
         let child = Command::new(program("nats-server", "nats-server"))
             .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(monitor.iter().filter(|_| self.monitor > 0))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
