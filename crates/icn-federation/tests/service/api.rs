@@ -85,7 +85,6 @@ fn bad_requests_get_a_number_and_change_nothing() {
         ),
         ("a bad slug", with("project_slug", json!("A b")), 1306),
         ("many tags", with("tags", json!(vec!["a"; 100])), 1306),
-        ("far too many tags", with("tags", json!(vec!["a"; 100_000])), 905),
         ("a bad filter", service.get("/api/fed/projects?status=up"), 904),
         (
             "an unknown parameter",
@@ -126,16 +125,18 @@ fn bad_requests_get_a_number_and_change_nothing() {
         assert_eq!(answer.code(), code, "{what}: {answer:?}");
         assert!(!answer.headers["x-correlation-id"].is_empty(), "{what}");
     }
-    // Fifty MiB are refused by what the head announces, before they are read.
-    let mut stream = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
-    let length = 50 << 20;
-    let head = format!(
-        "POST {PROJECTS} HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).unwrap();
-    assert!(line.contains("413"), "{line}");
+    // A hundred thousand tags, or fifty MiB, are refused by what the head announces, before they are read.
+    for length in [500_000, 50 << 20] {
+        let mut stream = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
+        let head = format!(
+            "POST {PROJECTS} HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        assert!(line.contains("413"), "{line}");
+    }
     assert_eq!(service.get(PROJECTS).json(), json!([]));
 }
 
