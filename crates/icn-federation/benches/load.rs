@@ -115,7 +115,7 @@ fn publish(url: &str, projects: usize, rate: Option<f64>, ended: &AtomicBool, se
             for (subject, body) in &messages {
                 client.publish(subject.clone(), body.clone()).await.unwrap();
                 count += 1;
-                if count % 256 == 0 {
+                if count.is_multiple_of(256) {
                     client.flush().await.unwrap();
                     sent.store(count, Ordering::Relaxed);
                     if ended.load(Ordering::Relaxed) {
