@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots a Debian of its own with systemd, and runs icn-node and icn-federation there as deploy/systemd says.
 #
-#   scripts/systemd_test.sh [--bin DIR] [--root DIR]
+#   scripts/systemd_test.sh [--bin DIR] [--root DIR] [--ansible DIR]
 #
 # Holds if both start, as users of their own and with all that the units take away from them; if a job is compiled and run
 # under the filter of system calls; if a reload, a node that is killed and one that hangs end as they should; and if the node
@@ -13,11 +13,13 @@ cd "$(dirname "$0")/.."
 
 bin=target/debug
 root=
+ansible=
 while [ $# -gt 0 ]; do
     case $1 in
     --bin) bin=$2 && shift 2 ;;
     --root) root=$2 && shift 2 ;;
-    *) echo "usage: $0 [--bin DIR] [--root DIR]" >&2 && exit 2 ;;
+    --ansible) ansible=$(echo "$2"/lib/python3*/site-packages) && shift 2 ;;
+    *) echo "usage: $0 [--bin DIR] [--root DIR] [--ansible DIR]" >&2 && exit 2 ;;
     esac
 done
 [ "$(id -u)" = 0 ] || { echo "only root can boot another system" >&2 && exit 1; }
@@ -31,10 +33,12 @@ for program in icn-node icn-cli icn-federation; do
     [ -x "$bin/$program" ] || { echo "$bin has no $program: build it, or say --bin" >&2 && exit 1; }
 done
 bin=$(cd "$bin" && pwd)
+[ -z "$ansible" ] || [ -d "$ansible/ansible" ] || { echo "--ansible: no ansible in $ansible" >&2 && exit 1; }
 # Mounts end with the test.
 if [ -z "${SYSTEMD_TEST_INSIDE:-}" ]; then
     export SYSTEMD_TEST_INSIDE=1
-    exec unshare --mount bash "$0" --bin "$bin" ${root:+--root "$(cd "$root" && pwd)"}
+    exec unshare --mount bash "$0" --bin "$bin" ${root:+--root "$(cd "$root" && pwd)"} \
+        ${ansible:+--ansible "$(cd "$ansible/../../.." && pwd)"}
 fi
 
 work=$(mktemp -d)
@@ -48,7 +52,7 @@ trap finish EXIT
 
 if [ -z "$root" ]; then
     root=$work/base
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl bookworm "$root" \
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,python3 bookworm "$root" \
         "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$work/debootstrap.log" ||
         { tail -n 5 "$work/debootstrap.log" >&2 && exit 1; }
 fi
@@ -149,6 +153,23 @@ ready http://127.0.0.1:8001/readyz
 systemctl stop icn-federation
 [ "$(systemctl show --property Result --value icn-federation)" = success ] || failed "the Federation Service did not end in order"
 echo "ok: the Federation Service starts and stops"
+[ -d /ansible ] || { echo "all held" && exit; }
+rm -rf /var/lib/icn /etc/icn /usr/lib/systemd/system/icn-node.service
+printf '[icn_nodes]\nbakery ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n' >/test/inventory
+printf '[icn_nodes:vars]\nicn_node_programs=/usr/bin\nicn_node_federation_name=valley\n' >>/test/inventory
+export PYTHONPATH=/ansible LANG=C.UTF-8 ANSIBLE_NOCOLOR=1 HOME=/root
+for run in first second; do
+    (cd /deploy/ansible && python3 -m ansible playbook -i /test/inventory deploy_icn_federation.yml) >/test/$run.log 2>&1 ||
+        failed "the playbook: $(tail -n 20 /test/$run.log)"
+done
+grep -q 'changed=0 .*failed=0' /test/second.log || failed "the playbook changes something again: $(cat /test/second.log)"
+[ "$(icn-cli --profile /var/lib/icn/cli.toml --json status | grep -c valley)" != 0 ] || failed "the node is in another federation"
+before=$(pid icn-node)
+(cd /deploy/ansible && python3 -m ansible playbook -i /test/inventory -e icn_node_log_level=debug deploy_icn_federation.yml) \
+    >/test/third.log 2>&1 || failed "the playbook: $(tail -n 20 /test/third.log)"
+[ "$(pid icn-node)" != "$before" ] || failed "another configuration starts no other node"
+ready http://127.0.0.1:9090/ready
+echo "ok: the playbook founds a federation, changes nothing when it runs again, and starts the node anew for another configuration"
 echo "all held"
 CHECK
 cat >"$work/run/etc/systemd/system/check.service" <<'UNIT'
@@ -164,6 +185,7 @@ ln -s ../check.service "$work/run/etc/systemd/system/multi-user.target.wants/che
 
 binds=(--bind "$work/inner:/test")
 for program in icn-node icn-cli icn-federation; do binds+=(--bind-ro "$bin/$program:/usr/bin/$program"); done
+[ -z "$ansible" ] || binds+=(--bind-ro "$ansible:/ansible" --bind-ro "$PWD/deploy:/deploy")
 # It asks for a terminal.
 script --quiet --return --command "timeout --signal KILL 400 systemd-nspawn --directory $work/run --register=no --keep-unit \
     --private-network --boot ${binds[*]} systemd.unit=multi-user.target" "$work/boot.log" </dev/null >/dev/null 2>&1 &
