@@ -365,8 +365,10 @@ def helm(tools, args):
     for wrong in (["config="], ["config=x", "cooperatives=0"], ["config=x", "image.tga=1"], ["config=x", "storage.size=20"]):
         flags = [word for one in wrong for word in ("--set", one)]
         that(run(program, "template", "icn-node", chart, *flags, env=env, may_fail=True).returncode, f"{wrong} is not refused")
-    other = run(program, "template", "mill", chart, "--set", "config=x", env=env).stdout
-    that("name: mill-config" in other and "name: icn-node\n" not in other.replace("- name: icn-node\n", ""), "a second release has the first one's names")
+    other = run(program, "template", "mill", chart, "--set", "config=x", "--set", "cooperatives=2", env=env).stdout
+    names = {(one["kind"], one["metadata"]["name"]) for one in yaml.safe_load_all(other) if one}
+    that(not names & set(ours), f"a second release has names of the first one: {names & set(ours)}")
+    that({("Service", "mill-0"), ("Service", "mill-1"), ("ConfigMap", "mill-config")} <= names, f"a second release: {names}")
     return f"{count} objects, the same as those of kustomize"
 
 
