@@ -177,7 +177,7 @@ cat >"$work/run/etc/systemd/system/check.service" <<'UNIT'
 Type=oneshot
 ExecStart=/bin/bash /test/check.sh
 ExecStopPost=/bin/systemctl --no-block poweroff
-TimeoutStartSec=5min
+TimeoutStartSec=15min
 [Install]
 WantedBy=multi-user.target
 UNIT
@@ -187,7 +187,7 @@ binds=(--bind "$work/inner:/test")
 for program in icn-node icn-cli icn-federation; do binds+=(--bind-ro "$bin/$program:/usr/bin/$program"); done
 [ -z "$ansible" ] || binds+=(--bind-ro "$ansible:/ansible" --bind-ro "$PWD/deploy:/deploy")
 # It asks for a terminal.
-script --quiet --return --command "timeout --signal KILL 400 systemd-nspawn --directory $work/run --register=no --keep-unit \
+script --quiet --return --command "timeout --signal KILL 1000 systemd-nspawn --directory $work/run --register=no --keep-unit \
     --private-network --boot ${binds[*]} systemd.unit=multi-user.target" "$work/boot.log" </dev/null >/dev/null 2>&1 &
 system=$!
 wait "$system" || true

@@ -17,13 +17,13 @@ for unit in icn-node.service icn-federation.service; do
     install -D -m 644 "$here/$unit" "$lib/systemd/system/$unit"
 done
 install -D -m 644 "$here/sysusers.conf" "$lib/sysusers.d/icn.conf"
-install -D -m 644 "$here/tmpfiles.conf" "$lib/tmpfiles.d/icn.conf"
 install -D -m 644 "$here/postgresql.conf" "$share/doc/icn/systemd/postgresql.conf"
 for file in config.toml federation.toml projects.yaml; do
     [ -e "$etc/$file" ] || install -D -m 644 "$here/$file" "$etc/$file"
 done
+# Read by root alone, who hands them to the services.
+install -d -m 700 "$etc/secrets"
 [ -z "${DESTDIR-}" ] || exit 0
 
 systemd-sysusers icn.conf
-systemd-tmpfiles --create icn.conf
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
