@@ -28,8 +28,11 @@ CHART = Path(__file__).resolve().parent.parent / "monitoring" / "helm"
 OUT = CHART.parent
 NAMESPACE = "icn-monitoring"
 HEAD = "# Written by scripts/monitoring_manifests.py from monitoring/helm; change that, and run it again.\n"
-# It comes first by its name, and kubectl goes by that.
-NAMESPACE_FILE = ("00-namespace.yml", f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n")
+# It comes first by its name, and kubectl goes by that. Nodes let in whom the label names.
+NAMESPACE_FILE = (
+    "00-namespace.yml",
+    f'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    icn.coop/monitoring: "true"\n',
+)
 ACTION = re.compile(r"(\s*)\{\{-\s*(.*?)\s*\}\}|\{\{\s*(.*?)\s*\}\}", re.S)
 RANGE = re.compile(r'range \$path, \$_ := \.Files\.Glob "([^"]+)"')
 
