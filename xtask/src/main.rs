@@ -99,6 +99,7 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
     cut("15")?;
     interface("30")?;
+    monitoring()?;
     seeds("debug", "1..20")
 }
 
@@ -136,6 +137,12 @@ fn interface(seconds: &str) -> anyhow::Result<()> {
     let mut command = Command::new("bash");
     command.args(["scripts/api_test.sh", "--seconds", seconds, "--bin"]);
     status(command.arg(target_dir().join("debug")))
+}
+
+/// Runs every query of the dashboards and alerts about nodes against a federation of built ones, and kills some.
+fn monitoring() -> anyhow::Result<()> {
+    let mut command = Command::new("scripts/monitoring_test.py");
+    status(command.arg("--bin").arg(target_dir().join("debug")))
 }
 
 fn lint() -> anyhow::Result<()> {
