@@ -24,7 +24,7 @@ pub(super) fn layer<S>(
     service: &'static str,
 ) -> anyhow::Result<(impl Layer<S> + Send + Sync + 'static, SdkTracerProvider)>
 where
-    S: Subscriber + for<'span> LookupSpan<'span>,
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
     let exporter = SpanExporter::builder()
         .with_http()
