@@ -16,7 +16,7 @@ use std::{
 const USAGE: &str = "\
 usage: cargo xtask CHORE [OPTION ...]
 
-  demo            build the node and the command line, and show a federation of four at work
+  demo [--built]  build the node and the command line, unless they are, and show a federation of four at work
   test            all tests: federations of real processes, a cut between them, requests of all kinds, 20 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
@@ -74,8 +74,13 @@ fn main() -> ExitCode {
 }
 
 fn demo(rest: &[String]) -> anyhow::Result<()> {
-    // The programs as they ship, so that the tests find their libraries built.
-    cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    let (rest, is_built) = match rest.split_first() {
+        Some((first, rest)) if first == "--built" => (rest, true),
+        _ => (rest, false),
+    };
+    if !is_built {
+        cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    }
     let cli = target_dir().join("debug/icn-cli");
     let mut command = Command::new(&cli);
     command.args(["devnet", "demo"]).args(rest);
@@ -83,31 +88,12 @@ fn demo(rest: &[String]) -> anyhow::Result<()> {
 }
 
 fn test(rest: &[String]) -> anyhow::Result<()> {
-    // The end-to-end tests drive the built binaries.
-    cargo(&[
-        "build",
-        "--package",
-        "icn-node",
-        "--package",
-        "icn-cli",
-        "--package",
-        "icn-sim",
-    ])?;
-    // These turn on features of crates that all others stand on: with them, everything would be built twice.
-    let apart = ["icn-api", "icn-clearing", "icn-store"];
+    // One selection of packages, so that each library has the same features in all of them and is built once. The programs
+    // come with it: end-to-end tests drive them, those of other packages, too.
+    cargo(&["test", "--workspace", "--no-run"])?;
     let mut command = cargo_command();
-    command.args(["test", "--workspace", "--exclude", SERVICE]);
-    command.args(apart.iter().flat_map(|package| ["--exclude", package]));
-    status(command.args(rest))?;
-    // The service needs no node, and its libraries have other features than a node's.
-    let mut command = cargo_command();
-    status(command.args(["test", "--package", SERVICE]).args(rest))?;
+    status(command.args(["test", "--workspace"]).args(rest))?;
     service()?;
-    let mut command = cargo_command();
-    command.arg("test");
-    command.args(apart.iter().flat_map(|package| ["--package", package]));
-    command.args(["--features", STORE_BACKENDS]);
-    status(command.args(rest))?;
     let mut modules = Command::new("sh");
     modules.args(["jobs/build.sh", "--check"]);
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;

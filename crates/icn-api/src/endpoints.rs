@@ -118,6 +118,11 @@ const OF_BACKING_UP: &[ErrorKind] = &[
 /// The errors of what runs one at a time.
 const OF_RUNNING: &[ErrorKind] = &[ErrorKind::Unauthorised, ErrorKind::Forbidden, ErrorKind::Busy];
 /// The errors of giving a node its invitation.
+const OF_SUCCESSION: &[ErrorKind] = &[
+    ErrorKind::Unauthorised,
+    ErrorKind::Forbidden,
+    ErrorKind::NoSuccessor,
+];
 const OF_JOINING: &[ErrorKind] = &[
     ErrorKind::Unauthorised,
     ErrorKind::Forbidden,
@@ -367,6 +372,19 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "How the federation began",
         &[ok(Body::json::<federation::GenesisView>())],
     ),
+    Endpoint {
+        query: Some(Query::of::<federation::SuccessorQuery>()),
+        details: "Changes nothing. The genesis is the same on every node that is at the same height; officers of the \
+                  survivors sign it (icn-cli federation recover).",
+        errors: OF_SUCCESSION,
+        ..get(
+            "successor",
+            paths::SUCCESSOR,
+            Tag::Federation,
+            "How a log would begin that continues this one without seats that are lost for good",
+            &[ok(Body::json::<icn_model::Genesis>())],
+        )
+    },
     Endpoint {
         method: Method::Post,
         scope: Scope::Operate,

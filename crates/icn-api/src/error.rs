@@ -224,6 +224,9 @@ api_errors! {
     952 409 RoundLimit { detail: String } "round-limit", "{detail}",
         "While a round of clearing is on, an end that takes part signs only what fits its limit whether the round is applied or not.",
         "Transfer less, or wait until the round is over: icn-cli clearing status.";
+    953 409 NoSuccessor { detail: String } "no-successor", "{detail}",
+        "A log can be continued by cooperatives that have a seat in it.",
+        "Name as lost only seats that are, and leave one of a cooperative: icn-cli federation members.";
 }
 
 impl std::error::Error for ApiError {}

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Federation {
-    /// The CID of its genesis.
+    /// The CID of its first genesis.
     pub id: Cid,
+    /// The log that it follows: the CID of the genesis of that. Another one than `id` once seats were lost for good.
+    pub log: Cid,
     /// What it is called.
     pub name: Name,
     /// When it began.
@@ -38,8 +40,10 @@ pub struct Federation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GenesisView {
-    /// The CID of `bytes`: the federation's id.
+    /// The federation's id.
     pub id: Cid,
+    /// The CID of `bytes`: the id of the log. The federation's, too, if no seats were ever lost for good.
+    pub log: Cid,
     /// The genesis.
     pub genesis: Genesis,
     /// Its canonical bytes in lower-case hexadecimal.
@@ -52,6 +56,7 @@ impl GenesisView {
         let bytes = icn_model::canonical::to_bytes(&genesis);
         Self {
             id: genesis.id(),
+            log: genesis.log(),
             bytes: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             genesis,
         }
@@ -66,6 +71,16 @@ pub struct Joining {
     pub federation: FederationBrief,
     /// What it waits for next, for people.
     pub waits_for: String,
+}
+
+/// Query of [`crate::paths::SUCCESSOR`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+#[serde(deny_unknown_fields)]
+pub struct SuccessorQuery {
+    /// Whose seats are lost for good: identities, separated by commas.
+    #[serde(default)]
+    pub lost: String,
 }
 
 /// Query of [`crate::paths::MEMBERS`].

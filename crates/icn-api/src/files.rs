@@ -1,6 +1,6 @@
 //! Files that node and command line share, besides keys: the profile that a node leaves for the command
 //! line, and the invitation that a newcomer starts from.
-use icn_model::{Did, Genesis, GenesisError, Invitation, SignatureError, Signed};
+use icn_model::{Did, Endorsement, Genesis, GenesisError, Invitation, SignatureError, Signed};
 use serde::{Deserialize, Serialize};
 
 /// How to reach a node and as whom: what a node writes to `cli.toml` in its data directory (mode 0600),
@@ -80,13 +80,23 @@ impl InvitationFile {
     pub fn check(&self) -> Result<(), InvitationFileError> {
         let present = self.genesis.id();
         let invited = self.invitation.content.federation;
-        if invited != present {
+        if invited != present || self.invitation.content.log != self.genesis.log() {
             return Err(InvitationFileError::OtherFederation { invited, present });
         }
         self.genesis.check()?;
         self.invitation.verify()?;
         Ok(())
     }
+}
+
+/// How a federation goes on of which seats were lost for good: what its survivors pass round until all have signed it. JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryFile {
+    /// How the log that is to be followed begins.
+    pub genesis: Genesis,
+    /// What officers of the survivors have signed so far.
+    pub endorsements: Vec<Signed<Endorsement>>,
 }
 
 #[cfg(test)]
@@ -115,6 +125,7 @@ mod tests {
         };
         let invitation = Invitation {
             federation: genesis.id(),
+            log: genesis.log(),
             kind: SeatKind::Cooperative,
             inviter: did,
             key: key.public(),

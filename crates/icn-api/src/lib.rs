@@ -53,7 +53,7 @@ pub use endpoint::{
 };
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{ApiError, ErrorKind, Problem, codes, explain};
-pub use files::{InvitationFile, InvitationFileError, Profile, StorePlace};
+pub use files::{InvitationFile, InvitationFileError, Profile, RecoveryFile, StorePlace};
 #[cfg(feature = "schema")]
 pub use openapi::openapi;
 

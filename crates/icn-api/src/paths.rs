@@ -28,6 +28,8 @@ pub const IDENTITY_ROTATE: &str = "/v1/identity/rotate";
 pub const FEDERATION: &str = "/v1/federation";
 /// How the federation began.
 pub const GENESIS: &str = "/v1/federation/genesis";
+/// How a log could begin that continues this one.
+pub const SUCCESSOR: &str = "/v1/federation/successor";
 /// Give a waiting node its invitation.
 pub const JOIN: &str = "/v1/federation/join";
 /// Seats, applicants and members.

@@ -23,6 +23,7 @@ use std::{
 
 /// Which lines of the log are the service's own.
 pub const OWN: Own = Own {
+    service: "icn-federation",
     crates: &["icn_federation", "icn_serve"],
     quiet: &["async_nats=off", "sqlx=error"],
 };

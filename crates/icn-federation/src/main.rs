@@ -235,8 +235,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => {
             let config = cli.options.config()?;
-            let _log = Log::start(&config.logging, OWN)?;
-            icn_federation::run(config).await?;
+            let log = Log::start(&config.logging, OWN)?;
+            let ran = icn_federation::run(config).await;
+            log.finish();
+            ran?;
         }
         Some(Command::Migrate { check, options }) => return migrate(&options.config()?, check).await,
         Some(Command::Key(command)) => key(command).await?,

@@ -14,7 +14,7 @@ use crate::{
     writer::Writer,
 };
 use anyhow::Context as _;
-use icn_serve::http::take_connections;
+use icn_serve::{http::take_connections, supervisor};
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, signal::unix, sync::watch};
 
@@ -81,6 +81,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Whoever asks as soon as it listens is answered. A database that is away is not waited for.
     let is_there = tokio::time::timeout(START, core.loaded()).await.is_ok();
     say(format_args!("listening on http://{address}"));
+    supervisor::ready();
+    tokio::spawn(supervisor::keep_alive());
     if !is_there {
         tracing::warn!("the database has not answered yet: requests are refused until it does");
     }
@@ -99,6 +101,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stopped = async {
         ended().await;
         tracing::info!("the service ends");
+        supervisor::stopping();
         // Streams end, and with them the requests that would never.
         close.send_replace(true);
     };

@@ -104,6 +104,15 @@ pub enum Event {
         /// Who.
         seat: Did,
     },
+    /// Seats were lost for good: the log goes on as another one, whose heights begin anew.
+    LogContinued {
+        /// The log that ended.
+        predecessor: crate::Cid,
+        /// Its last height.
+        height: Height,
+        /// Who had a seat, and has given it up with this.
+        gone: Vec<Did>,
+    },
     /// A node has its seat from this epoch on.
     Seated {
         /// Who.
@@ -346,6 +355,7 @@ impl Event {
             | Self::Admitted { .. }
             | Self::SeatReady { .. }
             | Self::Leaving { .. }
+            | Self::LogContinued { .. }
             | Self::Seated { .. }
             | Self::Left { .. }
             | Self::ApplicationLapsed { .. }

@@ -187,20 +187,46 @@ pub struct Founder {
     pub keys: RoleKeys,
 }
 
-/// The federation that a new genesis continues after seats were lost for good.
+/// The log that a new one continues after seats were lost for good. What it brought about goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Predecessor {
-    /// Its genesis.
-    pub genesis: Cid,
+    /// Id of the federation, which stays.
+    pub federation: Cid,
+    /// The log: the CID of its genesis.
+    pub log: Cid,
     /// Its last final height.
     pub height: Height,
     /// Its outcome root there.
     pub root: Digest,
+    /// The Merkle root over the whole state there.
+    pub state: Digest,
 }
 
-/// The beginning of a federation. Its CID is the federation's id.
+/// The word of an officer of a survivor that a log continues another one. Its content is the genesis's CID alone: that
+/// names everything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Endorsement {
+    /// The log that is to be followed: the CID of its genesis.
+    pub log: Cid,
+    /// For which cooperative.
+    pub did: Did,
+    /// The officer's key, which signs this.
+    pub key: PublicKey,
+}
+
+impl Signable for Endorsement {
+    const DOMAIN: Domain = Domain::Succession;
+
+    fn signer(&self) -> PublicKey {
+        self.key
+    }
+}
+
+/// The beginning of a log, and with the first one of a federation, whose id is its CID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -222,8 +248,15 @@ pub struct Genesis {
 }
 
 impl Genesis {
-    /// The id of the federation.
+    /// The id of the federation: the CID of its first genesis, for ever.
     pub fn id(&self) -> Cid {
+        self.predecessor
+            .as_ref()
+            .map_or_else(|| self.log(), |predecessor| predecessor.federation)
+    }
+
+    /// The id of the log that begins with this: its CID.
+    pub fn log(&self) -> Cid {
         Cid::of_dag_cbor(&canonical::to_bytes(self))
     }
 
@@ -301,6 +334,8 @@ content_id!(
 pub struct Invitation {
     /// To which federation.
     pub federation: Cid,
+    /// Which log of it is to be followed: the CID of its genesis.
+    pub log: Cid,
     /// To which kind of seat.
     pub kind: SeatKind,
     /// The cooperative that invites.

@@ -31,6 +31,8 @@ pub enum Domain {
     Acceptance,
     /// The creditor's word that a transfer is void.
     Release,
+    /// That a log continues another one, of which seats were lost for good.
+    Succession,
 }
 
 impl Domain {
@@ -46,6 +48,7 @@ impl Domain {
             Self::Transfer => b"icn/transfer/1",
             Self::Acceptance => b"icn/acceptance/1",
             Self::Release => b"icn/release/1",
+            Self::Succession => b"icn/succession/1",
         }
     }
 

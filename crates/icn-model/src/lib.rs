@@ -59,8 +59,8 @@ pub use credit::{CreditError, CreditUnit, LineTerms, RateTerms, Rounding, Roundi
 pub use event::{Event, EventKind, EventRecord};
 pub use fault::Fault;
 pub use federation::{
-    Checkpoint, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError, Officers,
-    Possession, Predecessor, Role, RoleKeys, SeatKind,
+    Checkpoint, Endorsement, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError,
+    Officers, Possession, Predecessor, Role, RoleKeys, SeatKind,
 };
 pub use governance::{
     Choice, ChoiceError, Effect, Electorate, ElectorateError, Method, MethodKind, MethodKindError, Process,

@@ -70,8 +70,11 @@ pub struct Totals {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FederationRecord {
-    /// Its id: the CID of its genesis.
+    /// Its id: the CID of its first genesis.
     pub id: Cid,
+    /// The log that it follows: the CID of the genesis that this one began with. Another one than the first if seats were
+    /// lost for good.
+    pub log: Cid,
     /// What it is called.
     pub name: Name,
     /// When it began.

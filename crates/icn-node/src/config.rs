@@ -194,6 +194,7 @@ impl Default for Mesh {
 
 /// How the node's crates are told from the libraries beneath in its log.
 pub const LOG: Own = Own {
+    service: "icn-node",
     crates: &[
         "icn_node",
         "icn_runtime",

@@ -5,8 +5,12 @@ use crate::{
     files::{self, Readers},
 };
 use anyhow::{Context as _, bail};
-use icn_api::InvitationFile;
-use icn_model::{Action, Founder, Genesis, Mana, PROTOCOL_VERSION, Parameters, Time};
+use icn_api::{InvitationFile, RecoveryFile};
+use icn_model::{Action, Founder, Genesis, Mana, PROTOCOL_VERSION, Parameters, Time, canonical};
+use icn_protocol::ledger::{self, SucceedError};
+use icn_state::{Engine, check_endorsed};
+use icn_store::Store;
+use serde_bytes::{ByteBuf, Bytes};
 use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -16,6 +20,8 @@ use std::{
 const GENESIS_FILE: &str = "genesis.json";
 /// File of the invitation in the data directory.
 const INVITATION_FILE: &str = "invitation.json";
+/// File of the state that the log before ended with, in the data directory.
+const PREDECESSOR_STATE_FILE: &str = "predecessor.state";
 
 /// What the command line says about it.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +30,10 @@ pub struct Founding {
     pub genesis: Option<PathBuf>,
     /// An invitation into one.
     pub invitation: Option<PathBuf>,
+    /// What survivors have signed of how the log goes on, after seats were lost for good.
+    pub recovery: Option<PathBuf>,
+    /// The state that the log before ended with, for a newcomer to one that continues another.
+    pub predecessor_state: Option<PathBuf>,
 }
 
 /// The rules of a federation that this node founds.
@@ -74,6 +84,60 @@ pub(crate) struct Membership {
     pub application: Option<Action>,
     /// Addresses to start from, from the invitation.
     pub addresses: Vec<String>,
+    /// The state that the log before ended with, if it was told.
+    pub predecessor_state: Option<PathBuf>,
+}
+
+impl Membership {
+    /// Makes a store that follows the log before, or an empty one, one of the log that continues it; and keeps that
+    /// the node is in it. Nothing to do for a node whose log continues none.
+    ///
+    /// # Errors
+    /// If the store is not where the log goes on from, or cannot be written.
+    pub(crate) async fn go_on(&self, store: &Store, data_dir: &Path, engine: Engine) -> anyhow::Result<()> {
+        if self.genesis.predecessor.is_none() {
+            return Ok(());
+        }
+        let state_file = data_dir.join(PREDECESSOR_STATE_FILE);
+        match ledger::succeed(store, &self.genesis, engine.clone()).await {
+            Ok(None) => {}
+            Ok(Some(records)) => {
+                files::replace(&state_file, &canonical::to_bytes(&wire(&records)), Readers::Owner)
+                    .with_context(|| format!("cannot write {}", state_file.display()))?;
+                tracing::info!(
+                    log = %self.genesis.log(),
+                    state = %state_file.display(),
+                    "the log goes on; newcomers need the state that it went on from"
+                );
+            }
+            Err(SucceedError::Empty) => {
+                let path = self.predecessor_state.as_deref().context(
+                    "the log of this federation continues another one: start with --predecessor-state FILE, the \
+                     state that it went on from, which every survivor has in its data directory as predecessor.state",
+                )?;
+                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let records: Vec<(ByteBuf, ByteBuf)> = canonical::from_own_bytes(&bytes, bytes.len())
+                    .with_context(|| format!("{} is not the state of a log", path.display()))?;
+                let records = records
+                    .into_iter()
+                    .map(|(key, value)| (key.into_vec(), value.into_vec()))
+                    .collect();
+                ledger::begin(store, &self.genesis, records, engine)
+                    .await
+                    .with_context(|| format!("{} is of no use here", path.display()))?;
+                files::replace(&state_file, &bytes, Readers::Owner)?;
+            }
+            Err(error) => return Err(error).context("the log cannot go on as the recovery file says"),
+        }
+        keep(data_dir, &self.genesis)
+    }
+}
+
+fn wire(records: &[(Vec<u8>, Vec<u8>)]) -> Vec<(&Bytes, &Bytes)> {
+    let pairs = records.iter();
+    pairs
+        .map(|(key, value)| (Bytes::new(key), Bytes::new(value)))
+        .collect()
 }
 
 /// Finds it out, and keeps it in `data_dir` for later starts. None for a node that may not found a federation and
@@ -89,6 +153,10 @@ pub(crate) fn resolve(
     may_found: bool,
 ) -> anyhow::Result<Option<Membership>> {
     let kept = read_json::<Genesis>(&data_dir.join(GENESIS_FILE))?;
+    let state = founding.predecessor_state.clone();
+    if let Some(path) = &founding.recovery {
+        return Ok(Some(recovered(path, kept.as_ref(), state)?));
+    }
     let invited = match &founding.invitation {
         Some(path) => Some(
             read_json::<InvitationFile>(path)?.with_context(|| format!("{} is not there", path.display()))?,
@@ -103,6 +171,11 @@ pub(crate) fn resolve(
         (None, None) => None,
     };
     let genesis = match (kept, told) {
+        (Some(kept), Some(told)) if follows(&told, &kept) => bail!(
+            "{} goes on as another log than the one that this node follows: its operator accepts with --recovery FILE \
+             what the survivors have signed",
+            kept.name
+        ),
         (Some(kept), Some(told)) if kept.id() != told.id() => bail!(
             "this node belongs to the federation {} ({}), not to {} ({}). \
              To join another one, start with another data directory",
@@ -115,7 +188,45 @@ pub(crate) fn resolve(
         (None, None) if may_found => alone(founder, parameters)?,
         (None, None) => return Ok(None),
     };
-    settle(data_dir, genesis, invited, founder).map(Some)
+    let membership = settle(data_dir, genesis, invited, founder)?;
+    Ok(Some(Membership {
+        predecessor_state: state,
+        ..membership
+    }))
+}
+
+/// Whether one log continues another.
+fn follows(later: &Genesis, earlier: &Genesis) -> bool {
+    let predecessor = later.predecessor.as_ref();
+    predecessor.is_some_and(|predecessor| predecessor.log == earlier.log())
+}
+
+/// The place in a log that continues the one which this node is in, by the word of its survivors.
+fn recovered(
+    path: &Path,
+    kept: Option<&Genesis>,
+    predecessor_state: Option<PathBuf>,
+) -> anyhow::Result<Membership> {
+    let file =
+        read_json::<RecoveryFile>(path)?.with_context(|| format!("{} is not there", path.display()))?;
+    let genesis = file.genesis;
+    check_endorsed(&genesis, &file.endorsements).with_context(|| path.display().to_string())?;
+    match kept {
+        Some(kept) if follows(&genesis, kept) || kept.log() == genesis.log() => {}
+        Some(kept) => bail!(
+            "{} is about another log than {}, which this node follows",
+            path.display(),
+            kept.log()
+        ),
+        None if predecessor_state.is_some() => {}
+        None => bail!("this node follows no log that could go on: give it --predecessor-state FILE, too"),
+    }
+    Ok(Membership {
+        genesis,
+        application: None,
+        addresses: Vec::new(),
+        predecessor_state,
+    })
 }
 
 /// Takes an invitation for good.
@@ -149,6 +260,7 @@ fn settle(
         genesis,
         application,
         addresses,
+        predecessor_state: None,
     })
 }
 

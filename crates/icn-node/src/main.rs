@@ -152,6 +152,12 @@ struct Options {
     /// Invitation to join a federation (`icn-cli federation invite`)
     #[arg(long, value_name = "FILE")]
     invitation: Option<PathBuf>,
+    /// Let the log go on without seats that are lost for good, as the survivors have signed (`icn-cli federation recover`)
+    #[arg(long, value_name = "FILE")]
+    recovery: Option<PathBuf>,
+    /// The state that such a log went on from, for a newcomer: predecessor.state of a survivor
+    #[arg(long, value_name = "FILE")]
+    predecessor_state: Option<PathBuf>,
 }
 
 /// The command line as a layer of the configuration: only what was said.
@@ -243,6 +249,8 @@ impl Options {
             Founding {
                 genesis: self.genesis,
                 invitation: self.invitation,
+                recovery: self.recovery,
+                predecessor_state: self.predecessor_state,
             },
         )
     }
@@ -356,5 +364,7 @@ fn restore(options: Options, inputs: &[PathBuf], force: bool, json: bool) -> any
 fn run(file: Option<PathBuf>, layer: &Layer, founding: Founding) -> anyhow::Result<()> {
     let live = Live::read(Sources::new(file, layer)?)?;
     let log = Log::start(&live.config().logging, config::LOG)?;
-    RuntimeContext::prepare(live, founding, log)?.run()
+    let ran = RuntimeContext::prepare(live, founding, log.clone())?.run();
+    log.finish();
+    ran
 }

@@ -18,7 +18,7 @@ use icn_protocol::{
 use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// Characters of the genesis' id that tell federations apart on the network.
+/// Characters of the log's id that tell federations apart on the network.
 const FEDERATION_TAG: usize = 16;
 /// Messages a second from one peer on one channel.
 const QUOTA: Quota = Quota::per_second(NZU32!(4_096));
@@ -59,7 +59,7 @@ pub(crate) fn configured(
     );
     let tag: String = membership
         .genesis
-        .id()
+        .log()
         .digest()
         .to_string()
         .chars()

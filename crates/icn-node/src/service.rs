@@ -22,7 +22,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
-use icn_model::{Did, Founder, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
+use icn_model::{Did, Founder, Genesis, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::{
     credit::CreditConfig,
     market::MarketConfig,
@@ -30,7 +30,8 @@ use icn_protocol::{
     time::now,
 };
 use icn_sandbox::{PolicyHost, Sandbox, SandboxConfig};
-use icn_serve::{clock, log::Log};
+use icn_serve::{clock, log::Log, supervisor};
+use icn_state::Engine;
 use icn_store::{BackendKind, Location, Store, StoreConfig};
 use std::{
     net::SocketAddr,
@@ -46,6 +47,8 @@ pub use crate::federation::Founding;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Prefix of the consensus journals.
 const PARTITION: &str = "log";
+/// Characters of its id that tell the journals of a log that continues another one from those of that.
+const LOG_TAG: usize = 16;
 
 /// What a node is told and who it is.
 struct Origin {
@@ -222,6 +225,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         api_key,
         scratch: _scratch,
     } = prepared;
+    tokio::spawn(supervisor::keep_alive());
     let mut signals = Signals::new()?;
     let hangup = unix::signal(unix::SignalKind::hangup())?;
     origin.config.storage.say();
@@ -286,6 +290,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
                 started: now(&context),
             };
             announce_waiting(did, &url, data_dir)?;
+            supervisor::ready();
             let accept = {
                 let data_dir = data_dir.clone();
                 move |file| federation::accept(&data_dir, file, &founder)
@@ -325,6 +330,15 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
     ran
 }
 
+/// Prefix of a log's journals: those of the log before stay where they are.
+fn partition(genesis: &Genesis) -> String {
+    if genesis.predecessor.is_none() {
+        return PARTITION.into();
+    }
+    let id = genesis.log().digest().to_string();
+    format!("{PARTITION}-{:.LOG_TAG$}", id)
+}
+
 /// A node and where it is, whatever federation it is in.
 struct Place {
     origin: Origin,
@@ -360,6 +374,8 @@ async fn run_in_federation(
     } = origin;
     let did = keys.did();
     let genesis = membership.genesis.clone();
+    let policies: Engine = Arc::new(PolicyHost::new());
+    membership.go_on(&store, &data_dir, policies.clone()).await?;
     let network_config = network::configured(&config, &membership, &key)?;
     let started = network::start(context.child("network"), network_config).await?;
     federation::tell_of_rules(&config, &genesis);
@@ -375,7 +391,7 @@ async fn run_in_federation(
         did,
         key: key.clone(),
         genesis: genesis.clone(),
-        partition: PARTITION.into(),
+        partition: partition(&genesis),
         blocks_per_file: icn_protocol::node::BLOCKS_PER_FILE,
         resilience: config.network.resilience(),
         market: market_config(&config),
@@ -383,7 +399,7 @@ async fn run_in_federation(
             keys: keys.line_keys(key.clone(), config.identity.line_key_path.as_deref())?,
             anchor_after: Millis::from_secs(config.credit.anchor_after_secs),
         },
-        policies: Arc::new(PolicyHost::new()),
+        policies,
         protocol: PROTOCOL_VERSION,
         application: membership.application,
     };
@@ -481,6 +497,7 @@ async fn run_in_federation(
         &data_dir,
         &config,
     )?;
+    supervisor::ready();
 
     let result = tokio::select! {
         () = signals.recv() => Ok(Ended::Stopped),
@@ -503,6 +520,7 @@ async fn run_in_federation(
         }
     };
     tracing::info!("stopping");
+    supervisor::stopping();
     dag.stop();
     backups.stop();
     drain(&node, &store).await;

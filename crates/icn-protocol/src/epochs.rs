@@ -8,9 +8,11 @@ use crate::{
     block::LogBlock,
     environment::{Admission, Admit, Channel, Network, Runtime},
     evidence::{Evidence, Reports, Witness},
+    journal::{Journal, Memory},
     keys,
     ledger::{Ledger, LedgerError},
     marshal::{self, BUFFER_BYTES, Delivery, LogReader, MarshalMailbox, Schemes, VIEWS_KEPT},
+    time::now,
 };
 use commonware_consensus::{
     Heightable as _, Reporters,
@@ -35,16 +37,19 @@ use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef}
 use commonware_utils::{
     Acknowledgement as _, NZDuration, NZU16, NZUsize, channel::mpsc, ordered::Set, vec::NonEmptyVec,
 };
+use futures::pin_mut;
 use icn_model::{Did, EpochNumber, Genesis, Parameters, SeatPhase};
 use icn_state::State;
 use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
-/// Domain of consensus votes; the federation's id follows.
+/// Domain of consensus votes; the log's id follows.
 const NAMESPACE: &[u8] = b"icn/consensus/1/";
 /// The votes of an epoch are removed when this many have begun after it.
 const VOTES_KEPT_EPOCHS: u64 = 2;
+/// How long a node that has nothing of its federation's log waits for somebody who has.
+const FIND_BEGINNING: Duration = Duration::from_secs(1);
 /// Epochs whose seats stay admitted.
 const EPOCHS_ADMITTED: u64 = 2;
 
@@ -63,9 +68,8 @@ pub(crate) struct LogConfig {
     pub(crate) partition: String,
     /// Blocks of the log that share a file of the journal.
     pub(crate) blocks_per_file: NonZeroU64,
-    /// Whether this node may vote in the epoch that it starts in: not if its journal is not the one that
-    /// it voted with.
-    pub(crate) may_vote: bool,
+    /// What this seat remembers of its votes.
+    pub(crate) journal: Journal,
     /// Whether this seat is the only one: nobody else has the log.
     pub(crate) alone: bool,
     /// Filled when the log runs.
@@ -112,8 +116,8 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     blocker: N::Blocker,
     admit: Admit,
     admitted: Option<Admission>,
-    /// The epoch from which on this node may vote.
-    votes_from: Epoch,
+    /// What this seat remembers of its votes.
+    journal: Journal,
     /// Where a restored log goes on from.
     anchor: Option<Anchor>,
 }
@@ -160,7 +164,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     let epoch_blocks = NonZeroU64::new(parameters.epoch_blocks).unwrap_or(NonZeroU64::MIN);
     let epocher = FixedEpocher::new(epoch_blocks);
     let mut namespace = NAMESPACE.to_vec();
-    namespace.extend_from_slice(config.genesis.id().digest().as_bytes());
+    namespace.extend_from_slice(config.genesis.log().digest().as_bytes());
     let schemes = Schemes::new(namespace.into(), config.key.clone());
     let cache = CacheRef::new(NZU16!(16_368), NZUsize!(256));
 
@@ -180,19 +184,19 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         seats: first.clone(),
         ..Admission::default()
     });
-    schemes.add(Epoch::zero(), &first, true);
+    schemes.add(Epoch::zero(), &first, false);
     // Marshal needs the schemes of whatever it still has to sync.
     let current = ledger.read(State::epoch).get();
     for epoch in (current.saturating_sub(8)..=current + 1).map(Epoch::new) {
         if let Some(seats) = seat_keys(&ledger, epoch) {
-            schemes.add(epoch, &seats, config.may_vote);
+            schemes.add(epoch, &seats, false);
         }
     }
 
     let anchor = if config.alone {
         let scheme_of = |epoch| {
             let seats = seat_keys(&ledger, epoch)?;
-            Some(schemes.add(epoch, &seats, config.may_vote))
+            Some(schemes.add(epoch, &seats, false))
         };
         Anchor::of(&ledger, scheme_of, &mut runtime)
     } else {
@@ -256,13 +260,21 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         blocker,
         admit,
         admitted: None,
-        votes_from: Epoch::zero(),
+        journal: config.journal,
         anchor,
     };
     log.catch_up().await?;
-    let (mut epoch, floor) = log.resume().await?;
-    log.votes_from = if config.may_vote { epoch } else { epoch.next() };
-    let Some(mut engine) = log.enter(epoch, floor, &mut subchannels).await else {
+    let (mut epoch, mut floor) = log.resume().await?;
+    let first = match log.journal.memory() {
+        Memory::New => log.find_beginning().await?,
+        _ => None,
+    };
+    if let Some(delivery) = first
+        && let Some((next, block)) = log.deliver(delivery, epoch).await?
+    {
+        (epoch, floor) = (next, block);
+    }
+    let Some(mut engine) = log.enter(epoch, floor, &mut subchannels).await? else {
         return Ok(());
     };
     loop {
@@ -280,7 +292,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
                     epoch = next;
                     // The old engine has nothing left to order. Its subchannels end with it.
                     engine.abort();
-                    engine = match log.enter(epoch, floor, &mut subchannels).await {
+                    engine = match log.enter(epoch, floor, &mut subchannels).await? {
                         Some(engine) => engine,
                         None => return Ok(()),
                     };
@@ -307,6 +319,62 @@ impl<E: Runtime, N: Network> Log<E, N> {
         Ok(())
     }
 
+    /// Finds out whether a log of which this node has nothing has begun without it: then it may have voted in it, and has
+    /// lost that. Gives the first block, if it came.
+    async fn find_beginning(&mut self) -> Result<Option<Delivery>, LedgerError> {
+        let seats = seat_keys(&self.ledger, Epoch::zero()).unwrap_or_default();
+        let others: Vec<_> = seats.iter().filter(|seat| **seat != self.me).cloned().collect();
+        let mut first = None;
+        if let Ok(others) = NonEmptyVec::try_from(others) {
+            self.marshal.hint_finalized(Height::new(1), others);
+            let patience = self.runtime.sleep(FIND_BEGINNING);
+            pin_mut!(patience);
+            while first.is_none() {
+                select! {
+                    delivery = self.deliveries.recv() => match delivery {
+                        // The beginning itself is delivered, too, and is here.
+                        Some((block, acknowledgement)) if block.height() == Height::zero() => {
+                            acknowledgement.acknowledge();
+                        }
+                        Some(delivery) => first = Some(delivery),
+                        None => break,
+                    },
+                    () = &mut patience => break,
+                }
+            }
+        }
+        let memory = match &first {
+            Some(_) => {
+                tracing::warn!("the log has begun without this node: it follows until an epoch begins");
+                Memory::Since(now(&self.runtime))
+            }
+            None => Memory::Whole,
+        };
+        let kept = self.journal.decide(&self.runtime, memory).await;
+        kept.map_err(|error| LedgerError::Damaged {
+            what: "the consensus journal",
+            detail: error.to_string(),
+        })?;
+        Ok(first)
+    }
+
+    /// Whether this seat cannot have forgotten a vote in an epoch.
+    fn may_vote(&self, epoch: Epoch) -> Result<bool, LedgerError> {
+        let memory = self.journal.memory();
+        let Some(previous) = epoch.previous() else {
+            return Ok(memory == Memory::Whole);
+        };
+        let begins = self.ledger.place(model_height(self.last(previous)))?;
+        let may_vote = begins.is_some_and(|block| memory.covers(block.time));
+        if !may_vote {
+            tracing::warn!(
+                epoch = epoch.get(),
+                "this node may have voted in this epoch and forgotten it: following until the next epoch"
+            );
+        }
+        Ok(may_vote)
+    }
+
     /// The epoch to enter: the one of the block after the last applied one, with the block that it stands on.
     async fn resume(&mut self) -> Result<(Epoch, sha256::Digest), LedgerError> {
         let applied = self.ledger.progress().height;
@@ -314,7 +382,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         while self.last(epoch).get() <= applied.get() {
             epoch = epoch.next();
             if let Some(seats) = seat_keys(&self.ledger, epoch) {
-                self.schemes.add(epoch, &seats, true);
+                self.schemes.add(epoch, &seats, false);
             }
         }
         // The block that an epoch stands on: genesis, or the last one of the epoch before.
@@ -438,16 +506,20 @@ impl<E: Runtime, N: Network> Log<E, N> {
     }
 
     /// Starts the engine of an epoch that stands on the block `floor`; none if the network has ended.
+    ///
+    /// # Errors
+    /// If the store fails.
     async fn enter(
         &mut self,
         epoch: Epoch,
         floor: sha256::Digest,
         subchannels: &mut Subchannels<N>,
-    ) -> Option<Handle<()>> {
+    ) -> Result<Option<Handle<()>>, LedgerError> {
         self.admit_peers(epoch);
         self.forget_votes(epoch).await;
         let seats = seat_keys(&self.ledger, epoch).unwrap_or_default();
-        let scheme = self.schemes.add(epoch, &seats, epoch >= self.votes_from);
+        let may_vote = self.may_vote(epoch)?;
+        let scheme = self.schemes.add(epoch, &seats, may_vote);
         tracing::info!(
             epoch = epoch.get(),
             seats = seats.len(),
@@ -492,10 +564,16 @@ impl<E: Runtime, N: Network> Log<E, N> {
         let runtime = self.runtime.child("simplex").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(runtime, config);
         let number = epoch.get();
-        let votes = opened(subchannels.votes.register(number).await)?;
-        let certificates = opened(subchannels.certificates.register(number).await)?;
-        let resolver = opened(subchannels.resolver.register(number).await)?;
-        Some(engine.start(votes, certificates, resolver))
+        let Some(votes) = opened(subchannels.votes.register(number).await) else {
+            return Ok(None);
+        };
+        let Some(certificates) = opened(subchannels.certificates.register(number).await) else {
+            return Ok(None);
+        };
+        let Some(resolver) = opened(subchannels.resolver.register(number).await) else {
+            return Ok(None);
+        };
+        Ok(Some(engine.start(votes, certificates, resolver)))
     }
 }
 

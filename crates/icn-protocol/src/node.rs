@@ -9,14 +9,15 @@ use crate::{
     epochs::{self, Lanes, LogConfig},
     evidence,
     exchange::{self, Exchange},
-    gossip, journal,
-    journal::JournalError,
+    gossip,
+    journal::{Journal, JournalError, Memory},
     keys,
     ledger::{Ledger, LedgerError, OperationStatus},
     market::{self, MarketConfig, MarketView},
     marshal::LogReader,
     membership,
     resilience::Resilience,
+    time::now,
     verify::Verifier,
 };
 use commonware_cryptography::Signer as _;
@@ -111,16 +112,15 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
 ) -> Result<(Node, Handle<Result<(), LedgerError>>), NodeError> {
     let ledger = Ledger::open(store, &config.genesis, config.policies, config.protocol).await?;
     let applied = ledger.progress().height;
-    let journal = journal::open(&mut runtime, ledger.store(), &config.partition, applied).await?;
-    let may_vote = journal.may_vote;
+    let started = now(&runtime);
+    let mut journal =
+        Journal::open(&mut runtime, ledger.store(), &config.partition, applied, started).await?;
     // Alone, a seat has nobody to whom it could contradict itself.
     let alone = ledger.read(|state| state.seats(state.epoch()).is_some_and(|seats| seats.len() == 1));
-    if !may_vote {
-        tracing::warn!(
-            alone,
-            "the consensus journal is not the one that this node voted with: following until the next epoch"
-        );
+    if alone && journal.memory() != Memory::Whole {
+        journal.decide(&runtime, Memory::Whole).await?;
     }
+    let mark = journal.name().to_vec();
     let verifier = Arc::new(Verifier::default());
     let author = Author::new(config.did, config.key.clone(), ledger.clone());
     let (market_view, reader) = (MarketView::new(config.market), LogReader::default());
@@ -147,7 +147,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         ledger.clone(),
         author.clone(),
         config.credit,
-        journal.mark,
+        mark,
         credit,
     );
     let (sender, receiver) = operations;
@@ -182,7 +182,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         genesis: config.genesis,
         partition: config.partition,
         blocks_per_file: config.blocks_per_file,
-        may_vote: may_vote || alone,
+        journal,
         alone,
         reader: reader.clone(),
     };

@@ -16,3 +16,4 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod log;
+pub mod supervisor;

@@ -1,4 +1,8 @@
-//! The process's log: which lines, in which form, where to. Its level can change while the process runs.
+//! The process's log: which lines, in which form, where to. Its level can change while the process runs. With a collector,
+//! the spans of the same level go there, too.
+#[cfg(feature = "otlp")]
+mod traces;
+
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -8,10 +12,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _, Registry,
     filter::LevelFilter,
-    fmt::{MakeWriter, writer::BoxMakeWriter},
+    fmt::{self, MakeWriter, writer::BoxMakeWriter},
+    layer::SubscriberExt as _,
     reload,
+    util::SubscriberInitExt as _,
 };
 
 /// `[logging]`
@@ -24,6 +30,10 @@ pub struct Logging {
     pub format: LogFormat,
     /// Where the lines go: stderr, stdout, or the path of a file, which is opened anew on SIGHUP. Default: stderr.
     pub output: LogOutput,
+    /// Collector that gets spans by OTLP over HTTP, like `http://127.0.0.1:4318/v1/traces`. Default: none.
+    pub otlp_endpoint: Option<String>,
+    /// Share of requests whose spans are sent, 0 to 1. Default: 1.
+    pub otlp_sample_ratio: f64,
 }
 
 impl Default for Logging {
@@ -32,6 +42,8 @@ impl Default for Logging {
             level: "info".into(),
             format: LogFormat::Text,
             output: LogOutput::Stderr,
+            otlp_endpoint: None,
+            otlp_sample_ratio: 1.0,
         }
     }
 }
@@ -81,6 +93,8 @@ impl From<LogOutput> for String {
 /// Which crates a plain level is for; the libraries beneath speak up from warnings on.
 #[derive(Clone, Copy, Debug)]
 pub struct Own {
+    /// What the server is called where traces are collected.
+    pub service: &'static str,
     /// Names of the server's own crates.
     pub crates: &'static [&'static str],
     /// Directives about libraries that warn of what is normal to the server.
@@ -122,6 +136,8 @@ pub struct Log {
     own: Own,
     set: Arc<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
     file: Option<LogFile>,
+    #[cfg(feature = "otlp")]
+    traces: Option<opentelemetry_sdk::trace::SdkTracerProvider>,
 }
 
 impl Log {
@@ -129,11 +145,14 @@ impl Log {
     pub fn elsewhere() -> Self {
         Self {
             own: Own {
+                service: "",
                 crates: &[],
                 quiet: &[],
             },
             set: Arc::new(|_| Ok(())),
             file: None,
+            #[cfg(feature = "otlp")]
+            traces: None,
         }
     }
 
@@ -155,30 +174,37 @@ impl Log {
                 (BoxMakeWriter::new(opened.clone()), false)
             }
         };
-        let lines = tracing_subscriber::fmt().with_writer(writer).with_ansi(ansi);
-        let started = "there is a log already";
-        // The two forms are two types.
-        let set: Arc<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync> = match config.format {
-            LogFormat::Text => {
-                let lines = lines.with_env_filter(filter).with_filter_reloading();
-                let handle = lines.reload_handle();
-                lines
-                    .try_init()
-                    .map_err(anyhow::Error::from_boxed)
-                    .context(started)?;
-                Arc::new(move |filter| handle.reload(filter))
-            }
-            LogFormat::Json => {
-                let lines = lines.json().with_env_filter(filter).with_filter_reloading();
-                let handle = lines.reload_handle();
-                lines
-                    .try_init()
-                    .map_err(anyhow::Error::from_boxed)
-                    .context(started)?;
-                Arc::new(move |filter| handle.reload(filter))
-            }
+        let lines = fmt::layer().with_writer(writer).with_ansi(ansi);
+        let lines = match config.format {
+            LogFormat::Text => lines.boxed(),
+            LogFormat::Json => lines.json().boxed(),
         };
-        Ok(Self { own, set, file })
+        let (filter, handle) = reload::Layer::new(filter);
+        let registry = Registry::default().with(lines);
+        #[cfg(feature = "otlp")]
+        let (registry, traces) = {
+            let endpoint = config.otlp_endpoint.as_deref();
+            let share = config.otlp_sample_ratio;
+            let exported = endpoint.map(|endpoint| traces::layer(endpoint, share, own.service));
+            let (layer, provider) = exported.transpose()?.unzip();
+            (registry.with(layer), provider)
+        };
+        #[cfg(not(feature = "otlp"))]
+        anyhow::ensure!(
+            config.otlp_endpoint.is_none(),
+            "logging.otlp_endpoint: this program was built without the feature otlp"
+        );
+        registry
+            .with(filter)
+            .try_init()
+            .context("there is a log already")?;
+        Ok(Self {
+            own,
+            set: Arc::new(move |filter| handle.reload(filter)),
+            file,
+            #[cfg(feature = "otlp")]
+            traces,
+        })
     }
 
     /// Changes the level while the process runs; one that is none changes nothing, and is said.
@@ -189,6 +215,16 @@ impl Log {
             .and_then(|filter| (self.set)(filter).map_err(|error| error.to_string()));
         if let Err(error) = set {
             tracing::warn!(error, "the log's level stays as it was");
+        }
+    }
+
+    /// Sends what is left of traces, as a process ends.
+    pub fn finish(&self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &self.traces
+            && let Err(error) = traces.shutdown()
+        {
+            tracing::warn!(%error, "the last traces did not reach the collector");
         }
     }
 
@@ -263,6 +299,7 @@ mod tests {
     #[test]
     fn levels_and_directives_are_told_from_other_words() {
         let own = Own {
+            service: "test",
             crates: &["icn_serve"],
             quiet: &["hyper=error"],
         };

@@ -18,6 +18,7 @@ impl State {
             tables: crate::state::Tables::default(),
             federation: FederationRecord {
                 id: genesis.id(),
+                log: genesis.log(),
                 name: genesis.name.clone(),
                 created: genesis.created,
                 parameters: genesis.parameters,

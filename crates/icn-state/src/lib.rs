@@ -75,6 +75,7 @@ mod sequence;
 mod standing;
 mod state;
 mod step;
+mod succession;
 mod table;
 
 pub use agreements::{Move, hears, next};
@@ -91,3 +92,4 @@ pub use jobs::Weights;
 pub use merkle::MerkleTree;
 pub use state::{LoadError, State, seat_key};
 pub use step::{BlockContext, BlockOutcome};
+pub use succession::{SuccessionError, check_endorsed};

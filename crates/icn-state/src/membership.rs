@@ -75,8 +75,10 @@ impl Step<'_> {
 
     fn check_invitation(&self, signed: &Signed<Invitation>) -> Result<(), Refusal> {
         let (invitation, now) = (&signed.content, self.now());
-        if invitation.federation != self.state.federation.id {
-            return Err(invalid("it is for another federation"));
+        if invitation.log != self.state.federation.log {
+            return Err(invalid(
+                "it is for another federation, or for a log that it follows no more",
+            ));
         }
         if invitation.addresses.len() > limits::MAX_ADDRESSES {
             return Err(invalid("it lists too many addresses"));

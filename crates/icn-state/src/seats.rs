@@ -161,7 +161,7 @@ impl Step<'_> {
     }
 
     /// The seat is given up; the account rests until it comes back or is forgotten.
-    fn rest(&mut self, did: Did) {
+    pub(crate) fn rest(&mut self, did: Did) {
         let until = self.context.time.after(LEFT_RETENTION);
         self.set_phase(did, SeatPhase::Left { until });
         // A witness has no account to put to rest.
@@ -198,7 +198,7 @@ impl Step<'_> {
     }
 
     /// Ends an application or admission. Who came back after leaving is where it was before.
-    fn lapse(&mut self, applicant: Did) {
+    pub(crate) fn lapse(&mut self, applicant: Did) {
         if self.state.tables.accounts.contains(&applicant) {
             self.rest(applicant);
         } else {

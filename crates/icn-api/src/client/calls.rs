@@ -16,7 +16,7 @@ use crate::{
         Stored, UnpinQuery,
     },
     events::{EventPage, EventsQuery},
-    federation::{Federation, GenesisView, Joining, Members, MembersQuery},
+    federation::{Federation, GenesisView, Joining, Members, MembersQuery, SuccessorQuery},
     governance::{
         Backtest, BacktestReport, BallotPage, BallotsQuery, ContractPage, ContractView, ContractsQuery,
         Delegations, DelegationsQuery, Plan, ProposalPage, ProposalView, ProposalsQuery, Rules,
@@ -31,7 +31,7 @@ use crate::{
     paths,
 };
 use icn_model::{
-    AgreementId, Cid, Codec, Did, Effect, Height, JobId, LineId, OperationId, ProposalId, PublicKey,
+    AgreementId, Cid, Codec, Did, Effect, Genesis, Height, JobId, LineId, OperationId, ProposalId, PublicKey,
     RoundNumber, SignedOperation, limits::MAX_DAG_BLOCK_BYTES,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -208,6 +208,15 @@ impl Client {
         } else {
             Err(ClientError::Corrupt { cid: view.id })
         }
+    }
+
+    /// How a log would begin that continues this one without the seats of `lost`.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn successor(&self, lost: &[Did]) -> Result<Genesis, ClientError> {
+        let lost = lost.iter().map(Did::to_string).collect::<Vec<_>>().join(",");
+        self.json(&Request::get(paths::SUCCESSOR).query(&SuccessorQuery { lost }))
     }
 
     /// Seats, applicants and a page of members.

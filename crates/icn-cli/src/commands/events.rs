@@ -99,6 +99,14 @@ fn described(event: &Event, names: &Names) -> String {
         Event::SeatReady { seat } => format!("{} is ready for its seat", of(seat)),
         Event::Leaving { seat } => format!("{} gives up its seat", of(seat)),
         Event::Seated { seat, epoch } => format!("{} has a seat from epoch {epoch} on", of(seat)),
+        Event::LogContinued {
+            predecessor,
+            height,
+            gone,
+        } => format!(
+            "the log goes on after height {height} of {predecessor}, without {}",
+            names.all(gone)
+        ),
         Event::Left { seat, epoch } => format!("{} has no seat from epoch {epoch} on", of(seat)),
         Event::ApplicationLapsed { applicant } => format!("the application of {} lapsed", of(applicant)),
         Event::Forgotten { seat, burned } => format!("{} is no longer known, {burned} burned", of(seat)),

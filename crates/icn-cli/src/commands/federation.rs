@@ -1,6 +1,7 @@
 //! Membership: invite, join, approve, leave, members.
 use super::{
     found::{self, CreateArgs},
+    recover::{self, RecoverCommand},
     rotate,
 };
 use crate::{
@@ -67,6 +68,9 @@ pub(crate) enum FederationCommand {
         /// The proof
         proof: PathBuf,
     },
+    /// Go on without seats that are lost for good, when there is no quorum any more
+    #[command(subcommand)]
+    Recover(RecoverCommand),
     /// Strike a member of your cooperative, as an officer; its mana returns
     RemoveMember {
         /// The member's identity
@@ -133,6 +137,7 @@ pub(crate) fn run(global: &Global, output: &Output, command: FederationCommand) 
         FederationCommand::Members => members(&session()?),
         FederationCommand::AddMember { member } => act(&session()?, &Action::AddMember { member }, "entered"),
         FederationCommand::ReplaceMemberKey { proof } => rotate::replace_member_key(&session()?, &proof),
+        FederationCommand::Recover(command) => recover::run(output, session, command),
         FederationCommand::RemoveMember { member } => {
             act(&session()?, &Action::RemoveMember { member }, "struck")
         }
@@ -174,6 +179,7 @@ fn invite(session: &Session, args: InviteArgs) -> anyhow::Result<()> {
     getrandom::fill(&mut nonce).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let content = Invitation {
         federation: federation.id,
+        log: genesis.log(),
         kind: match args.kind {
             Kind::Cooperative => SeatKind::Cooperative,
             Kind::Witness => SeatKind::Witness,

@@ -25,6 +25,7 @@ pub(crate) mod mesh;
 pub(crate) mod node;
 pub(crate) mod proposal;
 pub(crate) mod receipt;
+mod recover;
 pub(crate) mod rotate;
 pub(crate) mod storage;
 pub(crate) mod vote;

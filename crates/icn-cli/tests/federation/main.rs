@@ -6,6 +6,7 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 mod harness;
+mod recovery;
 mod rotation;
 
 use harness::{CLI, Devnet, NOOP, SEATS, jobs, node_binary, run, until};

@@ -96,7 +96,7 @@ fn keys_that_prove_nothing_are_not_usable() {
     assert!(key(1).public().is_usable());
 }
 
-const DOMAINS: [Domain; 9] = [
+const DOMAINS: [Domain; 10] = [
     Domain::Operation,
     Domain::Bid,
     Domain::Receipt,
@@ -106,6 +106,7 @@ const DOMAINS: [Domain; 9] = [
     Domain::Transfer,
     Domain::Acceptance,
     Domain::Release,
+    Domain::Succession,
 ];
 
 #[test]

@@ -3,15 +3,17 @@ use super::{app::App, failure::Failure, page};
 use axum::{Json, extract::State};
 use icn_api::{
     ApiError,
-    federation::{Application, Federation, GenesisView, MemberView, Members, MembersQuery, SeatView},
+    federation::{
+        Application, Federation, GenesisView, MemberView, Members, MembersQuery, SeatView, SuccessorQuery,
+    },
     log::LogBlock,
 };
-use icn_model::{Checkpoint, Cid, Codec, Did, Effect, Height, MemberRecord, limits::MAX_ADDRESSES};
+use icn_model::{Checkpoint, Cid, Codec, Did, Effect, Genesis, Height, MemberRecord, limits::MAX_ADDRESSES};
 use icn_net::{Address, Direction};
 use icn_protocol::keys;
 use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
-use std::num::ParseIntError;
+use std::{collections::BTreeSet, num::ParseIntError};
 
 /// `POST /v1/federation/join`: too late.
 pub(super) async fn join(State(app): State<App>) -> Failure {
@@ -32,6 +34,7 @@ pub(super) async fn federation(State(app): State<App>) -> Result<Json<Federation
     let block = Cid::new(Codec::DagCbor, place.hash);
     Ok(Json(Federation {
         id: record.id,
+        log: record.log,
         name: record.name,
         created: record.created,
         parameters: record.parameters,
@@ -81,6 +84,25 @@ fn is_reachable(address: &Address) -> bool {
 /// `GET /v1/federation/genesis`
 pub(super) async fn genesis(State(app): State<App>) -> Json<GenesisView> {
     Json(GenesisView::new(app.inner.genesis.clone()))
+}
+
+/// `GET /v1/federation/successor`
+pub(super) async fn successor(
+    State(app): State<App>,
+    Query(query): Query<SuccessorQuery>,
+) -> Result<Json<Genesis>, Failure> {
+    let names = query
+        .lost
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let lost = names.map(str::parse::<Did>).collect::<Result<BTreeSet<_>, _>>();
+    let lost = lost.map_err(|error| Failure::bad("lost", error))?;
+    let drafted = app.ledger().read(|state| state.successor(&lost));
+    drafted.map(Json).map_err(|error| {
+        let detail = error.to_string();
+        ApiError::NoSuccessor { detail }.into()
+    })
 }
 
 /// `GET /v1/federation/members`

@@ -94,6 +94,7 @@ fn of_the_node() -> Vec<Route<App>> {
         read(paths::OPERATION, get(operations::operation)),
         read(paths::FEDERATION, get(federation::federation)),
         read(paths::GENESIS, get(federation::genesis)),
+        read(paths::SUCCESSOR, get(federation::successor)),
         hand_in(paths::JOIN, post(federation::join)),
         read(paths::MEMBERS, get(federation::members)),
         read(paths::LOG_BLOCK, get(federation::log_block)),

@@ -4,6 +4,7 @@
     reason = "a test ends at the first thing that does not hold"
 )]
 mod access;
+mod around;
 mod backups;
 mod basics;
 mod config;

@@ -79,6 +79,13 @@ const CASES: &[Case<'static>] = &[
     ("identity.name", "\"Bakery\"", "Bakery", &[]),
     ("logging.format", "\"json\"", "json", &[]),
     ("logging.level", "\"warn\"", "warn", &[]),
+    (
+        "logging.otlp_endpoint",
+        "\"http://localhost:7\"",
+        "http://localhost:7",
+        &[],
+    ),
+    ("logging.otlp_sample_ratio", "0.5", "0.5", &[]),
     ("logging.output", "\"node.log\"", "node.log", &[]),
     ("mesh.blacklist_after_failures", "5", "5", &[]),
     ("mesh.blacklist_cooldown_secs", "5", "5", &[]),

@@ -19,10 +19,10 @@ const HEARTBEAT: &str = "/api/fed/projects/bakery/heartbeat";
 const PROJECTS: &str = "/api/fed/projects";
 
 /// A request as the service got it.
-struct Told {
-    path: String,
+pub(crate) struct Told {
+    pub(crate) path: String,
     key: Option<String>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Told {
@@ -32,13 +32,13 @@ impl Told {
 }
 
 /// As much of a Federation Service as is needed: `answer` gives the status of each request.
-struct Service {
-    address: SocketAddr,
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
     told: Receiver<Told>,
 }
 
 impl Service {
-    fn start(answer: impl Fn(&Told) -> u16 + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Told) -> u16 + Send + 'static) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
     }
 
@@ -61,7 +61,7 @@ impl Service {
         Self { address, told }
     }
 
-    fn next(&self) -> Told {
+    pub(crate) fn next(&self) -> Told {
         self.told.recv_timeout(WAIT).unwrap()
     }
 }

@@ -1,5 +1,8 @@
 //! Final blocks: applied in memory at once, acknowledged when their effects are durable.
-use super::{APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT};
+use super::{
+    APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT,
+    load::put_changes,
+};
 use crate::block::LogBlock;
 use icn_model::{Digest, Event, EventRecord, Height, Refusal, Time, canonical};
 use icn_state::State;
@@ -67,12 +70,7 @@ impl Ledger {
         inner.last_hash = block.hash();
 
         let mut batch = Batch::new();
-        for change in outcome.changes.0 {
-            match change.value {
-                Some(value) => batch.put(Table::State, change.key, value)?,
-                None => batch.delete(Table::State, change.key)?,
-            }
-        }
+        put_changes(&mut batch, outcome.changes)?;
         for (index, (operation, result)) in operations.iter().zip(outcome.results).enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             if let Err(refusal) = &result {

@@ -2,8 +2,8 @@
 use super::{APPLIED, Applied, BlockPlace, LedgerError};
 use crate::block::LogBlock;
 use icn_model::{Digest, Height, canonical};
-use icn_state::{Engine, State};
-use icn_store::{Batch, Durability, Reader as _, ScanRange, Store, Table};
+use icn_state::{Changes, Engine, State};
+use icn_store::{Batch, Durability, Reader as _, ScanRange, Store, StoreError, Table};
 
 pub(super) fn state(store: &Store, engine: Engine) -> Result<State, LedgerError> {
     let snapshot = store.snapshot()?;
@@ -29,6 +29,9 @@ pub(super) async fn found(
     genesis: &icn_model::Genesis,
     engine: Engine,
 ) -> Result<(State, Applied), LedgerError> {
+    if genesis.predecessor.is_some() {
+        return Err(LedgerError::NoPredecessor);
+    }
     let (state, changes) = State::genesis(genesis, engine).map_err(|error| LedgerError::Damaged {
         what: "the genesis",
         detail: error.to_string(),
@@ -41,11 +44,7 @@ pub(super) async fn found(
         event_hash: Digest::ZERO,
     };
     let mut batch = Batch::new();
-    for change in changes.0 {
-        if let Some(value) = change.value {
-            batch.put(Table::State, change.key, value)?;
-        }
-    }
+    put_changes(&mut batch, changes)?;
     let place = BlockPlace {
         hash,
         time: genesis.created,
@@ -59,6 +58,17 @@ pub(super) async fn found(
     batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
     store.commit(batch, Durability::Sync).await?;
     Ok((state, applied))
+}
+
+/// Writes changes of the state.
+pub(super) fn put_changes(batch: &mut Batch, changes: Changes) -> Result<(), StoreError> {
+    for change in changes.0 {
+        match change.value {
+            Some(value) => batch.put(Table::State, change.key, value)?,
+            None => batch.delete(Table::State, change.key)?,
+        }
+    }
+    Ok(())
 }
 
 /// The block of height 0, given the root of the first state.

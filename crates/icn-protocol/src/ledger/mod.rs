@@ -5,6 +5,7 @@
 mod apply;
 mod load;
 mod operations;
+mod succession;
 
 use crate::{block::LogBlock, counters::Counters, fan::Fan, keys, pool::Pool};
 use commonware_cryptography::ed25519::PublicKey;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use apply::Pending;
+pub use succession::{StateRecords, SucceedError, begin, succeed};
 
 /// Outcome roots that are kept to check proposals against.
 const ROOTS_KEPT: usize = 512;
@@ -95,6 +97,12 @@ pub enum LedgerError {
         /// The latest version that this program knows.
         knows: u32,
     },
+    /// What the log begins with is not known.
+    #[error(
+        "the log of this federation continues another one: begin with the state that it ended with \
+         (icn-node --predecessor-state FILE), which every survivor has"
+    )]
+    NoPredecessor,
     /// A block does not follow the one before.
     #[error("block {found} cannot follow block {applied}")]
     OutOfOrder {
@@ -176,6 +184,7 @@ impl Ledger {
         engine: Engine,
         knows: u32,
     ) -> Result<Self, LedgerError> {
+        succession::clean(&store).await?;
         let applied = store.get(Table::Meta, APPLIED.as_bytes())?;
         let (state, applied) = match applied {
             Some(bytes) => (
@@ -184,12 +193,12 @@ impl Ledger {
             ),
             None => load::found(&store, genesis, engine).await?,
         };
-        if state.federation() != genesis.id() || state.height() != applied.height {
+        let log = state.federation_record().log;
+        if log != genesis.log() || state.height() != applied.height {
             let detail = format!(
-                "state of {} at {}, expected {}",
-                state.federation(),
+                "state of the log {log} at {}, expected {}",
                 state.height(),
-                genesis.id()
+                genesis.log()
             );
             return Err(LedgerError::Damaged {
                 what: "the state",

@@ -6,6 +6,7 @@
     clippy::large_futures,
     reason = "helpers of tests: a panic is how a test fails, and what runs once may be large"
 )]
+mod amnesia;
 mod clearing;
 mod credit;
 
@@ -158,6 +159,14 @@ async fn falsify(store: &Store, genesis: &Genesis) {
     let mut batch = Batch::new();
     batch.put(Table::State, key, canonical::to_bytes(&head)).unwrap();
     store.commit(batch, Durability::Sync).await.unwrap();
+}
+
+/// The genesis that a federation began with.
+fn genesis_of(federation: &Federation) -> Genesis {
+    let created = federation.nodes[0]
+        .ledger()
+        .read(|state| state.federation_record().created);
+    genesis(u8::try_from(federation.nodes.len()).unwrap(), created)
 }
 
 fn link() -> Link {

@@ -22,6 +22,7 @@ mod script;
 mod selection;
 mod sequences;
 mod speed;
+mod succession;
 mod tallies;
 mod trade;
 mod voting;

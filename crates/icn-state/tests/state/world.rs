@@ -208,6 +208,7 @@ impl World {
     pub(crate) fn invitation(&self, inviter: &str, kind: SeatKind, nonce: u64) -> Signed<Invitation> {
         let invitation = Invitation {
             federation: self.state.federation(),
+            log: self.state.federation_record().log,
             kind,
             inviter: did(inviter),
             key: key(inviter).public(),

@@ -120,6 +120,11 @@ fn membership_events() -> Vec<Event> {
         Event::SuspensionEnded { seat },
         Event::Seated { seat, epoch },
         Event::Left { seat, epoch },
+        Event::LogContinued {
+            predecessor: cid("log"),
+            height: Height::new(7),
+            gone: vec![seat],
+        },
         Event::ApplicationLapsed { applicant },
         Event::Forgotten { seat, burned: amount },
         Event::KeysRotated {

@@ -159,6 +159,7 @@ pub(crate) fn checkpoint() -> Checkpoint {
 pub(crate) fn invitation() -> Invitation {
     Invitation {
         federation: federation(),
+        log: cid("log"),
         kind: SeatKind::Witness,
         inviter: did(1),
         key: key(1).public(),
@@ -193,9 +194,11 @@ pub(crate) fn genesis() -> Genesis {
         parameters: Parameters::production(),
         founders,
         predecessor: Some(Predecessor {
-            genesis: cid("old"),
+            federation: cid("first"),
+            log: cid("old"),
             height: Height::new(7),
             root: Digest::of(b"root"),
+            state: Digest::of(b"state"),
         }),
     }
 }

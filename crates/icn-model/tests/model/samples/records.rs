@@ -169,6 +169,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "federation record",
             &FederationRecord {
                 id: cid("federation"),
+                log: cid("log"),
                 name: "Federation".parse().unwrap(),
                 created: time(0),
                 parameters: Parameters::production(),
