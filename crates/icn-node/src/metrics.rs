@@ -18,7 +18,7 @@ use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Fault, Mana, Time};
 use icn_net::CounterValues;
-use icn_protocol::{counters::Counts, resilience::CircuitState};
+use icn_protocol::{counters::Counts, ledger::LedgerError, resilience::CircuitState};
 use icn_serve::http::HttpMetrics;
 use icn_store::CommitCounts;
 use prometheus_client::{
@@ -68,8 +68,12 @@ pub(crate) struct Sample {
     pub(crate) network: CounterValues,
     /// Its lines of credit.
     pub(crate) credit: CreditSample,
-    /// Nodes that are not asked for blocks, or only to see whether they answer again.
-    pub(crate) circuits: Vec<CircuitState>,
+    /// Whom this node calls, and who of them is left alone because it did not answer.
+    pub(crate) breakers: [BreakerSample; 2],
+    /// The latest version of the protocol that the program knows.
+    pub(crate) protocol: u32,
+    /// Why the log has ended, if it has.
+    pub(crate) log_ended: Option<&'static str>,
     /// Executors that this node gives no jobs.
     pub(crate) blacklisted: u64,
     /// Where the log stands.
@@ -86,6 +90,16 @@ pub(crate) struct Sample {
     pub(crate) backups: BackupsStatus,
     /// Until when its certificate is valid, if it has one.
     pub(crate) certificate_ends: Option<Time>,
+}
+
+/// The circuits of one kind of those whom this node calls.
+pub(crate) struct BreakerSample {
+    /// Which kind.
+    pub(crate) of: &'static str,
+    /// Where they stand; closed ones need not be there.
+    pub(crate) circuits: Vec<CircuitState>,
+    /// How often one has opened.
+    pub(crate) openings: u64,
 }
 
 /// What counts by itself, without being asked.
@@ -172,6 +186,21 @@ fn whole(amount: Mana) -> f64 {
 }
 
 fn node(registry: &mut Registry, sample: &Sample) {
+    let build = Family::<[(&'static str, String); 2], Gauge>::default();
+    let labels = [
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("protocol", sample.protocol.to_string()),
+    ];
+    build.get_or_create(&labels).set(1);
+    let help = "Always 1: the program's version, and the latest version of the protocol that it knows";
+    registry.register("icn_build_info", help, build);
+    let ended = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+    for kind in LedgerError::KINDS {
+        let is_so = i64::from(sample.log_ended == Some(kind));
+        ended.get_or_create(&[("reason", kind)]).set(is_so);
+    }
+    let help = "1 for the reason why the log of this node has ended, if it has";
+    registry.register("icn_log_ended", help, ended);
     gauges(
         registry,
         [
@@ -425,14 +454,27 @@ fn network(registry: &mut Registry, sample: &Sample) {
     for (name, help, value) in single {
         registry.register(name, help, ConstCounter::new(value));
     }
-    let family = Family::<[(&'static str, &'static str); 1], Gauge>::default();
-    for state in [CircuitState::Open, CircuitState::HalfOpen] {
-        let circuits = sample.circuits.iter().filter(|circuit| **circuit == state);
-        let count = i64::try_from(circuits.count()).unwrap_or(i64::MAX);
-        family.get_or_create(&[("state", state.name())]).set(count);
+    let family = Family::<[(&'static str, &'static str); 2], Gauge>::default();
+    for breaker in &sample.breakers {
+        for state in [CircuitState::Open, CircuitState::HalfOpen] {
+            let circuits = breaker.circuits.iter().filter(|circuit| **circuit == state);
+            let count = i64::try_from(circuits.count()).unwrap_or(i64::MAX);
+            let labels = [("of", breaker.of), ("state", state.name())];
+            family.get_or_create(&labels).set(count);
+        }
     }
-    let help = "Nodes that did not answer for blocks and are left alone, or tried once";
+    let help = "Those who did not answer and are left alone, or tried once: peers for blocks, and the Federation Service";
     registry.register("icn_breaker_circuits", help, family);
+    let openings = sample
+        .breakers
+        .iter()
+        .map(|breaker| (breaker.of, breaker.openings));
+    counters(
+        registry,
+        ("icn_breaker_openings", "Times that one of them was left alone"),
+        "of",
+        openings,
+    );
     let gossip = [
         ("published", counts.gossip_published),
         ("received", counts.gossip_received),

@@ -123,7 +123,8 @@ impl Reporter {
         let mut failures: u32 = 0;
         loop {
             let pause = async {
-                failures = if self.report(look.clone()).await {
+                // A circuit that is open costs the beat, as a try that fails would.
+                failures = if self.reports.admits() && self.report(look.clone()).await {
                     0
                 } else {
                     failures.saturating_add(1)

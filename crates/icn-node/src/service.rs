@@ -9,7 +9,7 @@ use crate::{
     executor::{JobMetrics, Jobs},
     federation::{self, Membership},
     http::{
-        self, App, AppInner, Front,
+        self, App, AppInner, Front, LogEnd,
         waiting::{self, Waiting},
     },
     identity, listen,
@@ -442,7 +442,7 @@ async fn run_in_federation(
         &data_dir,
     );
 
-    let reports = Reports::default();
+    let reports = Reports::new(config.network.resilience().breaker);
     let (stopped, ended) = watch::channel(None);
     let scrape = context.child("scrape");
     let inner = AppInner {
@@ -510,12 +510,16 @@ async fn run_in_federation(
             }))
         }
         ended = log => {
-            let error = match ended {
-                Ok(Ok(())) => anyhow::anyhow!("the log ended"),
-                Ok(Err(error)) => error.into(),
-                Err(error) => anyhow::anyhow!("the log's task failed: {error}"),
+            let (error, kind) = match ended {
+                Ok(Ok(())) => (anyhow::anyhow!("the log ended"), "other"),
+                Ok(Err(error)) => {
+                    let kind = error.kind();
+                    (error.into(), kind)
+                }
+                Err(error) => (anyhow::anyhow!("the log's task failed: {error}"), "other"),
             };
-            stopped.send_replace(Some(format!("{error:#}")));
+            let why = format!("{error:#}");
+            stopped.send_replace(Some(LogEnd { why, kind }));
             Err(error)
         }
     };

@@ -107,6 +107,11 @@ impl Exchange {
             .collect()
     }
 
+    /// How often a node was left alone because it did not answer.
+    pub fn openings(&self) -> u64 {
+        self.circuits.lock().openings()
+    }
+
     /// A block from here, or else from the seats, `first` before the others. A block that the disk has
     /// changed is replaced by a good one.
     ///

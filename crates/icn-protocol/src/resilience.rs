@@ -101,6 +101,7 @@ struct Circuit {
 pub struct Breakers<K> {
     config: BreakerConfig,
     circuits: BTreeMap<K, Circuit>,
+    openings: u64,
 }
 
 impl<K: Ord + Clone> Breakers<K> {
@@ -109,6 +110,7 @@ impl<K: Ord + Clone> Breakers<K> {
         Self {
             config,
             circuits: BTreeMap::new(),
+            openings: 0,
         }
     }
 
@@ -148,8 +150,14 @@ impl<K: Ord + Clone> Breakers<K> {
         };
         if opens {
             (circuit.state, circuit.since) = (CircuitState::Open, now);
+            self.openings = self.openings.saturating_add(1);
         }
         opens
+    }
+
+    /// How often a circuit has opened.
+    pub const fn openings(&self) -> u64 {
+        self.openings
     }
 
     /// Those whose circuit is not closed.
@@ -207,6 +215,7 @@ mod tests {
         );
         assert!(breakers.failed(&'a', at(7)));
         assert!(!breakers.admits(&'a', at(11)) && breakers.admits(&'a', at(12)));
+        assert_eq!(breakers.openings(), 2);
         breakers.succeeded(&'a');
         assert!(breakers.admits(&'a', at(12)) && breakers.broken().next().is_none());
         // Failures before a success count for nothing.

@@ -23,6 +23,14 @@ use tokio::sync::{Semaphore, watch};
 /// Streams of events that are open at once.
 const MAX_STREAMS: usize = 256;
 
+/// Why a node's log has ended.
+pub(crate) struct LogEnd {
+    /// For people.
+    pub(crate) why: String,
+    /// One of the ledger's kinds of errors, for metrics.
+    pub(crate) kind: &'static str,
+}
+
 /// The running node, as the interface sees it.
 pub(crate) struct AppInner {
     /// The node.
@@ -68,7 +76,7 @@ pub(crate) struct AppInner {
     /// What came of its reports to a Federation Service.
     pub(crate) reports: Reports,
     /// Why the log has stopped, once it has.
-    pub(crate) ended: watch::Receiver<Option<String>>,
+    pub(crate) ended: watch::Receiver<Option<LogEnd>>,
 }
 
 /// What every handler gets. Cheap to clone.
@@ -121,7 +129,12 @@ impl Shared {
 
     /// Why the log has stopped, if it has.
     pub(super) fn ended(&self) -> Option<String> {
-        self.inner.ended.borrow().clone()
+        self.inner.ended.borrow().as_ref().map(|end| end.why.clone())
+    }
+
+    /// The kind of that reason.
+    pub(super) fn end_kind(&self) -> Option<&'static str> {
+        self.inner.ended.borrow().as_ref().map(|end| end.kind)
     }
 
     /// The totals kept for `root`, or those that `compute` finds.

@@ -40,7 +40,7 @@ mod status;
 mod wait;
 pub(crate) mod waiting;
 
-pub(crate) use app::{App, AppInner};
+pub(crate) use app::{App, AppInner, LogEnd};
 pub(crate) use front::Front;
 pub(crate) use health::{vitals, watch as watch_health};
 pub(crate) use scrape::serve as serve_metrics;

@@ -2,7 +2,7 @@
 //! store.
 use super::{app::App, mesh::online};
 use crate::{
-    metrics::{CreditSample, Sample},
+    metrics::{BreakerSample, CreditSample, Sample},
     reporting::Failing,
 };
 use icn_api::node::{
@@ -293,6 +293,17 @@ fn warn(app: &App, ready: &Ready, network: &NetworkStatus, storage: &StorageStat
     }
     warnings.extend(outlived(app));
     warnings.extend(app.front.access.warnings());
+    let alone = app.inner.node.exchange().circuits();
+    if !alone.is_empty() {
+        let names: Vec<_> = alone
+            .iter()
+            .map(|(peer, state)| format!("{} ({})", icn_net::peer_name(peer), state.name()))
+            .collect();
+        warnings.push(format!(
+            "not asked for blocks, since they did not answer: {}",
+            names.join(", ")
+        ));
+    }
     warnings.extend(app.inner.reports.failing().map(|Failing { since, error }| {
         format!(
             "the Federation Service has not taken a report since {}: {error}",
@@ -350,14 +361,9 @@ pub(super) async fn sample(app: &App) -> Sample {
             exposure: app.ledger().read(|state| state.exposure(&app.inner.did)),
             cleared: app.ledger().read(last_cleared),
         },
-        circuits: app
-            .inner
-            .node
-            .exchange()
-            .circuits()
-            .into_iter()
-            .map(|(_, state)| state)
-            .collect(),
+        breakers: breakers(app),
+        protocol: app.ledger().knows(),
+        log_ended: app.end_kind(),
         blacklisted: blacklisted(app, app.now()),
         log,
         log_running: app.ended().is_none(),
@@ -367,6 +373,24 @@ pub(super) async fn sample(app: &App) -> Sample {
         backups: app.inner.backups.last(),
         certificate_ends: app.front.access.certificate_ends(),
     }
+}
+
+/// Where the circuits of those stand whom this node calls.
+fn breakers(app: &App) -> [BreakerSample; 2] {
+    let exchange = app.inner.node.exchange();
+    let (service, service_openings) = app.inner.reports.breaker();
+    [
+        BreakerSample {
+            of: "peer",
+            circuits: exchange.circuits().into_iter().map(|(_, state)| state).collect(),
+            openings: exchange.openings(),
+        },
+        BreakerSample {
+            of: "federation-service",
+            circuits: vec![service],
+            openings: service_openings,
+        },
+    ]
 }
 
 /// What the last round of clearing that was applied came to, by unit.

@@ -1,5 +1,5 @@
 //! The page of docs/reference that lists every metric: made from what a node shows when it has something of everything.
-use super::{Counted, CreditSample, Sample, Tally, encode};
+use super::{BreakerSample, Counted, CreditSample, Sample, Tally, encode};
 use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
@@ -61,7 +61,13 @@ fn sample() -> Sample {
             exposure: [("EUR.2".parse().unwrap(), icn_state::Exposure::default())].into(),
             cleared: [("EUR.2".parse().unwrap(), icn_model::ClearedUnit::default())].into(),
         },
-        circuits: Vec::new(),
+        breakers: ["peer", "federation-service"].map(|of| BreakerSample {
+            of,
+            circuits: Vec::new(),
+            openings: 0,
+        }),
+        protocol: 1,
+        log_ended: None,
         blacklisted: 0,
         log: LogStatus {
             height: Height::new(1),

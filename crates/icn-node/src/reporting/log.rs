@@ -1,12 +1,13 @@
 //! What came of the reports: counted, and what has changed.
 use icn_model::Time;
+use icn_protocol::resilience::{BreakerConfig, Breakers, CircuitState};
 use icn_serve::clock::now;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -34,14 +35,22 @@ pub(crate) enum Said {
 }
 
 /// What came of the reports of this run. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Reports {
     counts: Family<Outcome, Counter>,
     failing: Arc<Mutex<Option<Failing>>>,
+    circuit: Arc<Mutex<Breakers<()>>>,
 }
 
 impl Default for Reports {
     fn default() -> Self {
+        Self::new(BreakerConfig::default())
+    }
+}
+
+impl Reports {
+    /// Of which none was made so far; `breaker` says when the service is left alone.
+    pub(crate) fn new(breaker: BreakerConfig) -> Self {
         let counts = Family::<Outcome, Counter>::default();
         for outcome in ["sent", "failed"] {
             // Shown from the start, so that an alert can ask for their increase.
@@ -50,15 +59,35 @@ impl Default for Reports {
         Self {
             counts,
             failing: Arc::default(),
+            circuit: Arc::new(Mutex::new(Breakers::new(breaker))),
         }
     }
-}
 
-impl Reports {
+    fn circuit(&self) -> MutexGuard<'_, Breakers<()>> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the service may be tried now: not for a while after it has failed several times in a row.
+    pub(super) fn admits(&self) -> bool {
+        self.circuit().admits(&(), now())
+    }
+
+    /// Where the circuit of the service stands, and how often it has opened.
+    pub(crate) fn breaker(&self) -> (CircuitState, u64) {
+        let circuit = self.circuit();
+        let state = circuit.broken().next().map(|(_, state)| state);
+        (state.unwrap_or(CircuitState::Closed), circuit.openings())
+    }
+
     /// Counts the outcome of a report; says what is new.
     pub(super) fn note(&self, told: Result<(), String>) -> Said {
         let outcome = if told.is_ok() { "sent" } else { "failed" };
         self.counts.get_or_create(&Outcome { outcome }).inc();
+        if told.is_ok() {
+            self.circuit().succeeded(&());
+        } else {
+            self.circuit().failed(&(), now());
+        }
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match (told, failing.as_mut()) {
             (Ok(()), None) => Said::Nothing,
@@ -109,5 +138,18 @@ mod tests {
         assert_eq!(reports.failing().unwrap().error, "two");
         assert_eq!(reports.note(Ok(())), Said::Mended);
         assert_eq!((reports.note(Ok(())), reports.failing()), (Said::Nothing, None));
+    }
+
+    #[test]
+    fn a_service_that_fails_is_left_alone_for_a_while() {
+        let reports = Reports::default();
+        for _ in 0..3 {
+            assert!(reports.admits());
+            reports.note(Err("no".into()));
+        }
+        assert_eq!(reports.breaker(), (CircuitState::Open, 1));
+        assert!(!reports.admits());
+        reports.note(Ok(()));
+        assert_eq!(reports.breaker(), (CircuitState::Closed, 1));
     }
 }

@@ -126,6 +126,30 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
+impl LedgerError {
+    /// Names of all kinds, for metrics.
+    pub const KINDS: [&'static str; 6] = [
+        "diverged",
+        "too-old",
+        "damaged",
+        "store",
+        "no-predecessor",
+        "other",
+    ];
+
+    /// The name of the kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Diverged { .. } => Self::KINDS[0],
+            Self::TooOld { .. } => Self::KINDS[1],
+            Self::Damaged { .. } => Self::KINDS[2],
+            Self::Store(_) => Self::KINDS[3],
+            Self::NoPredecessor => Self::KINDS[4],
+            Self::OutOfOrder { .. } => Self::KINDS[5],
+        }
+    }
+}
+
 struct Inner {
     state: State,
     pool: Pool,
