@@ -12,7 +12,7 @@ const WORDS: &[u8] = include_bytes!("../../../../../jobs/word-frequencies/module
 const CHECKSUM: &[u8] = include_bytes!("../../../../../jobs/checksum/module.wasm");
 const MEMORY: &[u8] = include_bytes!("../../../../../jobs/memory-touch/module.wasm");
 const LOOP: &[u8] = include_bytes!("../../../../../jobs/hostile/endless-loop.wasm");
-const RECURSION: &[u8] = include_bytes!("../../../../../jobs/hostile/stack-overflow.wasm");
+const FLOOD: &[u8] = include_bytes!("../../../../../jobs/hostile/output-flood.wasm");
 const IMPORT: &[u8] = include_bytes!("../../../../../jobs/hostile/unknown-import.wasm");
 const ESSAY: &[u8] = include_bytes!("../../../../../jobs/inputs/cooperation.txt");
 const STOCK: &[u8] = include_bytes!("../../../../../jobs/inputs/checksum/stock.txt");
@@ -26,6 +26,8 @@ const SHORT_WALL: Millis = Millis::new(200);
 const MUCH_FUEL: u64 = 20_000_000_000;
 /// Fuel of one that is to run out of it.
 const LITTLE_FUEL: u64 = 20_000_000;
+/// Output of one that is to print too much.
+const LITTLE_OUTPUT_BYTES: u64 = 16 << 10;
 /// How long the log has for a job, retries and lost executors included.
 const DEADLINE: Millis = Millis::from_secs(900);
 /// The most that a job may cost.
@@ -43,7 +45,7 @@ pub(crate) enum Kind {
     Data,
     /// Writes to 16 MiB of memory.
     Memory,
-    /// Ends badly, the same on every machine, and is paid: out of fuel, by a trap, or is no job at all.
+    /// Ends badly, the same on every machine, and is paid: out of fuel, over its output, or imports what no job may.
     Failing,
     /// Never ends: is stopped by the clock, given to others, and rolled back in the end.
     TooLong,
@@ -128,7 +130,7 @@ impl Content {
             words: put(WORDS)?,
             checksum: put(CHECKSUM)?,
             memory: put(MEMORY)?,
-            bad: [put(LOOP)?, put(RECURSION)?, put(IMPORT)?],
+            bad: [put(LOOP)?, put(FLOOD)?, put(IMPORT)?],
             essay: put(ESSAY)?,
             stock: put(STOCK)?,
         })
@@ -179,6 +181,7 @@ impl Content {
             Kind::Failing => {
                 spec.module = self.bad[number % self.bad.len()];
                 spec.limits.fuel = LITTLE_FUEL;
+                spec.limits.output_bytes = LITTLE_OUTPUT_BYTES;
             }
             Kind::TooLong => {
                 spec.module = self.bad[0];

@@ -7,7 +7,7 @@ use icn_api::{
     mesh::JobsQuery,
     operations::{OperationState, OperationStatus},
 };
-use icn_model::{Action, Height, JobId, JobStatus, OperationId, Sequence, SignedOperation};
+use icn_model::{Action, Height, JobId, JobSpec, JobStatus, OperationId, Refusal, Sequence, SignedOperation};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -89,6 +89,13 @@ struct Waiting {
     handed_in: Instant,
 }
 
+/// A job that has to be signed, perhaps anew.
+struct Unsigned {
+    spec: Box<JobSpec>,
+    kind: Kind,
+    handed_in: Instant,
+}
+
 /// What a worker has done.
 #[derive(Debug, Default)]
 pub(super) struct Done {
@@ -110,6 +117,8 @@ pub(super) struct Worker {
     pub(super) board: Arc<Board>,
     content: Option<Content>,
     waiting: Vec<Waiting>,
+    /// Jobs whose numbers somebody else took first: the node signs with the same key.
+    overtaken: Vec<Unsigned>,
     handed_in: Instant,
     /// Places in `done.taken` of jobs that are not over.
     open: BTreeMap<OperationId, usize>,
@@ -125,6 +134,7 @@ impl Worker {
             board,
             content: None,
             waiting: Vec::new(),
+            overtaken: Vec::new(),
             handed_in: Instant::now(),
             open: BTreeMap::new(),
             done: Done::default(),
@@ -143,10 +153,10 @@ impl Worker {
                     PAUSE
                 }
             };
-            let idle = self.waiting.is_empty() && self.open.is_empty();
+            let idle = self.waiting.is_empty() && self.overtaken.is_empty() && self.open.is_empty();
             let closing = self.board.closing.load(Ordering::Relaxed);
             if (idle && closing) || self.board.giving_up.load(Ordering::Relaxed) {
-                self.done.unknown = self.waiting.len();
+                self.done.unknown = self.waiting.len() + self.overtaken.len();
                 return self.done;
             }
             thread::sleep(pause);
@@ -164,11 +174,16 @@ impl Worker {
         followed
     }
 
-    /// Signs as many new jobs as there is room for; says whether there are any.
+    /// Signs what is to be signed anew, and as many new jobs as there is room for; says whether there are any.
     fn prepare(&mut self) -> anyhow::Result<bool> {
-        let busy = self.waiting.len() + self.open.len();
-        let room = self.share.saturating_sub(busy).min(BATCH);
-        if room == 0 || self.board.closing.load(Ordering::Relaxed) {
+        let busy = self.waiting.len() + self.overtaken.len() + self.open.len();
+        let closing = self.board.closing.load(Ordering::Relaxed);
+        let room = if closing {
+            0
+        } else {
+            self.share.saturating_sub(busy)
+        };
+        if room == 0 && self.overtaken.is_empty() {
             return Ok(false);
         }
         let content = match &self.content {
@@ -176,24 +191,28 @@ impl Worker {
             None => self.content.insert(Content::put(&self.client)?),
         };
         let mut next = self.client.next_operation(self.signer.key.public())?;
-        let mut count = 0;
-        while count < room
-            && let Some(number) = self.board.ticket()
-        {
+        let mut jobs = std::mem::take(&mut self.overtaken);
+        for _ in 0..room.min(BATCH) {
+            let Some(number) = self.board.ticket() else { break };
             let kind = self.board.mix.kind(number);
             let spec = content.spec(&self.client, kind, number, next.time)?;
-            let operation = self
-                .signer
-                .sign(&next, Action::SubmitJob { spec: Box::new(spec) });
-            next.sequence = Sequence::new(next.sequence.get() + 1);
-            self.waiting.push(Waiting {
-                operation,
+            jobs.push(Unsigned {
+                spec: Box::new(spec),
                 kind,
                 handed_in: Instant::now(),
             });
-            count += 1;
         }
-        Ok(count > 0)
+        let any = !jobs.is_empty();
+        for job in jobs {
+            let operation = self.signer.sign(&next, Action::SubmitJob { spec: job.spec });
+            next.sequence = Sequence::new(next.sequence.get() + 1);
+            self.waiting.push(Waiting {
+                operation,
+                kind: job.kind,
+                handed_in: job.handed_in,
+            });
+        }
+        Ok(any)
     }
 
     /// Hands in what is not in the log yet, some of it for the second time: that is the same as once.
@@ -233,7 +252,17 @@ impl Worker {
                 self.board.taken.fetch_add(1, Ordering::Relaxed);
             }
             OperationState::Refused { refusal, .. } => {
-                self.waiting.swap_remove(at);
+                let waiting = self.waiting.swap_remove(at);
+                if let (Refusal::SequenceUsed { .. }, Action::SubmitJob { spec }) =
+                    (&refusal.reason, &waiting.operation.operation().action)
+                {
+                    self.overtaken.push(Unsigned {
+                        spec: spec.clone(),
+                        kind: waiting.kind,
+                        handed_in: waiting.handed_in,
+                    });
+                    return;
+                }
                 *self.done.refused.entry(refusal.name).or_default() += 1;
             }
         }
