@@ -11,6 +11,7 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     os::unix::process::CommandExt as _,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -86,6 +87,11 @@ pub(super) fn check_loss() -> anyhow::Result<()> {
     version
         .map(drop)
         .context("nft is missing, which loses packets: install nftables")
+}
+
+/// Takes away what is mounted on a directory, in this run's mount namespace.
+pub(super) fn unmount(directory: &Path) -> anyhow::Result<()> {
+    run("umount", &[&directory.to_string_lossy()], "")
 }
 
 /// Where a node's HTTP interface listens, and its metrics.
@@ -189,18 +195,25 @@ impl Hosts {
 
     /// Drops so many of a hundred packets that arrive from peers at each node; none at 0.
     pub(super) fn lose(&self, percent: u32) -> anyhow::Result<()> {
-        let mut rules = format!("table inet {LOSS_TABLE}\ndelete table inet {LOSS_TABLE}\n");
-        if percent > 0 {
-            let _ = writeln!(
-                rules,
-                "table inet {LOSS_TABLE} {{ chain arriving {{ type filter hook input priority 0; \
-                 iifname \"{PEER_LINK}\" numgen random mod 100 < {percent} drop; }} }}"
-            );
-        }
+        let rules = loss_rules(percent);
         self.names
             .iter()
             .try_for_each(|name| run("ip", &["netns", "exec", name, "nft", "-f", "-"], &rules))
     }
+}
+
+/// For nft: the old rules go, new ones come if any packet is to be dropped.
+fn loss_rules(percent: u32) -> String {
+    let mut rules = format!("table inet {LOSS_TABLE}\ndelete table inet {LOSS_TABLE}\n");
+    if percent > 0 {
+        let _ = write!(
+            rules,
+            "add table inet {LOSS_TABLE}\n\
+             add chain inet {LOSS_TABLE} arriving {{ type filter hook input priority 0; }}\n\
+             add rule inet {LOSS_TABLE} arriving iifname {PEER_LINK} numgen random mod 100 < {percent} drop\n"
+        );
+    }
+    rules
 }
 
 fn ip(lines: &str) -> anyhow::Result<()> {
@@ -248,6 +261,13 @@ mod tests {
         assert_eq!(hosts.enter(1), ["ip", "netns", "exec", "icn-dairy"]);
         // Names of links have at most 15 bytes.
         assert!(format!("{PEERS}{}", 16).len() <= 15 && format!("icnc-{}", 16).len() <= 15);
+    }
+
+    #[test]
+    fn packets_of_peers_alone_are_dropped() {
+        assert_eq!(loss_rules(0).lines().count(), 2);
+        let rules = loss_rules(20);
+        assert!(rules.contains("iifname eth0 numgen random mod 100 < 20 drop\n"), "{rules}");
     }
 
     #[test]

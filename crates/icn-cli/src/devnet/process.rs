@@ -19,7 +19,7 @@ const NODE: &str = "icn-node";
 /// Variables of nodes and of this command; a devnet's nodes are told everything by their files.
 const PREFIX: &str = "ICN_";
 /// How far from the end of a log its last error is looked for, in lines.
-const LAST_WORDS: usize = 40;
+const LAST_WORDS: usize = 200;
 
 /// A process, told apart from any other that ever had its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,9 +224,11 @@ pub(super) fn tail(log: &Path, lines: usize) -> String {
 pub(super) fn last_error(log: &Path) -> Option<String> {
     let bytes = fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let last = text.lines().rev().take(LAST_WORDS);
-    last.into_iter()
-        .find_map(|line| line.strip_prefix("error: ").map(str::to_owned))
+    let mut last = text.lines().rev().take(LAST_WORDS);
+    let end = last
+        .clone()
+        .find_map(|line| line.strip_prefix("error: ").map(str::to_owned));
+    end.or_else(|| last.find(|line| line.contains(" ERROR ")).map(str::to_owned))
 }
 
 #[cfg(test)]

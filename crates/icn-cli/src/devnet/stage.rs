@@ -99,6 +99,8 @@ pub(super) struct Stage {
     pub(super) fleet: Fleet,
     /// A directory that goes if the run passes.
     temporary: Option<PathBuf>,
+    /// What is mounted in it.
+    pub(super) mounts: Vec<PathBuf>,
 }
 
 impl Stage {
@@ -140,6 +142,7 @@ impl Stage {
         Ok(Self {
             fleet,
             temporary: temporary.then_some(directory),
+            mounts: Vec::new(),
         })
     }
 
@@ -155,6 +158,7 @@ impl Stage {
         Ok(Self {
             fleet,
             temporary: None,
+            mounts: Vec::new(),
         })
     }
 
@@ -167,6 +171,10 @@ impl Stage {
         let directory = self.fleet.directory().to_owned();
         drop(self.fleet);
         match self.temporary {
+            Some(temporary) if passed => {
+                self.mounts.iter().try_for_each(|place| hosts::unmount(place))?;
+                fs::remove_dir_all(&temporary).with_context(|| format!("cannot delete {}", temporary.display()))
+            }
             Some(temporary) if passed => fs::remove_dir_all(&temporary)
                 .with_context(|| format!("cannot delete {}", temporary.display())),
             _ => {

@@ -168,6 +168,7 @@ fn play(output: &Output, args: &ChaosArgs, scenario: Scenario) -> anyhow::Result
         faults = runner::prepare(scenario, args, fleet)?;
         Ok(())
     })?;
+    stage.mounts = runner::small_disks(scenario, args, &stage.fleet);
     let outage = args.outage.unwrap_or(OUTAGE.min(args.duration));
     let mut load = Load::start(&stage.fleet, &args.jobs, CONCURRENT_JOBS, None)?;
     let mut runner = Runner {

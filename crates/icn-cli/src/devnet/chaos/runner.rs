@@ -76,13 +76,8 @@ pub(super) fn prepare(
     fleet: &mut Fleet,
 ) -> anyhow::Result<Vec<Faults>> {
     let seats = fleet.nodes().len();
-    if scenario == Scenario::FullDisk {
-        for at in scenario::shuffled(seats, &mut args.seed.clone())
-            .into_iter()
-            .take(scenario::share(seats, args.failure_rate))
-        {
-            faults::small_disk(&fleet.nodes()[at].data_dir(fleet.directory()))?;
-        }
+    for place in small_disks(scenario, args, fleet) {
+        faults::small_disk(&place)?;
     }
     if !scenario.needs_library() {
         return Ok(Vec::new());
@@ -95,6 +90,18 @@ pub(super) fn prepare(
         all.push(faults);
     }
     Ok(all)
+}
+
+/// The data directories that have a small disk of their own.
+pub(super) fn small_disks(scenario: Scenario, args: &ChaosArgs, fleet: &Fleet) -> Vec<PathBuf> {
+    if scenario != Scenario::FullDisk {
+        return Vec::new();
+    }
+    let seats = fleet.nodes().len();
+    let order = scenario::shuffled(seats, &mut args.seed.clone());
+    let met = order.into_iter().take(scenario::share(seats, args.failure_rate));
+    met.map(|at| fleet.nodes()[at].data_dir(fleet.directory()))
+        .collect()
 }
 
 /// The library of faults.
