@@ -29,10 +29,20 @@ fn figures(args: &[&str], folder: &Path) -> (Value, String) {
 
 #[test]
 fn every_kind_of_job_comes_to_its_end() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("federation");
-    let options = ["--jobs", "20", "--concurrent-jobs", "10", "--base-port", "19300", "--work"];
+    let options = [
+        "--jobs",
+        "20",
+        "--concurrent-jobs",
+        "10",
+        "--base-port",
+        "19300",
+        "--work",
+    ];
     let mut args = vec!["load"];
     args.extend(options);
     args.push(work.to_str().unwrap());
@@ -48,16 +58,30 @@ fn every_kind_of_job_comes_to_its_end() {
     assert_eq!(figures["verdict"]["acknowledged"]["operations"], 20);
     assert_eq!(figures["verdict"]["acknowledged"]["lost"], 0);
     // Nobody is left running: the directory is there, and names no process.
-    let state: Value =
-        serde_json::from_slice(&fs::read(work.join("load/devnet.json")).unwrap()).unwrap();
-    assert!(state["nodes"].as_array().unwrap().iter().all(|node| node["process"].is_null()));
+    let state: Value = serde_json::from_slice(&fs::read(work.join("load/devnet.json")).unwrap()).unwrap();
+    assert!(
+        state["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|node| node["process"].is_null())
+    );
 }
 
 #[test]
 fn a_killed_node_is_back_within_the_limit() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
-    let options = ["--duration", "8s", "--federation-size", "4", "--network-mode", "local"];
+    let options = [
+        "--duration",
+        "8s",
+        "--federation-size",
+        "4",
+        "--network-mode",
+        "local",
+    ];
     let mut args = vec!["chaos", "--scenario", "node_failure", "--concurrent-jobs", "8"];
     args.extend(options);
     args.extend(["--base-port", "19500"]);

@@ -267,7 +267,10 @@ mod tests {
     fn packets_of_peers_alone_are_dropped() {
         assert_eq!(loss_rules(0).lines().count(), 2);
         let rules = loss_rules(20);
-        assert!(rules.contains("iifname eth0 numgen random mod 100 < 20 drop\n"), "{rules}");
+        assert!(
+            rules.contains("iifname eth0 numgen random mod 100 < 20 drop\n"),
+            "{rules}"
+        );
     }
 
     #[test]

@@ -164,16 +164,18 @@ impl Stage {
 
     /// Stops what was started. What was written goes with it, if the run passed and nobody wants it.
     pub(super) fn close(mut self, output: &Output, passed: bool) -> anyhow::Result<()> {
-        if self.fleet.is_own() {
-            self.fleet.stop_all()?;
-            self.fleet.remove_hosts();
+        if !self.fleet.is_own() {
+            return Ok(());
         }
+        self.fleet.stop_all()?;
+        self.fleet.remove_hosts();
         let directory = self.fleet.directory().to_owned();
         drop(self.fleet);
         match self.temporary {
             Some(temporary) if passed => {
                 self.mounts.iter().try_for_each(|place| hosts::unmount(place))?;
-                fs::remove_dir_all(&temporary).with_context(|| format!("cannot delete {}", temporary.display()))
+                fs::remove_dir_all(&temporary)
+                    .with_context(|| format!("cannot delete {}", temporary.display()))
             }
             Some(temporary) if passed => fs::remove_dir_all(&temporary)
                 .with_context(|| format!("cannot delete {}", temporary.display())),
