@@ -151,7 +151,13 @@ fn cut(outage_secs: &str) -> anyhow::Result<()> {
 /// Breaks a federation of built nodes in a way, and mends it, for so long.
 fn chaos(scenario: &str, seats: &str, duration: &str) -> anyhow::Result<()> {
     let mut command = Command::new("bash");
-    command.args(["scripts/chaos_test.sh", "--scenario", scenario, "--federation-size", seats]);
+    command.args([
+        "scripts/chaos_test.sh",
+        "--scenario",
+        scenario,
+        "--federation-size",
+        seats,
+    ]);
     command.args(["--duration", duration, "--bin"]);
     status(command.arg(target_dir().join("debug")))
 }

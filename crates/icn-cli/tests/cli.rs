@@ -447,8 +447,17 @@ fn chaos_says_what_it_lacks() {
         ("packet_loss", "install nftables"),
         ("node_failure", "install iproute2"),
     ] {
-        // No program is in an empty search path.
-        let (code, stderr) = failed(home.path(), &["devnet", "chaos", "--scenario", scenario]);
-        assert!(code == Some(1) && stderr.contains(lacks), "{scenario}: {stderr}");
+        let output = Command::new(env!("CARGO_BIN_EXE_icn-cli"))
+            .args(["devnet", "chaos", "--scenario", scenario])
+            .env_clear()
+            // No program is there.
+            .env("PATH", home.path())
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && stderr.contains(lacks),
+            "{scenario}: {stderr}"
+        );
     }
 }
