@@ -64,6 +64,7 @@ build_wat() { # source module
 # Lines of "kind source module", paths relative to jobs/.
 list() {
     for job in $c_jobs; do echo "c $job/$job.c $job/module.wasm"; done
+    echo "wat memory-touch/memory-touch.wat memory-touch/module.wasm"
     for job in $wat_jobs; do echo "wat hostile/$job.wat hostile/$job.wasm"; done
     echo "copy hostile/garbage.txt hostile/garbage.wasm"
 }

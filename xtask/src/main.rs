@@ -20,8 +20,9 @@ usage: cargo xtask CHORE [OPTION ...]
   test            all tests: federations of real processes, a cut between them, requests of all kinds, 20 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
-  soak            the units and the image in a Debian of their own (root), a cut of 60 s between real nodes, ten minutes of
-                  requests of all kinds, and the crash tests with their full counts
+  soak            the units and the image in a Debian of their own (root), a cut of 60 s between real nodes, everything that
+                  chaos breaks, half an hour of jobs on twelve nodes, ten minutes of requests of all kinds, and the crash
+                  tests with their full counts
   fuzz [--seconds N] [TARGET..]
                   libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
                   anew and needs a C++ compiler
@@ -99,6 +100,9 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
     deployment(&["deployment_test.py", "backup_test.sh", "proxy_test.py"])?;
     cut("15")?;
+    chaos("network_partition", "4", "15s")?;
+    chaos("node_failure", "4", "15s")?;
+    load(&["--nodes", "4", "--jobs", "40", "--concurrent-jobs", "20"])?;
     interface("30")?;
     monitoring()?;
     seeds("debug", "1..20")
@@ -141,6 +145,38 @@ fn cut(outage_secs: &str) -> anyhow::Result<()> {
     status(command.arg(target_dir().join("debug")))
 }
 
+/// Breaks a federation of built nodes in a way, and mends it, for so long.
+fn chaos(scenario: &str, seats: &str, duration: &str) -> anyhow::Result<()> {
+    let mut command = Command::new("bash");
+    command.args([
+        "scripts/chaos_test.sh",
+        "--scenario",
+        scenario,
+        "--federation-size",
+        seats,
+    ]);
+    command.args(["--duration", duration, "--bin"]);
+    status(command.arg(target_dir().join("debug")))
+}
+
+/// Hands built nodes jobs of all kinds.
+fn load(options: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("bash");
+    command.arg("scripts/load_test.sh").args(options).arg("--bin");
+    status(command.arg(target_dir().join("debug")))
+}
+
+/// Everything that can be done to a federation, one of it being a node that goes wrong when it is told to.
+fn break_everything() -> anyhow::Result<()> {
+    let hooked = ["--features", "test-hooks", "--bin", "icn-node-test-hooks"];
+    cargo(&[&["build", "--package", "icn-node"][..], &hooked].concat())?;
+    let mut command = Command::new("bash");
+    command.args(["scripts/altered_ledger_test.sh", "--bin"]);
+    status(command.arg(target_dir().join("debug")))?;
+    chaos("all", "8", "2m")?;
+    load(&["--nodes", "12", "--concurrent-jobs", "100", "--duration", "30m"])
+}
+
 /// Sends a built node requests made from its OpenAPI document for so many seconds.
 fn interface(seconds: &str) -> anyhow::Result<()> {
     let mut command = Command::new("bash");
@@ -180,6 +216,7 @@ fn soak() -> anyhow::Result<()> {
     // These boot or make another system, which only root can.
     deployment(&["systemd_test.sh", "dockerfile_test.sh", "pods_test.py"])?;
     cut("60")?;
+    break_everything()?;
     interface("600")?;
     let mut command = cargo_command();
     command

@@ -72,6 +72,38 @@ fn what_is_not_understood_is_code_2() {
         &["job", "submit", "m.wasm", "--replicas", "9"],
         &["job", "submit", "m.wasm", "--deadline", "10"],
         &["devnet", "up", "--seats", "0"],
+        &["devnet", "up", "--rules", "here"],
+        &["devnet", "load"],
+        &["devnet", "load", "--jobs", "1", "--duration", "1s"],
+        &["devnet", "load", "--jobs", "1", "--job-types", "long"],
+        &["devnet", "load", "--jobs", "1", "--dir", "there", "--nodes", "4"],
+        &["devnet", "load", "--jobs", "1", "--alter-ledger", "dairy@20"],
+        &["devnet", "chaos"],
+        &["devnet", "chaos", "--scenario", "earthquake"],
+        &[
+            "devnet",
+            "chaos",
+            "--scenario",
+            "node_failure",
+            "--failure-rate",
+            "0%",
+        ],
+        &[
+            "devnet",
+            "chaos",
+            "--scenario",
+            "network_partition",
+            "--network-mode",
+            "local",
+        ],
+        &[
+            "devnet",
+            "chaos",
+            "--scenario",
+            "network_partition",
+            "--split",
+            "5,4",
+        ],
         &["info"],
         &["mana", "share", "did:key:z1", "lots"],
     ] {
@@ -403,4 +435,29 @@ fn a_devnet_that_is_not_there_is_told() {
     fs::write(home.path().join("icn_devnet/letter.txt"), "dear").unwrap();
     let (code, stderr) = failed(home.path(), &["devnet", "up"]);
     assert!(code == Some(1) && stderr.contains("not empty"), "{stderr}");
+}
+
+#[test]
+fn chaos_says_what_it_lacks() {
+    let home = tempfile::tempdir().unwrap();
+    for (scenario, lacks) in [
+        ("slow_disk", "--faults-library"),
+        ("clock_skew", "scripts/chaos/faults.c"),
+        ("byzantine", "--features test-hooks"),
+        ("packet_loss", "install nftables"),
+        ("node_failure", "install iproute2"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_icn-cli"))
+            .args(["devnet", "chaos", "--scenario", scenario])
+            .env_clear()
+            // No program is there.
+            .env("PATH", home.path())
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && stderr.contains(lacks),
+            "{scenario}: {stderr}"
+        );
+    }
 }

@@ -17,6 +17,8 @@ mod dag;
 mod executor;
 mod federation;
 mod files;
+#[cfg(feature = "test-hooks")]
+mod hooks;
 mod http;
 pub mod identity;
 mod listen;

@@ -256,7 +256,7 @@ impl Options {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     memory::share_heap();
     let cli = Cli::parse();
     let done = match cli.command {

@@ -412,6 +412,8 @@ async fn run_in_federation(
         Jobs::new(sandbox, job_metrics.clone()),
     )
     .await?;
+    #[cfg(feature = "test-hooks")]
+    crate::hooks::install(node.ledger())?;
     let tally = Tally::default();
     tokio::spawn(tally.clone().follow(node.ledger().clone()));
 

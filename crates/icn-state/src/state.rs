@@ -358,6 +358,19 @@ impl State {
     }
 }
 
+/// For tests of what happens to a node that computes something else than the others.
+#[cfg(feature = "test-hooks")]
+impl State {
+    /// Changes one account as no operation can; the change is part of the next block's.
+    pub fn alter_one_account(&mut self) {
+        let first = self.tables.accounts.iter().next();
+        if let Some((did, mut account)) = first.map(|(did, account)| (*did, account.clone())) {
+            account.available = account.available.saturating_add(icn_model::Mana::from_milli(1));
+            self.tables.accounts.set(did, account);
+        }
+    }
+}
+
 /// Where the [`SeatRecord`] of `did` is stored, for who wants it without the rest of the state.
 pub fn seat_key(did: &Did) -> Vec<u8> {
     crate::table::full_key(SEATS, did)

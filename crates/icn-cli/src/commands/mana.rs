@@ -131,7 +131,8 @@ impl Comparison {
     }
 }
 
-fn imbalance(accounts: &Accounts) -> Option<String> {
+/// What does not add up on a node, if anything.
+pub(crate) fn imbalance(accounts: &Accounts) -> Option<String> {
     let records = accounts.items.iter().map(|account| &account.record);
     reconcile(records, &accounts.totals)
         .err()

@@ -3,7 +3,7 @@
 use super::{
     economy,
     fleet::Fleet,
-    plan,
+    plan::{self, Plan},
     story::{self, CROWD, SCENES, Scene},
     table, told, vote,
 };
@@ -122,7 +122,10 @@ pub(super) fn run(output: &Output, directory: Option<PathBuf>, base_port: u16) -
 }
 
 fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result<()> {
-    let state = plan::prepare(directory, SEATS, plan::free_base_port(SEATS, base_port)?)?;
+    let state = plan::prepare(
+        directory,
+        &Plan::new(SEATS, plan::free_base_port(SEATS, base_port)?),
+    )?;
     let mut fleet = Fleet::new(directory.to_owned(), state)?;
     teller.say("starting four nodes, one for each cooperative");
     fleet.start_all()?;

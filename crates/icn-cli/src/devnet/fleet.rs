@@ -1,8 +1,10 @@
 //! The running nodes of a devnet: starting, watching, stopping.
 use super::{
+    hosts::Hosts,
+    monitor,
     plan::GENESIS,
-    process,
-    state::{Node, State},
+    process::{self, Launch},
+    state::{Node, Prometheus, State},
     told,
 };
 use crate::{output::Output, profile::Settings, progress::Progress, session::Session};
@@ -14,6 +16,7 @@ use icn_api::{
 use icn_model::{Cid, Did, Digest, Height};
 use serde::Serialize;
 use std::{
+    ffi::OsString,
     fmt,
     path::{Path, PathBuf},
     process::Child,
@@ -40,6 +43,11 @@ pub(super) struct Fleet {
     clients: Vec<Client>,
     /// The processes that this run started, by node; others may run that an earlier run started.
     children: Vec<Option<Child>>,
+    /// How each node is started, and which program, where it is not the usual one.
+    launches: Vec<(Launch, Option<PathBuf>)>,
+    hosts: Option<Hosts>,
+    /// Whether this run started what watches them.
+    watching: bool,
     interrupted: Arc<AtomicBool>,
     stop_at_end: AtomicBool,
 }
@@ -87,12 +95,26 @@ impl Fleet {
         }
         let clients = state.nodes.iter().map(client).collect::<anyhow::Result<_>>()?;
         let children = state.nodes.iter().map(|_| None).collect();
+        let hosts = state
+            .distributed
+            .then(|| Hosts::new(state.nodes.iter().map(|node| node.name.as_str())));
+        let launch = |at| Launch {
+            within: hosts
+                .as_ref()
+                .map(|hosts: &Hosts| hosts.enter(at))
+                .unwrap_or_default(),
+            ..Launch::default()
+        };
+        let launches = (0..state.nodes.len()).map(|at| (launch(at), None)).collect();
         let stop_at_end = AtomicBool::new(true);
         Ok(Self {
             directory,
             state,
             clients,
             children,
+            launches,
+            hosts,
+            watching: false,
             interrupted,
             stop_at_end,
         })
@@ -104,6 +126,75 @@ impl Fleet {
 
     pub(super) fn nodes(&self) -> &[Node] {
         &self.state.nodes
+    }
+
+    /// The nodes' hosts, where each has one of its own.
+    pub(super) fn hosts(&self) -> Option<&Hosts> {
+        self.hosts.as_ref()
+    }
+
+    /// Lets nodes that are started from now on end with this process, however it ends. They must then be started by its
+    /// first thread: they end with the one that starts them.
+    pub(super) fn bind(&mut self) {
+        let has = process::in_path("setpriv").is_some();
+        self.launches
+            .iter_mut()
+            .for_each(|(launch, _)| launch.bound = has);
+    }
+
+    /// Gives a node variables, from its next start on.
+    pub(super) fn equip(&mut self, at: usize, env: Vec<(String, OsString)>) {
+        self.launches[at].0.env = env;
+    }
+
+    /// Lets a node run another program, from its next start on; the usual one if none is named.
+    pub(super) fn replace_program(&mut self, at: usize, program: Option<PathBuf>) {
+        self.launches[at].1 = program;
+    }
+
+    /// What watches the nodes, if anything.
+    pub(super) fn prometheus(&self) -> Option<&Prometheus> {
+        self.state.prometheus.as_ref()
+    }
+
+    /// Starts what watches the nodes, unless it runs.
+    pub(super) fn watch(&mut self, rules: &[PathBuf]) -> anyhow::Result<()> {
+        let process = self
+            .prometheus()
+            .and_then(|prometheus| prometheus.process.as_ref());
+        if process.is_some_and(process::Process::runs) {
+            return Ok(());
+        }
+        let process = monitor::start(&self.state, &self.directory, rules)?;
+        if let Some(prometheus) = &mut self.state.prometheus {
+            prometheus.process = Some(process);
+        }
+        self.watching = true;
+        self.state.save(&self.directory)
+    }
+
+    /// Ends it.
+    pub(super) fn stop_watching(&mut self) -> anyhow::Result<()> {
+        let process = self
+            .state
+            .prometheus
+            .as_mut()
+            .and_then(|prometheus| prometheus.process.take());
+        if let Some(process) = process {
+            process.terminate()?;
+            let until = Instant::now() + DRAIN_TIMEOUT;
+            while process.runs() && Instant::now() < until {
+                thread::sleep(POLL);
+            }
+            process.kill()?;
+            self.state.save(&self.directory)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the nodes end with this.
+    pub(super) fn is_own(&self) -> bool {
+        self.stop_at_end.load(Ordering::Relaxed)
     }
 
     /// Leaves the nodes running when this is dropped.
@@ -119,6 +210,9 @@ impl Fleet {
 
     /// Starts every node that does not run.
     pub(super) fn start_all(&mut self) -> anyhow::Result<()> {
+        if let Some(hosts) = &self.hosts {
+            hosts.set_up()?;
+        }
         (0..self.state.nodes.len()).try_for_each(|at| self.start(at))
     }
 
@@ -130,7 +224,16 @@ impl Fleet {
         }
         let (config, log) = (node.config_path(&self.directory), node.log_path(&self.directory));
         let genesis = self.directory.join(GENESIS);
-        let (child, process) = process::start(&process::node_program()?, &config, &genesis, &log)?;
+        let (launch, program) = &self.launches[at];
+        let program = program.clone().map_or_else(process::node_program, Ok)?;
+        let args = [
+            "--config".into(),
+            config.into(),
+            "--genesis".into(),
+            genesis.into(),
+        ];
+        let directory = node.directory(&self.directory);
+        let (child, process) = process::start(launch, &program, &args, &directory, &log)?;
         self.children[at] = Some(child);
         self.state.nodes[at].process = Some(process);
         self.state.save(&self.directory)
@@ -143,6 +246,32 @@ impl Fleet {
             self.reap(at);
         }
         self.state.save(&self.directory)
+    }
+
+    /// Whether a node runs.
+    pub(super) fn runs(&self, at: usize) -> bool {
+        let process = self.state.nodes[at].process.as_ref();
+        process.is_some_and(process::Process::runs)
+    }
+
+    /// Takes note that a node has ended by itself, if it has; gives its last words.
+    pub(super) fn note_end(&mut self, at: usize) -> anyhow::Result<Option<String>> {
+        let ended = self.state.nodes[at]
+            .process
+            .take_if(|process| !process.runs())
+            .is_some();
+        if !ended {
+            return Ok(None);
+        }
+        self.reap(at);
+        self.state.save(&self.directory)?;
+        Ok(Some(self.last_words(at)))
+    }
+
+    /// What a node's log ends with.
+    pub(super) fn last_words(&self, at: usize) -> String {
+        let log = self.state.nodes[at].log_path(&self.directory);
+        process::last_error(&log).unwrap_or_else(|| process::tail(&log, LOG_LINES))
     }
 
     /// Collects an ended child, so that it does not look alive.
@@ -184,6 +313,13 @@ impl Fleet {
         }
         self.state.save(&self.directory)?;
         Ok(ends)
+    }
+
+    /// Removes what is outside of the devnet's directory, once no node runs.
+    pub(super) fn remove_hosts(&self) {
+        if let Some(hosts) = &self.hosts {
+            hosts.tear_down();
+        }
     }
 
     /// A node that did not run runs no more.
@@ -270,15 +406,15 @@ impl Fleet {
         }
     }
 
-    fn check_alive(&self) -> anyhow::Result<()> {
-        for node in &self.state.nodes {
+    /// Fails if a node has ended by itself.
+    pub(super) fn check_alive(&self) -> anyhow::Result<()> {
+        for (at, node) in self.state.nodes.iter().enumerate() {
             if node.process.as_ref().is_some_and(|process| !process.runs()) {
-                let log = node.log_path(&self.directory);
-                let last = process::tail(&log, LOG_LINES);
                 anyhow::bail!(
-                    "{} ended by itself; the end of {}:\n{last}",
+                    "{} ended by itself; the end of {}:\n{}",
                     node.name,
-                    log.display()
+                    node.log_path(&self.directory).display(),
+                    self.last_words(at)
                 );
             }
         }
@@ -308,20 +444,43 @@ impl Fleet {
             .collect()
     }
 
+    /// Asks all running nodes at once; none for those that do not run, an error for those that do not answer.
+    pub(super) fn ask_all<T: Send>(
+        &self,
+        ask: impl Fn(&Client) -> anyhow::Result<T> + Sync,
+    ) -> Vec<Option<anyhow::Result<T>>> {
+        thread::scope(|scope| {
+            let asked: Vec<_> = self
+                .clients
+                .iter()
+                .zip(&self.state.nodes)
+                .map(|(client, node)| {
+                    let ask = &ask;
+                    node.process.as_ref().map(|_| scope.spawn(move || ask(client)))
+                })
+                .collect();
+            let answered = asked.into_iter().map(|asked| {
+                let answer = asked?.join();
+                Some(answer.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread that asked a node broke off"))))
+            });
+            answered.collect()
+        })
+    }
+
     /// The highest height that all running nodes have, if all have the same block there.
     pub(super) fn agreed_height(&self) -> anyhow::Result<Option<Height>> {
-        let running = (0..self.state.nodes.len()).filter(|at| self.state.nodes[*at].process.is_some());
-        let clients: Vec<_> = running.map(|at| self.client(at)).collect();
-        let heights = clients
-            .iter()
-            .map(|client| Ok(client.federation()?.height))
+        let heights = self.ask_all(|client| Ok(client.federation()?.height));
+        let heights = heights
+            .into_iter()
+            .flatten()
             .collect::<anyhow::Result<Vec<_>>>()?;
         let Some(height) = heights.into_iter().min().filter(|height| *height > Height::ZERO) else {
             return Ok(None);
         };
-        let blocks = clients
-            .iter()
-            .map(|client| Ok(client.log_block(height)?.cid))
+        let blocks = self.ask_all(|client| Ok(client.log_block(height)?.cid));
+        let blocks = blocks
+            .into_iter()
+            .flatten()
             .collect::<anyhow::Result<Vec<Cid>>>()?;
         let same = blocks.windows(2).all(|pair| pair[0] == pair[1]);
         anyhow::ensure!(same, "the nodes have different blocks at height {height}");
@@ -374,8 +533,17 @@ impl Drop for Fleet {
         if started.is_empty() || !self.stop_at_end.load(Ordering::Relaxed) {
             return;
         }
+        let all = started.len() == self.children.len();
+        if self.watching
+            && let Err(error) = self.stop_watching()
+        {
+            Output::silent().insist(format!("warning: cannot stop Prometheus: {error:#}"));
+        }
         if let Err(error) = self.stop(started) {
             Output::silent().insist(format!("warning: cannot stop the nodes: {error:#}"));
+        }
+        if all {
+            self.remove_hosts();
         }
     }
 }

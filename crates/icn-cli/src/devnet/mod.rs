@@ -1,21 +1,28 @@
 //! A federation of several real nodes on this machine: each a process of its own, with its own keys, ports and
 //! directory, on loopback only.
+mod chaos;
 mod demo;
 mod economy;
 mod fleet;
+mod hosts;
+mod load;
+mod monitor;
 mod plan;
 mod process;
+mod stage;
 mod state;
 mod story;
+mod verdict;
 mod vote;
 
 pub(crate) use process::node_program;
 
 use crate::{failure::Found, format, output::Output, parse, table::Table};
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use fleet::{Fleet, View};
 use icn_model::Millis;
+use plan::Plan;
 use state::State;
 use std::{path::PathBuf, time::Duration};
 
@@ -35,6 +42,16 @@ pub(crate) enum DevnetCommand {
     /// Three jobs of three cooperatives run on others' machines, their receipts are replayed, a node is killed
     /// while jobs run and comes back, and the mana adds up on all four.
     Demo(DemoArgs),
+    /// Hand in jobs of all kinds, many at once, and see whether the federation comes through them
+    ///
+    /// Ends with a table. Fails unless every job settled or was rolled back, the mana adds up on every node, all nodes agree
+    /// on height and root, and each of them has every operation that was acknowledged.
+    Load(Box<load::LoadArgs>),
+    /// Break nodes, links, disks and clocks while jobs run, mend them, and see whether everything holds that was promised
+    ///
+    /// Ends with a table. Fails unless those that are enough go on and those that are too few order nothing, all agree within
+    /// 30 s of mending, and everything holds at the end that `devnet load` asks for.
+    Chaos(Box<chaos::ChaosArgs>),
 }
 
 /// `devnet up`
@@ -43,6 +60,18 @@ pub(crate) struct UpArgs {
     /// How many nodes; four survive the loss of one
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
     seats: u16,
+    /// Whether all nodes are on loopback, or each on a host of its own: a network namespace with two links (needs root)
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = NetworkMode::Local)]
+    network_mode: NetworkMode,
+    /// Whether nodes keep what they know on disk, or in memory until they end
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
+    store: Keep,
+    /// Start a Prometheus (from PATH) that watches them
+    #[arg(long)]
+    monitoring: bool,
+    /// A file or directory of rules for it; can be repeated
+    #[arg(long, value_name = "PATH", requires = "monitoring")]
+    rules: Vec<PathBuf>,
     #[command(flatten)]
     directory: DirectoryArgs,
     /// HTTP interfaces listen from this port on, nodes for each other from 100 above
@@ -51,6 +80,24 @@ pub(crate) struct UpArgs {
     /// How long to wait until the nodes agree
     #[arg(long, value_name = "SPAN", value_parser = parse::span, default_value = "60s")]
     timeout: Millis,
+}
+
+/// Where the nodes of a devnet are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum NetworkMode {
+    /// All on loopback.
+    Local,
+    /// Each on a host of its own.
+    Distributed,
+}
+
+/// Where nodes keep what they know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    /// In a store on disk.
+    Disk,
+    /// In memory, until they end.
+    Memory,
 }
 
 /// Where a devnet is.
@@ -88,6 +135,8 @@ pub(crate) fn run(output: &Output, command: DevnetCommand) -> anyhow::Result<()>
         DevnetCommand::Down(args) => down(output, &args),
         DevnetCommand::Status(args) => status(output, &args),
         DevnetCommand::Demo(args) => demo::run(output, args.directory, args.base_port),
+        DevnetCommand::Load(args) => load::run(output, &args),
+        DevnetCommand::Chaos(args) => chaos::run(output, &args),
     }
 }
 
@@ -95,14 +144,32 @@ fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
     let directory = std::path::absolute(&args.directory.directory)?;
     let state = match State::load_if_there(&directory)? {
         Some(state) => state,
-        None => plan::prepare(&directory, usize::from(args.seats), args.base_port)?,
+        None => {
+            if args.monitoring {
+                monitor::program()?;
+            }
+            let plan = Plan {
+                distributed: args.network_mode == NetworkMode::Distributed,
+                persistent: args.store == Keep::Disk,
+                monitored: args.monitoring,
+                ..Plan::new(usize::from(args.seats), args.base_port)
+            };
+            plan::prepare(&directory, &plan)?
+        }
     };
     let mut fleet = Fleet::new(directory, state)?;
     fleet.start_all()?;
     fleet.wait_until_agreed(output, Duration::from_millis(args.timeout.get()))?;
+    if args.monitoring {
+        fleet.watch(&args.rules)?;
+        monitor::wait(&mut fleet)?;
+    }
     let views = fleet.views();
     fleet.leave_running();
     print(output, &views)?;
+    if let Some(prometheus) = fleet.prometheus() {
+        output.say(format!("Prometheus: http://{}", prometheus.address));
+    }
     let profile = fleet.directory().join(&views[0].name).join("data/cli.toml");
     output.say(format!(
         "use a node: icn-cli --profile {} status",
@@ -122,6 +189,8 @@ fn down(output: &Output, args: &DownArgs) -> anyhow::Result<()> {
     for (name, end) in fleet.stop_all()? {
         output.say(format!("{name}: {end}"));
     }
+    fleet.stop_watching()?;
+    fleet.remove_hosts();
     if args.remove {
         let directory = fleet.directory();
         std::fs::remove_dir_all(directory)

@@ -1,5 +1,8 @@
 //! What a new devnet consists of: names, keys, ports, configurations, the genesis.
-use super::state::{Node, State};
+use super::{
+    hosts,
+    state::{Node, Prometheus, State},
+};
 use crate::commands::found;
 use anyhow::Context as _;
 use icn_api::keyfile;
@@ -34,8 +37,85 @@ const NAMES: [&str; 16] = [
 ];
 /// How far the ports between nodes are above those for HTTP.
 const P2P_OFFSET: u16 = 100;
+/// How far those for metrics are.
+const METRICS_OFFSET: u16 = 200;
+/// How far that of Prometheus is.
+const PROMETHEUS_OFFSET: u16 = 300;
+/// Ports of nodes with a host of their own.
+const OWN_PORTS: [u16; 3] = [7_845, 7_000, 9_100];
 /// The genesis in the devnet's directory.
 pub(super) const GENESIS: &str = "genesis.json";
+
+/// The most nodes that a devnet has.
+pub(super) const MAX_SEATS: usize = NAMES.len();
+
+/// What a new devnet is to be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// How many nodes.
+    pub(super) seats: usize,
+    /// The first port on this machine.
+    pub(super) base_port: u16,
+    /// Whether each node has a host of its own.
+    pub(super) distributed: bool,
+    /// Whether nodes keep what they know when they end; their keys and journals they keep in any case.
+    pub(super) persistent: bool,
+    /// Whether nodes are measured.
+    pub(super) monitored: bool,
+}
+
+impl Plan {
+    pub(super) const fn new(seats: usize, base_port: u16) -> Self {
+        Self {
+            seats,
+            base_port,
+            distributed: false,
+            persistent: true,
+            monitored: false,
+        }
+    }
+
+    /// Address and ports of a node: HTTP, other nodes, metrics.
+    fn place(&self, at: u16) -> Place {
+        if self.distributed {
+            let [http, p2p, metrics] = OWN_PORTS;
+            let at = usize::from(at);
+            return Place {
+                http: format!("{}:{http}", hosts::control_address(at)),
+                p2p: format!("/ip4/{}/tcp/{p2p}", hosts::peer_address(at)),
+                metrics: format!("{}:{metrics}", hosts::control_address(at)),
+            };
+        }
+        let port = self.base_port + at;
+        Place {
+            http: format!("127.0.0.1:{port}"),
+            p2p: format!("/ip4/127.0.0.1/tcp/{}", port + P2P_OFFSET),
+            metrics: format!("127.0.0.1:{}", port + METRICS_OFFSET),
+        }
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        let nodes = if self.distributed { 0 } else { self.seats };
+        let offsets: &[u16] = if self.monitored {
+            &[0, P2P_OFFSET, METRICS_OFFSET]
+        } else {
+            &[0, P2P_OFFSET]
+        };
+        let nodes = (self.base_port..).take(nodes);
+        let prometheus = self.monitored.then_some(self.base_port + PROMETHEUS_OFFSET);
+        nodes
+            .flat_map(|port| offsets.iter().map(move |offset| port.saturating_add(*offset)))
+            .chain(prometheus)
+            .collect()
+    }
+}
+
+/// Where a node listens.
+struct Place {
+    http: String,
+    p2p: String,
+    metrics: String,
+}
 
 /// A node's configuration, as `icn-node --config` reads it.
 #[derive(Debug, Serialize)]
@@ -57,7 +137,8 @@ struct NetworkConfig {
 #[derive(Debug, Serialize)]
 struct StorageConfig {
     backend: &'static str,
-    path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
     data_dir: PathBuf,
 }
 
@@ -74,10 +155,12 @@ struct ApiConfig {
 #[derive(Debug, Serialize)]
 struct MonitoringConfig {
     metrics_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_bind_addr: Option<String>,
 }
 
-/// Makes everything that a devnet of `seats` nodes starts from, in a new or empty directory.
-pub(super) fn prepare(directory: &Path, seats: usize, base_port: u16) -> anyhow::Result<State> {
+/// Makes everything that a devnet starts from, in a new or empty directory.
+pub(super) fn prepare(directory: &Path, plan: &Plan) -> anyhow::Result<State> {
     let named = || format!("cannot use {} for a devnet", directory.display());
     fs::create_dir_all(directory).with_context(named)?;
     let empty = fs::read_dir(directory).with_context(named)?.next().is_none();
@@ -87,9 +170,9 @@ pub(super) fn prepare(directory: &Path, seats: usize, base_port: u16) -> anyhow:
         directory.display()
     );
     let names = NAMES
-        .get(..seats)
+        .get(..plan.seats)
         .with_context(|| format!("a devnet has 1 to {} nodes", NAMES.len()))?;
-    for port in ports(seats, base_port) {
+    for port in plan.ports() {
         anyhow::ensure!(
             is_free(port),
             "port {port} is in use: name others with --base-port"
@@ -98,31 +181,38 @@ pub(super) fn prepare(directory: &Path, seats: usize, base_port: u16) -> anyhow:
     let mut nodes = Vec::new();
     let mut founders = Vec::new();
     for (name, at) in names.iter().zip(0..) {
-        let (node, founder) = node(directory, name, base_port + at)?;
+        let (node, founder) = node(directory, name, plan, at)?;
         nodes.push(node);
         founders.push(founder);
     }
     for node in &nodes {
-        write_config(directory, node, &nodes)?;
+        write_config(directory, plan, node, &nodes)?;
     }
     let genesis = found::genesis("devnet".parse()?, founders, Parameters::devnet())?;
     found::write_new_json(&directory.join(GENESIS), &genesis)?;
-    let state = State::new(genesis.id(), nodes);
+    let mut state = State::new(genesis.id(), nodes);
+    state.distributed = plan.distributed;
+    state.prometheus = plan.monitored.then(|| Prometheus {
+        address: format!("127.0.0.1:{}", plan.base_port + PROMETHEUS_OFFSET),
+        process: None,
+    });
     state.save(directory)?;
     Ok(state)
 }
 
-fn node(directory: &Path, name: &str, port: u16) -> anyhow::Result<(Node, Founder)> {
+fn node(directory: &Path, name: &str, plan: &Plan, at: u16) -> anyhow::Result<(Node, Founder)> {
     let key = keyfile::generate()?;
     let did = Did::new(key.public());
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let place = plan.place(at);
     let node = Node {
         name: name.to_owned(),
         did,
-        api_url: format!("http://127.0.0.1:{port}"),
+        api_url: format!("http://{}", place.http),
         api_key: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
-        p2p_address: format!("/ip4/127.0.0.1/tcp/{}", port + P2P_OFFSET),
+        p2p_address: place.p2p,
+        metrics_address: plan.monitored.then_some(place.metrics),
         process: None,
     };
     keyfile::write_new(&node.key_path(directory), &key)?;
@@ -134,8 +224,8 @@ fn node(directory: &Path, name: &str, port: u16) -> anyhow::Result<(Node, Founde
     Ok((node, founder))
 }
 
-fn write_config(directory: &Path, node: &Node, all: &[Node]) -> anyhow::Result<()> {
-    let data_dir = directory.join(&node.name).join("data");
+fn write_config(directory: &Path, plan: &Plan, node: &Node, all: &[Node]) -> anyhow::Result<()> {
+    let data_dir = node.data_dir(directory);
     let others = all.iter().filter(|other| other.name != node.name);
     let config = Config {
         network: NetworkConfig {
@@ -144,8 +234,8 @@ fn write_config(directory: &Path, node: &Node, all: &[Node]) -> anyhow::Result<(
             bootstrap_peers: others.map(|other| other.p2p_address.clone()).collect(),
         },
         storage: StorageConfig {
-            backend: "fjall",
-            path: data_dir.join("store"),
+            backend: if plan.persistent { "fjall" } else { "memory" },
+            path: plan.persistent.then(|| data_dir.join("store")),
             data_dir,
         },
         identity: IdentityConfig {
@@ -155,7 +245,8 @@ fn write_config(directory: &Path, node: &Node, all: &[Node]) -> anyhow::Result<(
             api_key: node.api_key.clone(),
         },
         monitoring: MonitoringConfig {
-            metrics_enabled: false,
+            metrics_enabled: plan.monitored,
+            metrics_bind_addr: node.metrics_address.clone(),
         },
     };
     let text = toml::to_string(&config)?;
@@ -169,12 +260,6 @@ fn write_config(directory: &Path, node: &Node, all: &[Node]) -> anyhow::Result<(
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn ports(seats: usize, base_port: u16) -> impl Iterator<Item = u16> {
-    (base_port..)
-        .take(seats)
-        .flat_map(|port| [port, port.saturating_add(P2P_OFFSET)])
-}
-
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
@@ -184,7 +269,7 @@ pub(super) fn free_base_port(seats: usize, base_port: u16) -> anyhow::Result<u16
     let step = seats.max(1);
     (base_port..60_000)
         .step_by(step)
-        .find(|base| ports(seats, *base).all(is_free))
+        .find(|base| Plan::new(seats, *base).ports().into_iter().all(is_free))
         .with_context(|| format!("no free ports from {base_port} on"))
 }
 
@@ -197,7 +282,7 @@ mod tests {
     fn a_plan_is_complete() {
         let directory = tempfile::tempdir().unwrap();
         let base = free_base_port(3, 21_000).unwrap();
-        let state = prepare(directory.path(), 3, base).unwrap();
+        let state = prepare(directory.path(), &Plan::new(3, base)).unwrap();
         let names: Vec<_> = state.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["bakery", "dairy", "mill"]);
         let genesis: Genesis =
@@ -215,10 +300,35 @@ mod tests {
             assert_eq!(node.api_key.len(), 64);
         }
         assert!(
-            prepare(directory.path(), 3, base)
+            prepare(directory.path(), &Plan::new(3, base))
                 .unwrap_err()
                 .to_string()
                 .contains("not empty")
+        );
+    }
+
+    #[test]
+    fn nodes_with_hosts_of_their_own_are_measured_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let plan = Plan {
+            distributed: true,
+            persistent: false,
+            monitored: true,
+            ..Plan::new(2, free_base_port(1, 22_000).unwrap())
+        };
+        let state = prepare(directory.path(), &plan).unwrap();
+        assert!(state.distributed && state.prometheus.is_some());
+        let node = &state.nodes[1];
+        assert_eq!(node.api_url, "http://10.78.0.2:7845");
+        assert_eq!(node.p2p_address, "/ip4/10.77.0.2/tcp/7000");
+        let config: toml::Table = fs::read_to_string(node.config_path(directory.path()))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(config["storage"]["backend"].as_str(), Some("memory"));
+        assert_eq!(
+            config["monitoring"]["metrics_bind_addr"].as_str(),
+            Some("10.78.0.2:9100")
         );
     }
 
@@ -227,7 +337,9 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let directory = tempfile::tempdir().unwrap();
-        let error = prepare(directory.path(), 1, port).unwrap_err().to_string();
+        let error = prepare(directory.path(), &Plan::new(1, port))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&port.to_string()), "{error}");
         if port < 59_000 {
             assert_ne!(free_base_port(1, port).unwrap(), port);

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::{
     env,
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -17,6 +18,8 @@ use std::{
 const NODE: &str = "icn-node";
 /// Variables of nodes and of this command; a devnet's nodes are told everything by their files.
 const PREFIX: &str = "ICN_";
+/// How far from the end of a log its last error is looked for, in lines.
+const LAST_WORDS: usize = 200;
 
 /// A process, told apart from any other that ever had its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,18 @@ impl Process {
         stat(self.pid).is_some_and(same) && boot().is_ok_and(|boot| boot == self.boot)
     }
 
+    /// Memory that it has now, and the most that it had, in bytes; none if it does not run.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        if !self.runs() {
+            return None;
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        Some(Memory {
+            resident_bytes: kib_of(&status, "VmRSS:")? << 10,
+            peak_bytes: kib_of(&status, "VmHWM:")? << 10,
+        })
+    }
+
     /// Asks it to end.
     pub(super) fn terminate(&self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)
@@ -71,6 +86,20 @@ impl Process {
             Err(error) => Err(error).with_context(|| format!("cannot signal process {}", self.pid)),
         }
     }
+}
+
+/// A process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Memory {
+    /// Resident now.
+    pub(super) resident_bytes: u64,
+    /// The most that was.
+    pub(super) peak_bytes: u64,
+}
+
+fn kib_of(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with(field))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 struct Stat {
@@ -102,23 +131,52 @@ pub(crate) fn node_program() -> anyhow::Result<PathBuf> {
     let beside = env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.parent()?.join(NODE)));
-    let in_path = env::var_os("PATH")
-        .into_iter()
-        .flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    let candidates = beside
-        .into_iter()
-        .chain(in_path.map(|directory| directory.join(NODE)));
-    let mut found = candidates.filter(|program| program.is_file());
-    found
-        .next()
+    beside
+        .filter(|program| program.is_file())
+        .or_else(|| in_path(NODE))
         .context("icn-node is neither beside icn-cli nor in PATH: build it (cargo build --bin icn-node)")
 }
 
-/// Starts a node in a process group of its own, so that Ctrl-C here does not reach it.
+/// How a program is started.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Launch {
+    /// What is started with the program and its arguments behind; the program itself if empty.
+    pub(super) within: Vec<OsString>,
+    /// Variables of the program alone.
+    pub(super) env: Vec<(String, OsString)>,
+    /// Whether it ends with the thread that starts it, however that ends.
+    pub(super) bound: bool,
+}
+
+impl Launch {
+    fn command(&self, program: &Path) -> Command {
+        let mut words = self.within.clone();
+        if self.bound {
+            words.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
+        }
+        if !self.env.is_empty() {
+            // Not for what stands before it, which may be disturbed by it.
+            words.push("env".into());
+            words.extend(self.env.iter().map(|(name, value)| {
+                let mut word = OsString::from(format!("{name}="));
+                word.push(value);
+                word
+            }));
+        }
+        words.push(program.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    }
+}
+
+/// Starts a program in a process group of its own, so that Ctrl-C here does not reach it, with none of this project's
+/// variables.
 pub(super) fn start(
+    launch: &Launch,
     program: &Path,
-    config: &Path,
-    genesis: &Path,
+    args: &[OsString],
+    directory: &Path,
     log: &Path,
 ) -> anyhow::Result<(Child, Process)> {
     let log_named = || format!("cannot write {}", log.display());
@@ -128,24 +186,29 @@ pub(super) fn start(
         .open(log)
         .with_context(log_named)?;
     let err: File = out.try_clone().with_context(log_named)?;
-    let mut command = Command::new(program);
+    let mut command = launch.command(program);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX)) {
         command.env_remove(name);
     }
-    command.arg("--config").arg(config).arg("--genesis").arg(genesis);
     command
+        .args(args)
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
-        .process_group(0);
-    if let Some(directory) = config.parent() {
-        command.current_dir(directory);
-    }
+        .process_group(0)
+        .current_dir(directory);
     let child = command
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
     let process = Process::of(child.id())?;
     Ok((child, process))
+}
+
+/// The file of a program in the search path.
+pub(super) fn in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut places = env::split_paths(&path).map(|directory| directory.join(program));
+    places.find(|place| place.is_file())
 }
 
 /// The last lines of a log, for errors.
@@ -157,9 +220,52 @@ pub(super) fn tail(log: &Path, lines: usize) -> String {
     last.join("\n")
 }
 
+/// The error that a program ended with, if its log tells one.
+pub(super) fn last_error(log: &Path) -> Option<String> {
+    let bytes = fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut last = text.lines().rev().take(LAST_WORDS);
+    let end = last
+        .clone()
+        .find_map(|line| line.strip_prefix("error: ").map(str::to_owned));
+    end.or_else(|| last.find(|line| line.contains(" ERROR ")).map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_start_within_others() {
+        let mut launch = Launch::default();
+        let line = |launch: &Launch| {
+            let command = launch.command(Path::new("icn-node"));
+            let words = std::iter::once(command.get_program()).chain(command.get_args());
+            words
+                .map(|word| word.to_string_lossy())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(line(&launch), "icn-node");
+        launch.env = vec![("NAME".into(), "value".into())];
+        launch.bound = true;
+        launch.within = vec!["ip".into(), "netns".into()];
+        assert_eq!(
+            line(&launch),
+            "ip netns setpriv --pdeathsig KILL env NAME=value icn-node"
+        );
+    }
+
+    #[test]
+    fn memory_and_last_words_are_read() {
+        let memory = Process::this().unwrap().memory().unwrap();
+        assert!(memory.resident_bytes > 0 && memory.peak_bytes >= memory.resident_bytes);
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("node.log");
+        assert_eq!(last_error(&log), None);
+        fs::write(&log, "INFO all is well\nerror: the disk is full\n").unwrap();
+        assert_eq!(last_error(&log).as_deref(), Some("the disk is full"));
+    }
 
     #[test]
     fn stat_lines_with_strange_names_are_read() {

@@ -25,6 +25,22 @@ pub(super) struct State {
     pub(super) federation: Cid,
     /// Its nodes, in the order of their ports.
     pub(super) nodes: Vec<Node>,
+    /// Whether each node has a host of its own.
+    #[serde(default)]
+    pub(super) distributed: bool,
+    /// What watches them, if anything.
+    #[serde(default)]
+    pub(super) prometheus: Option<Prometheus>,
+}
+
+/// A Prometheus that scrapes a devnet's nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Prometheus {
+    /// Where it listens.
+    pub(super) address: String,
+    /// Its process, while it runs.
+    pub(super) process: Option<Process>,
 }
 
 /// A node of a devnet.
@@ -41,11 +57,22 @@ pub(super) struct Node {
     pub(super) api_key: String,
     /// Where other nodes reach it.
     pub(super) p2p_address: String,
+    /// Where it serves metrics without a key, if it does.
+    #[serde(default)]
+    pub(super) metrics_address: Option<String>,
     /// Its process, while it runs.
     pub(super) process: Option<Process>,
 }
 
 impl Node {
+    pub(super) fn directory(&self, directory: &Path) -> PathBuf {
+        directory.join(&self.name)
+    }
+
+    pub(super) fn data_dir(&self, directory: &Path) -> PathBuf {
+        self.directory(directory).join("data")
+    }
+
     pub(super) fn key_path(&self, directory: &Path) -> PathBuf {
         directory.join(&self.name).join("node.key")
     }
@@ -65,6 +92,8 @@ impl State {
             version: VERSION,
             federation,
             nodes,
+            distributed: false,
+            prometheus: None,
         }
     }
 
@@ -132,6 +161,7 @@ mod tests {
             api_url: "http://127.0.0.1:1".into(),
             api_key: "secret".into(),
             p2p_address: "/ip4/127.0.0.1/tcp/2".into(),
+            metrics_address: None,
             process: Some(Process::this().unwrap()),
         };
         let state = State::new(Cid::of_raw(b"f"), vec![node]);

@@ -270,10 +270,18 @@ fn environment(passphrase: Option<&str>, secrets: &Variables) -> Env {
         .collect();
     Env::prefixed(ENV_PREFIX)
         .ignore(&FOREIGN_VARIABLES)
+        .ignore(HOOKS)
         .ignore(&secret)
         .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
         .lowercase(false)
 }
+
+/// Variables of a build with test hooks; in any other they are unknown keys, as all that is not there.
+const HOOKS: &[&str] = if cfg!(feature = "test-hooks") {
+    &["TEST_ALTER_LEDGER_AT"]
+} else {
+    &[]
+};
 
 /// The variable of instances that is no text.
 fn enabled() -> Env {

@@ -60,6 +60,10 @@ impl Ledger {
                 ours,
             });
         }
+        #[cfg(feature = "test-hooks")]
+        if inner.alter_at == Some(header.height) {
+            inner.state.alter_one_account();
+        }
         let context = inner.state.context_of(header);
         let operations = &block.content().operations;
         let outcome = inner.state.apply(&context, operations);

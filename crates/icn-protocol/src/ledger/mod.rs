@@ -158,6 +158,9 @@ struct Inner {
     last_event: (u64, Digest),
     /// Operations of this node's users that no block will take, newest last.
     dropped: HashMap<OperationId, Refusal>,
+    /// The height at which this node goes wrong, to see what becomes of it.
+    #[cfg(feature = "test-hooks")]
+    alter_at: Option<Height>,
 }
 
 /// The node's view of the log. Cheap to clone.
@@ -243,6 +246,8 @@ impl Ledger {
             last_hash: applied.hash,
             last_event: (applied.last_event, applied.event_hash),
             dropped: HashMap::new(),
+            #[cfg(feature = "test-hooks")]
+            alter_at: None,
         };
         let first = match store.get(Table::Log, &Height::ZERO.get().to_be_bytes())? {
             Some(bytes) => decode::<BlockPlace>("the first block's place", &bytes)?,
@@ -262,6 +267,12 @@ impl Ledger {
             counters: Counters::default(),
             knows,
         })
+    }
+
+    /// Lets this node change an account by itself while it applies the block at `height`.
+    #[cfg(feature = "test-hooks")]
+    pub fn alter_at(&self, height: Height) {
+        self.inner.lock().alter_at = Some(height);
     }
 
     /// The latest version of the protocol that this program executes.

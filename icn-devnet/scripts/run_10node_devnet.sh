@@ -1,0 +1,1 @@
+../../scripts/run_10node_devnet.sh
