@@ -98,7 +98,7 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     let mut modules = Command::new("sh");
     modules.args(["jobs/build.sh", "--check"]);
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
-    deployment(&["deployment_test.py", "backup_test.sh", "proxy_test.py"])?;
+    deployment(&["deployment_test.py", "backup_test.sh"])?;
     cut("15")?;
     chaos("network_partition", "4", "15s")?;
     chaos("node_failure", "4", "15s")?;
@@ -214,7 +214,12 @@ fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     cargo(&["build", "--package", SERVICE])?;
     // These boot or make another system, which only root can.
-    deployment(&["systemd_test.sh", "dockerfile_test.sh", "pods_test.py"])?;
+    deployment(&[
+        "systemd_test.sh",
+        "dockerfile_test.sh",
+        "pods_test.py",
+        "proxy_test.py",
+    ])?;
     cut("60")?;
     break_everything()?;
     interface("600")?;
