@@ -15,20 +15,20 @@ its own processes, whatever happens.
 
 import argparse
 import json
-import math
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
+
+from live_prometheus import (
+    GRAFANA, MADE_OF_ALERTS, Failed, Programs, Prometheus, call, check_panels, check_rules, free_port, panels, promtool, replaced,
+    until,
+)
 
 FILES = Path(__file__).resolve().parent.parent / "monitoring" / "federation"
 KEY = "monitoring-test-key"
@@ -36,8 +36,6 @@ THRESHOLD_SECONDS = 3
 # Of those that beat, and one that stops.
 PROJECTS = [f"project-{number}" for number in range(12)]
 SILENT = "silent"
-# What Grafana puts in. Scraped is once a second here.
-GRAFANA = {"$__rate_interval": "10s", "$__interval": "5s", "$__range": "1m"}
 # Queries of panels that have nothing to show here, and why.
 EMPTY = {
     ("Stale Detection", "Heartbeats a minute, now and an hour before", "B"): "the service is younger than an hour",
@@ -46,67 +44,8 @@ EMPTY = {
 EMPTY_SELECTORS = {
     'federation_http_requests_total{status=~"5.."}': "no request fails",
 }
-# Metrics that Prometheus makes of alerts while there are any.
-MADE_OF_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
 # What must be pending while NATS is away.
 WITHOUT_NATS = {"FederationNatsDown", "FederationDeaf"}
-
-
-class Failed(Exception):
-    pass
-
-
-def call(url, body=None, headers=None, timeout=10):
-    """Sends a request; the body of a refusal is returned as that of an answer."""
-    request = urllib.request.Request(url, body, headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def until(holds, what, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            found = holds()
-        except OSError:
-            found = None
-        if found:
-            return found
-        time.sleep(0.2)
-    raise Failed(f"{what}: not within {seconds} s")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Programs:
-    """What the test has started, and ends."""
-
-    def __init__(self, work):
-        self.work, self.running = work, []
-
-    def start(self, name, *command, **env):
-        log = self.work / f"{name}.log"
-        with log.open("ab") as out:
-            process = subprocess.Popen(command, cwd=self.work, env=os.environ | env, stdout=out, stderr=out)
-        self.running.append(process)
-        return process, log
-
-    def end(self):
-        for process in self.running:
-            process.terminate()
-        for process in self.running:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 class Service:
@@ -169,127 +108,30 @@ class Hubs(threading.Thread):
         self.service.call("/api/fed/projects/nobody")
 
 
-class Prometheus:
-    def __init__(self, programs, work, target):
-        port = free_port()
-        config = (FILES / "prometheus.yml").read_text()
-        for old, new in (
+def watched_by_prometheus(programs, work, target):
+    """A Prometheus with the files of the project, of which only times and addresses are others."""
+    port = free_port()
+    config = replaced(
+        (FILES / "prometheus.yml").read_text(),
+        (
             ("scrape_interval: 15s", "scrape_interval: 1s"),
             ("evaluation_interval: 30s", "evaluation_interval: 1s"),
             ('"federation:8001"', json.dumps(target)),
             ('"localhost:9090"', json.dumps(f"127.0.0.1:{port}")),
-        ):
-            if config.count(old) != 1:
-                raise Failed(f"prometheus.yml has {old} {config.count(old)} times, not once")
-            config = config.replace(old, new)
-        (work / "prometheus.yml").write_text(config)
-        rules = (FILES / "alerts.yml").read_text()
-        (work / "alerts.yml").write_text(rules.replace("interval: 30s", "interval: 1s"))
-        self.url = f"http://127.0.0.1:{port}/api/v1"
-        programs.start(
-            "prometheus",
-            "prometheus",
-            "--config.file=prometheus.yml",
-            "--storage.tsdb.path=tsdb",
-            f"--web.listen-address=127.0.0.1:{port}",
-        )
-        until(lambda: self.get("query", query='up{job="federation"} == 1')["result"], "the service is not scraped")
-
-    def get(self, path, **parameters):
-        code, body = call(f"{self.url}/{path}?{urllib.parse.urlencode(parameters)}")
-        answer = json.loads(body)
-        if code != 200 or answer["status"] != "success":
-            raise Failed(answer.get("error", f"{code}"))
-        return answer["data"]
-
-    def names(self):
-        return set(self.get("label/__name__/values")) | set(self.get("metadata"))
-
-    def has_data(self, expression):
-        """Whether an expression has a value that is a number."""
-        result = self.get("query", query=expression)["result"]
-        return any(not math.isnan(float(series["value"][1])) for series in result)
-
-    def alerts(self):
-        """The state of each alert that is pending or fires."""
-        return {alert["labels"]["alertname"]: alert["state"] for alert in self.get("alerts")["alerts"]}
-
-
-def panels():
-    """Every query of every dashboard."""
-    for path in sorted((FILES / "dashboards").glob("*.json")):
-        board = json.loads(path.read_text())
-        for panel in board["panels"]:
-            for target in panel.get("targets", []):
-                expression = target["expr"]
-                for variable, value in GRAFANA.items():
-                    expression = expression.replace(variable, value)
-                if "$" in expression:
-                    raise Failed(f"{path.name}, {panel['title']}: a variable that is not known here: {expression}")
-                yield (board["title"], panel["title"], target["refId"]), expression
-
-
-STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
-KEYWORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right", "inf", "nan"}
-
-
-def metrics(expression):
-    """The names of the metrics in an expression."""
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]", " ", STRINGS.sub('""', expression))
-    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
-    words = re.findall(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\b(?!\s*\()", bare)
-    return {word for word in words if word.lower() not in KEYWORDS}
-
-
-def selectors(expression):
-    """Each metric of an expression with its matchers."""
-    return {
-        found[0]
-        for name in metrics(expression)
-        for found in re.finditer(rf"(?<![\w:]){re.escape(name)}(?![\w:])(\{{[^}}]*\}})?", expression)
-    }
-
-
-def check_queries(prometheus):
-    """Everything that is wrong with the queries, and how many there are."""
-    wrong, empty, count = [], set(), 0
-    names = prometheus.names() | MADE_OF_ALERTS
-    for place, expression in panels():
-        count += 1
-        try:
-            wrong += [f"{place}: there is no metric {name}" for name in sorted(metrics(expression) - names)]
-            if not prometheus.has_data(expression):
-                empty.add(place)
-        except Failed as error:
-            wrong.append(f"{place}: {error}")
-    wrong += [f"{place}: no data" for place in sorted(empty - set(EMPTY))]
-    wrong += [f"{place}: has data, and is said to have none" for place in sorted(set(EMPTY) - empty)]
-
-    rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
-    for rule in rules:
-        count += 1
-        name, expression = rule["name"], rule["query"]
-        wrong += [f"{name}: there is no metric {metric}" for metric in sorted(metrics(expression) - names)]
-        if rule["health"] != "ok":
-            wrong.append(f"{name}: {rule.get('lastError', rule['health'])}")
-        try:
-            # While all is well an alert has no data, but what it looks at has.
-            if prometheus.has_data(expression):
-                wrong.append(f"{name}: wants to fire, and nothing is wrong")
-            for selector in selectors(expression):
-                if not prometheus.has_data(selector) and selector not in EMPTY_SELECTORS:
-                    wrong.append(f"{name}: no data for {selector}")
-        except Failed as error:
-            wrong.append(f"{name}: {error}")
-    return wrong, count
+        ),
+        "prometheus.yml",
+    )
+    (work / "prometheus.yml").write_text(config)
+    rules = (FILES / "alerts.yml").read_text()
+    (work / "alerts.yml").write_text(rules.replace("interval: 30s", "interval: 1s"))
+    prometheus = Prometheus(programs, port)
+    until(lambda: prometheus.get("query", query='up{job="federation"} == 1')["result"], "the service is not scraped")
+    return prometheus
 
 
 def check_files():
     for command in (("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
-        done = subprocess.run(("promtool", *command), cwd=FILES, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Failed(f"promtool {' '.join(command)}: {done.stdout}{done.stderr}")
-        print(f"promtool {' '.join(command)}: ok")
+        promtool(FILES, *command)
 
 
 def check_outage(programs, nats, nats_command, prometheus):
@@ -312,19 +154,22 @@ def run(binary, work, programs):
         service.register(slug)
     hubs = Hubs(service, nats_port)
     hubs.start()
-    prometheus = Prometheus(programs, work, service.url.removeprefix("http://"))
+    prometheus = watched_by_prometheus(programs, work, service.url.removeprefix("http://"))
     # Late enough that Prometheus has seen the count of those that went stale before it grew.
     service.call(f"/api/fed/projects/{SILENT}/heartbeat", {"project_slug": SILENT, "status": "online"})
     until(lambda: prometheus.has_data("increase(stale_projects_total[1m]) > 0"), f"{SILENT} does not go stale")
     # Rates need two samples, and what was missing at the start may still be in their window.
     time.sleep(15)
 
-    wrong, count = check_queries(prometheus)
+    names = prometheus.names() | MADE_OF_ALERTS
+    wrong, asked = check_panels(prometheus, panels(FILES / "dashboards", GRAFANA), names, EMPTY)
+    of_rules, rules = check_rules(prometheus, names, EMPTY_SELECTORS)
+    wrong += of_rules
     log = service.log.read_text()
     wrong += [f"in the service's log: {line}" for line in log.splitlines() if " ERROR " in line]
     if wrong:
         raise Failed("\n  ".join(["queries:", *wrong]))
-    print(f"{count} queries are answered; empty, as they are to be: {', '.join(name for _, name, _ in EMPTY)}")
+    print(f"{asked + rules} queries are answered; empty, as they are to be: {', '.join(name for _, name, _ in EMPTY)}")
     check_outage(programs, nats, nats_command, prometheus)
     hubs.stopping.set()
     hubs.join()

@@ -2,7 +2,7 @@
 //!
 //! The archive holds the stripped programs, manual pages, completions, sample configurations, a Debian package of all
 //! that, and the checksums of everything. Its name says for what machine it is.
-use crate::{release_build, run, status, target_dir};
+use crate::{SERVICE, cargo, release_build, run, status, target_dir};
 use anyhow::{Context as _, ensure};
 use std::{
     fs,
@@ -11,9 +11,9 @@ use std::{
     process::Command,
 };
 
-const PROGRAMS: [&str; 3] = ["icn-node", "icn-cli", "icn-clear"];
+const PROGRAMS: [&str; 4] = ["icn-node", "icn-cli", "icn-clear", SERVICE];
 /// Those that write a manual page for each of their commands.
-const WITH_MANUALS: [&str; 2] = ["icn-node", "icn-cli"];
+const WITH_MANUALS: [&str; 3] = ["icn-node", "icn-cli", SERVICE];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Shells with the places where their completions are looked for.
 const COMPLETIONS: [(&str, &str); 3] = [
@@ -21,6 +21,10 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("zsh", "share/zsh/vendor-completions/_icn-cli"),
     ("fish", "share/fish/vendor_completions.d/icn-cli.fish"),
 ];
+/// Puts systemd's units and the configuration that they start with where they belong.
+const UNITS: &str = "deploy/systemd/install.sh";
+/// What Debian runs around the package, and which of its files are an operator's.
+const DEBIAN: &str = "deploy/debian";
 /// Papers that come along, with where they go.
 const PAPERS: [(&str, &str); 3] = [
     ("LICENSE", "share/doc/icn/LICENSE"),
@@ -31,6 +35,8 @@ const PAPERS: [(&str, &str); 3] = [
 /// Builds the archive and says where it is.
 pub(crate) fn dist() -> anyhow::Result<()> {
     release_build()?;
+    // By itself: its libraries have other features than a node's.
+    cargo(&["build", "--release", "--package", SERVICE])?;
     let machine = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
     let name = format!("icn-{VERSION}-{}", machine.trim());
     let dist = target_dir().join("dist");
@@ -92,7 +98,10 @@ fn lay_out(root: &Path) -> anyhow::Result<()> {
         let to = format!("share/doc/icn/configs/{}", name.to_string_lossy());
         fs::copy(sample.path(), place(root, &to)?)?;
     }
-    Ok(())
+    // Where /etc is nobody's prefix, the configuration is a sample like the others.
+    let mut units = Command::new("sh");
+    units.arg(UNITS).env("DESTDIR", root).env("PREFIX", "");
+    status(units.env("ETC", "/share/doc/icn/etc"))
 }
 
 /// Packs the same for Debian, below /usr.
@@ -106,10 +115,16 @@ fn debian(dist: &Path, root: &Path) -> anyhow::Result<PathBuf> {
     }
     fs::create_dir_all(staged.join("DEBIAN"))?;
     status(Command::new("cp").arg("-a").arg(root).arg(staged.join("usr")))?;
+    let mut units = Command::new("sh");
+    status(units.arg(UNITS).env("DESTDIR", &staged))?;
+    for file in fs::read_dir(DEBIAN)? {
+        let file = file?;
+        fs::copy(file.path(), staged.join("DEBIAN").join(file.file_name()))?;
+    }
     let libraries = needs(root)?;
     let control = format!(
         "Package: icn\nVersion: {VERSION}\nArchitecture: {architecture}\nMaintainer: The ICN developers\n\
-         Depends: {libraries}\nSection: net\nPriority: optional\n\
+         Depends: {libraries}, systemd\nSection: net\nPriority: optional\n\
          Description: node and command line of a federation of cooperatives\n \
          Each cooperative runs one node. Together the nodes keep one Byzantine-fault-tolerant log of who is a\n \
          member, what work was asked for and done, and what it cost.\n"

@@ -20,8 +20,9 @@ usage: cargo xtask CHORE [OPTION ...]
   test            all tests: federations of real processes, a cut between them, requests of all kinds, 20 simulated ones
   lint            formatting, clippy with warnings denied, and the dependency rules
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
-  soak            a cut of 60 s between real nodes, everything that chaos breaks, half an hour of jobs on twelve nodes, ten
-                  minutes of requests of all kinds, and the crash tests with their full counts
+  soak            the units and the image in a Debian of their own (root), a cut of 60 s between real nodes, everything that
+                  chaos breaks, half an hour of jobs on twelve nodes, ten minutes of requests of all kinds, and the crash
+                  tests with their full counts
   fuzz [--seconds N] [TARGET..]
                   libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
                   anew and needs a C++ compiler
@@ -111,11 +112,13 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     let mut modules = Command::new("sh");
     modules.args(["jobs/build.sh", "--check"]);
     status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
+    deployment(&["deployment_test.py", "backup_test.sh", "proxy_test.py"])?;
     cut("15")?;
     chaos("network_partition", "4", "15s")?;
     chaos("node_failure", "4", "15s")?;
     load(&["--nodes", "4", "--jobs", "40", "--concurrent-jobs", "20"])?;
     interface("30")?;
+    monitoring()?;
     seeds("debug", "1..20")
 }
 
@@ -139,6 +142,14 @@ fn service() -> anyhow::Result<()> {
         "--bin",
     ]);
     status(command.arg(&programs))
+}
+
+/// Holds what deploys the built programs against what reads it, and runs it.
+fn deployment(scripts: &[&str]) -> anyhow::Result<()> {
+    scripts.iter().try_for_each(|script| {
+        let mut command = Command::new(format!("scripts/{script}"));
+        status(command.arg("--bin").arg(target_dir().join("debug")))
+    })
 }
 
 /// Cuts two built nodes off from two for so many seconds.
@@ -187,6 +198,12 @@ fn interface(seconds: &str) -> anyhow::Result<()> {
     status(command.arg(target_dir().join("debug")))
 }
 
+/// Runs every query of the dashboards and alerts about nodes against a federation of built ones, and kills some.
+fn monitoring() -> anyhow::Result<()> {
+    let mut command = Command::new("scripts/monitoring_test.py");
+    status(command.arg("--bin").arg(target_dir().join("debug")))
+}
+
 fn lint() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
@@ -209,6 +226,9 @@ fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
 
 fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
+    cargo(&["build", "--package", SERVICE])?;
+    // These boot or make another system, which only root can.
+    deployment(&["systemd_test.sh", "dockerfile_test.sh", "pods_test.py"])?;
     cut("60")?;
     break_everything()?;
     interface("600")?;

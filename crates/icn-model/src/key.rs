@@ -331,7 +331,13 @@ pub struct Signed<T> {
 impl<T: Signable> Signed<T> {
     /// Signs `content`. The key should be the one that `content` names, or nobody will accept it.
     pub fn new(content: T, key: &SecretKey) -> Self {
-        let signature = key.sign(T::DOMAIN, &canonical::to_bytes(&content));
+        let bytes = canonical::to_bytes(&content);
+        Self::of_bytes(content, &bytes, key)
+    }
+
+    /// [`Self::new`], for who has the canonical bytes of `content` at hand.
+    pub fn of_bytes(content: T, bytes: &[u8], key: &SecretKey) -> Self {
+        let signature = key.sign(T::DOMAIN, bytes);
         Self { content, signature }
     }
 
@@ -340,9 +346,15 @@ impl<T: Signable> Signed<T> {
     /// # Errors
     /// [`SignatureError`] if the named key did not sign this content.
     pub fn verify(&self) -> Result<(), SignatureError> {
-        self.content
-            .signer()
-            .verify(T::DOMAIN, &canonical::to_bytes(&self.content), &self.signature)
+        self.verify_bytes(&canonical::to_bytes(&self.content))
+    }
+
+    /// [`Self::verify`], for who has the canonical bytes of the content at hand.
+    ///
+    /// # Errors
+    /// [`SignatureError`] if the named key did not sign these bytes.
+    pub fn verify_bytes(&self, bytes: &[u8]) -> Result<(), SignatureError> {
+        self.content.signer().verify(T::DOMAIN, bytes, &self.signature)
     }
 }
 

@@ -261,10 +261,13 @@ impl CoSigned {
     pub fn verify(&self) -> Result<(), CoSignedError> {
         let transfer = &self.transfer.content;
         transfer.check()?;
-        if self.acceptance.content.transfer != transfer.hash() {
+        let bytes = canonical::to_bytes(transfer);
+        if self.acceptance.content.transfer != Digest::of(&bytes) {
             return Err(CoSignedError::Other);
         }
-        self.transfer.verify().map_err(|_| CoSignedError::Debtor)?;
+        self.transfer
+            .verify_bytes(&bytes)
+            .map_err(|_| CoSignedError::Debtor)?;
         self.acceptance.verify().map_err(|_| CoSignedError::Creditor)
     }
 }

@@ -40,6 +40,22 @@ fn first_that(devnet: &Devnet, on: &str, first: u64, phase: &str) -> u64 {
     number
 }
 
+/// Everybody votes for what was proposed, and it is carried out.
+fn decide(devnet: &Devnet, proposed: &Value) {
+    let proposal = proposed["id"].as_str().unwrap();
+    for on in SEATS {
+        devnet.ask(on, &["vote", proposal, "yes"]);
+    }
+    devnet.ask("dairy", &["proposal", "wait", proposal]);
+}
+
+/// Proposes how often there are rounds, and how long their windows are.
+fn schedule(devnet: &Devnet, how_often: &[&str]) -> Value {
+    let kind = ["proposal", "create", "clearing"];
+    let windows = ["--join", "5s", "--object", "6s"];
+    devnet.ask("mill", &[&kind, how_often, &windows].concat())
+}
+
 #[test]
 fn debts_that_run_in_circles_are_cleared() {
     let devnet = Devnet::up(19_900);
@@ -60,19 +76,19 @@ fn debts_that_run_in_circles_are_cleared() {
         plan["units"][0]["figures"]["cleared"] == 18_000
     });
 
-    let proposal = devnet.ask(
-        "mill",
-        &[
-            "proposal", "create", "clearing", "every", "12s", "--join", "5s", "--object", "6s",
-        ],
-    );
-    let proposal = proposal["id"].as_str().unwrap();
-    for on in SEATS {
-        devnet.ask(on, &["vote", proposal, "yes"]);
-    }
+    // The windows are set, and one round is opened by decision.
+    decide(&devnet, &schedule(&devnet, &["never"]));
+    let opened = devnet.ask("dairy", &["clearing", "open"]);
+    assert_eq!(opened["plan"]["kind"], "open-clearing", "{opened:#}");
+    decide(&devnet, &opened);
 
     // Both directions of a line while the round is on.
     let first = first_that(&devnet, "bakery", 1, "objecting");
+    assert_eq!(
+        round(&devnet, "mill", first)["record"]["proposal"],
+        opened["id"],
+        "the round that was proposed"
+    );
     pay(0, "5");
     let back = devnet.ask("mill", &["credit", "pay", &lines[0], "7", "--wait", "20"]);
     assert_eq!(back["transfer"]["standing"], "confirmed", "{back:#}");
@@ -108,7 +124,8 @@ fn debts_that_run_in_circles_are_cleared() {
         assert_eq!(checked.status.success(), holds, "{from}: {checked:?}");
     }
 
-    // Nothing runs in circles any more.
+    // From now on rounds come by themselves. Nothing runs in circles any more.
+    decide(&devnet, &schedule(&devnet, &["every", "12s"]));
     first_that(&devnet, "orchard", first + 1, "ended");
 
     // An objection takes the ring apart: nothing changes.

@@ -152,8 +152,7 @@ pub(super) async fn transfers(
 
 fn entry(entry: Entry) -> Option<TransferEntry> {
     let (transfer, acceptance) = match entry.row {
-        Row::Own { transfer, acceptance } => (transfer, acceptance),
-        Row::Other { transfer, acceptance } => (transfer, Some(acceptance)),
+        Row::Own { transfer, acceptance } | Row::Other { transfer, acceptance } => (transfer, acceptance),
         _ => return None,
     };
     Some(TransferEntry {

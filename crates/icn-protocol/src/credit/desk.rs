@@ -11,7 +11,7 @@ use crate::{
 };
 use commonware_cryptography::ed25519;
 use commonware_utils::channel::{mpsc, oneshot};
-use icn_model::{Did, LineId, LineMessage, SecretKey, Signed, Standing, Time, Transfer};
+use icn_model::{Did, LineId, SecretKey, Signed, Standing, Time, Transfer};
 use icn_state::line::{Heard, LineBook, Order, Outcome, Reason, Row};
 use icn_store::{Reader as _, Table};
 use std::collections::BTreeMap;
@@ -312,34 +312,26 @@ impl Desk {
                 return;
             }
         };
-        for message in &letter.messages {
-            let Ok(place) = self.place() else { return };
-            self.hear_one(id, message, &key, place, now);
-        }
-    }
-
-    fn hear_one(&mut self, id: &LineId, message: &LineMessage, key: &SecretKey, place: Place, now: Time) {
-        let Some(line) = self.lines.get_mut(id) else {
+        let (Ok(place), Some(line)) = (self.place(), self.lines.get_mut(id)) else {
             return;
         };
         let had_forgotten = line.book.is_restored();
         let pending = line.book.pending().count() as u64;
-        match line.book.hear(message, key) {
-            Ok(outcome) => {
-                line.heard = Some(now);
-                line.patience = ASK_FIRST;
-                let has_confirmed = |heard: &Heard| matches!(heard, Heard::Confirmed { .. });
-                if outcome.heard.iter().any(has_confirmed) {
-                    self.counts.confirmed += pending.saturating_sub(line.book.pending().count() as u64);
-                }
-                let knows_all = had_forgotten && !line.book.is_restored();
-                let beside = knows_all.then(|| (rows::met_key(id), self.mark.clone()));
-                self.push(place, id, outcome, beside.into_iter().collect(), None);
-            }
-            Err(reason) => {
-                tracing::debug!(line = %id, %reason, "a message about credit is not listened to");
-                self.refuse(reason.name());
-            }
+        let (outcome, refused) = line.book.hear(&letter.messages, &key);
+        if refused.len() < letter.messages.len() {
+            line.heard = Some(now);
+            line.patience = ASK_FIRST;
+        }
+        let has_confirmed = |heard: &Heard| matches!(heard, Heard::Confirmed { .. });
+        if outcome.heard.iter().any(has_confirmed) {
+            self.counts.confirmed += pending.saturating_sub(line.book.pending().count() as u64);
+        }
+        let knows_all = had_forgotten && !line.book.is_restored();
+        let beside = knows_all.then(|| (rows::met_key(id), self.mark.clone()));
+        self.push(place, id, outcome, beside.into_iter().collect(), None);
+        for reason in refused {
+            tracing::debug!(line = %id, %reason, "a message about credit is not listened to");
+            self.refuse(reason.name());
         }
     }
 

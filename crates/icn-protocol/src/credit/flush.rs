@@ -1,5 +1,5 @@
 //! What comes of books is made durable here, many outcomes with one sync, and only then sent and told.
-use super::{Letter, MAX_LETTER, rows};
+use super::{MAX_LETTER, rows};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Recipients, Sender};
 use commonware_utils::{
@@ -9,10 +9,18 @@ use commonware_utils::{
 use icn_model::{LineId, LineMessage, Standing, canonical};
 use icn_state::line::{Heard, Outcome};
 use icn_store::{Batch, Durability, Store, StoreError, Table};
+use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Outcomes that share a sync.
 const MAX_GROUPS: usize = 512;
+
+/// A [`Letter`](super::Letter) on its way out.
+#[derive(Serialize)]
+struct Letter<'a> {
+    line: &'a LineId,
+    messages: &'a [LineMessage],
+}
 
 /// An outcome on its way to the disk.
 pub(super) struct Group {
@@ -104,32 +112,35 @@ pub(super) async fn run(
         if !batch.is_empty() {
             store.commit(batch, Durability::Sync).await?;
         }
-        let mut letters: Vec<(PublicKey, LineId, Vec<LineMessage>)> = Vec::new();
+        let mut mail = Mail::new();
         for group in groups {
             waiters.tell(&group.line, &group.outcome.heard);
             if let Some(done) = group.done {
                 let _ = done.send(());
             }
-            let Some(to) = group.to.filter(|_| !group.outcome.send.is_empty()) else {
-                continue;
-            };
-            match letters
-                .iter_mut()
-                .find(|(peer, line, _)| *peer == to && *line == group.line)
-            {
-                Some((.., messages)) => messages.extend(group.outcome.send),
-                None => letters.push((to, group.line, group.outcome.send)),
+            if let Some(to) = group.to.filter(|_| !group.outcome.send.is_empty()) {
+                let messages = mail.entry((group.line, to)).or_default();
+                group.outcome.send.into_iter().for_each(|one| add(messages, one));
             }
         }
-        for (to, line, messages) in letters {
+        for ((line, to), messages) in &mail {
             for messages in messages.chunks(MAX_LETTER) {
-                let letter = Letter {
-                    line: line.clone(),
-                    messages: messages.to_vec(),
-                };
-                sender.send(Recipients::One(to.clone()), canonical::to_bytes(&letter), false);
+                let letter = canonical::to_bytes(&Letter { line, messages });
+                sender.send(Recipients::One(to.clone()), letter, false);
             }
         }
     }
     Ok(())
+}
+
+/// What is to be sent of each line, to whom.
+type Mail = BTreeMap<(LineId, PublicKey), Vec<LineMessage>>;
+
+/// A countersignature covers the one before it.
+fn add(messages: &mut Vec<LineMessage>, message: LineMessage) {
+    let is_acceptance = |message: &LineMessage| matches!(message, LineMessage::Acceptance(_));
+    if is_acceptance(&message) && messages.last().is_some_and(is_acceptance) {
+        messages.pop();
+    }
+    messages.push(message);
 }

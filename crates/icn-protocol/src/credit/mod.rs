@@ -46,7 +46,7 @@ use icn_model::{
 };
 use icn_state::line::{Order, Reason, Row};
 use icn_store::Direction;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Messages of one line that travel together.
@@ -82,7 +82,7 @@ impl CreditConfig {
 }
 
 /// What one end tells the other of a line.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Letter {
     line: LineId,

@@ -41,7 +41,7 @@ fn terms(proposer: u8, counterparty: u8) -> Terms {
 }
 
 /// Two seats agree on a line.
-async fn line(federation: &Federation, proposer: u8, counterparty: u8) -> LineId {
+pub(super) async fn line(federation: &Federation, proposer: u8, counterparty: u8) -> LineId {
     let (one, other) = (
         &federation.nodes[usize::from(proposer)],
         &federation.nodes[usize::from(counterparty)],
@@ -93,7 +93,7 @@ async fn line(federation: &Federation, proposer: u8, counterparty: u8) -> LineId
     line
 }
 
-fn order(number: u64, amount: u64) -> Order {
+pub(super) fn order(number: u64, amount: u64) -> Order {
     Order {
         amount,
         reference: Digest::of(&number.to_be_bytes()),
@@ -101,7 +101,12 @@ fn order(number: u64, amount: u64) -> Order {
     }
 }
 
-async fn pay(context: &Context, node: &Node, line: &LineId, order: Order) -> Result<Standing, CreditError> {
+pub(super) async fn pay(
+    context: &Context,
+    node: &Node,
+    line: &LineId,
+    order: Order,
+) -> Result<Standing, CreditError> {
     let now = icn_protocol::time::now(context);
     let mut made = node.credit().transfer(line, &[order], now).await?.remove(0)?;
     Ok(made.settled(context.sleep(Duration::from_secs(10))).await)

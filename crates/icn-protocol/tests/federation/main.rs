@@ -6,6 +6,7 @@
     clippy::large_futures,
     reason = "helpers of tests: a panic is how a test fails, and what runs once may be large"
 )]
+mod clearing;
 mod credit;
 
 use bytes::Bytes;
@@ -177,6 +178,8 @@ struct Cast {
     absent: Option<u8>,
     /// This many seats, from 0 on, run a later release.
     renewed: u8,
+    /// Has another solver.
+    tampered: Option<(u8, clearing::Tampered)>,
 }
 
 const LATER: u32 = PROTOCOL_VERSION + 1;
@@ -228,7 +231,10 @@ impl Federation {
                 resilience: Resilience::default(),
                 market: MarketConfig::default(),
                 credit: CreditConfig::with_key(secret(number)),
-                policies: Arc::new(NoPolicies),
+                policies: match cast.tampered {
+                    Some((liar, tampered)) if liar == number => Arc::new(tampered),
+                    _ => Arc::new(NoPolicies),
+                },
                 protocol: if number < cast.renewed {
                     LATER
                 } else {
@@ -418,6 +424,7 @@ const fn four(liar: Option<u8>, absent: Option<u8>) -> Cast {
         liar,
         absent,
         renewed: 0,
+        tampered: None,
     }
 }
 

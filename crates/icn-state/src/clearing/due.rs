@@ -1,5 +1,5 @@
 //! What time does to rounds of clearing: they are announced, frozen, applied or aborted, and forgotten.
-use super::plan::{Owed, UnitPlan, settle_all};
+use super::plan::{Owed, UnitPlan};
 use crate::{credit::LineKey, jobs::GAP, state::State, step::Step};
 use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
@@ -71,7 +71,7 @@ impl Step<'_> {
     /// Makes the plan of what is anchored on the lines that both ends have joined with.
     fn freeze(&mut self, number: RoundNumber, mut record: RoundRecord) {
         record.frozen = Some(self.context.height);
-        match settle_all(self.state.joined_rows(number)) {
+        match self.state.settle(self.state.joined_rows(number)) {
             Err(reason) => self.abort(number, record, reason),
             Ok(plans) if plans.is_empty() => {
                 let at = self.context.time;
@@ -134,7 +134,7 @@ impl Step<'_> {
         let rows: Vec<_> = rows.into_iter().filter(stays).collect();
         if rows.len() < count {
             record.left = (count - rows.len()) as u64;
-            match settle_all(owed(rows)) {
+            match self.state.settle(owed(rows)) {
                 Err(reason) => return self.abort(number, record, reason),
                 Ok(plans) if plans.is_empty() => {
                     return self.abort(number, record, AbortReason::NothingLeft {});

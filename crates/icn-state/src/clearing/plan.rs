@@ -5,7 +5,7 @@ use alloc::{
     string::ToString as _,
     vec::Vec,
 };
-use icn_clearing::{Obligation, Refusal, Verified, check, solve};
+use icn_clearing::{Error, Obligation, Refusal, Solution, Verified, check, solve};
 use icn_model::{
     AbortReason, AgreementId, ClearedUnit, ClearingRow, CreditUnit, Did, Digest, LineId, LineRecord,
     RoundNumber, canonical, limits,
@@ -55,10 +55,14 @@ fn obligations(rows: &[ClearingRow], parties: &[Did]) -> Vec<Obligation> {
     rows.iter().map(obligation).collect()
 }
 
+/// Solves one unit; what it says is checked before it is believed.
+type Solver<'a> = &'a dyn Fn(u32, &[Obligation]) -> Result<Solution, Error>;
+
 /// What the rows of one unit come to; nothing if nothing can be cleared.
-pub(super) fn settle(
+fn settle(
     unit: &CreditUnit,
     rows: BTreeMap<LineId, ClearingRow>,
+    solver: Solver<'_>,
 ) -> Result<Option<UnitPlan>, AbortReason> {
     let mut rows = within_sum(rows);
     let parties: BTreeSet<Did> = rows.values().flat_map(|row| [row.debtor, row.creditor]).collect();
@@ -68,7 +72,8 @@ pub(super) fn settle(
         unit: unit.clone(),
         detail: detail.to_string(),
     };
-    let solution = solve(count(&parties), &obligations(&owed, &parties)).map_err(|error| unproved(&error))?;
+    let solution =
+        solver(count(&parties), &obligations(&owed, &parties)).map_err(|error| unproved(&error))?;
     for (row, cleared) in rows.values_mut().zip(&solution.cleared) {
         row.cleared = *cleared;
     }
@@ -152,15 +157,15 @@ impl ClearingDraft {
     /// # Errors
     /// It does not pass its check: a fault of the program.
     pub fn solve(self) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
-        settle_all(self.0)
+        settle_all(self.0, &solve)
     }
 }
 
 /// The plan of each unit in which something can be cleared.
-pub(super) fn settle_all(owed: Owed) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
+fn settle_all(owed: Owed, solver: Solver<'_>) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
     let mut plans = BTreeMap::new();
     for (unit, rows) in owed {
-        if let Some(plan) = settle(&unit, rows)? {
+        if let Some(plan) = settle(&unit, rows, solver)? {
             plans.insert(unit, plan);
         }
     }
@@ -168,6 +173,11 @@ pub(super) fn settle_all(owed: Owed) -> Result<BTreeMap<CreditUnit, UnitPlan>, A
 }
 
 impl State {
+    /// The plan that this state comes to.
+    pub(super) fn settle(&self, owed: Owed) -> Result<BTreeMap<CreditUnit, UnitPlan>, AbortReason> {
+        settle_all(owed, &|parties, owed| self.engine.clear(parties, owed))
+    }
+
     /// From which line on a round takes its rows: if there are too many, others stay out each time.
     pub(super) fn first_line(&self, round: RoundNumber) -> LineKey {
         let content = canonical::to_bytes(&("icn/clearing/1", self.federation.id, round));

@@ -1,7 +1,7 @@
 //! What can be asked of rounds.
 use super::plan::{ClearingDraft, UnitPlan, gather};
 use crate::{credit::LineKey, line::OpenRound, state::State};
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::collections::BTreeMap;
 use icn_model::{
     AbortReason, ClearedUnit, ClearingRow, CreditUnit, Did, LineId, LineRecord, RoundNumber, RoundPhase,
     RoundRecord,
@@ -63,19 +63,6 @@ impl State {
             plan.prices.insert(party, price);
         }
         plans
-    }
-
-    /// The lines with which somebody has not joined the round that is announced, in the order of agreements and units.
-    pub fn lines_to_join(&self, end: &Did) -> Vec<LineId> {
-        let Some((number, round)) = self.open_round() else {
-            return Vec::new();
-        };
-        if !matches!(round.phase, RoundPhase::Announced { .. }) {
-            return Vec::new();
-        }
-        let is_left = |line: &LineRecord| line.end(end).is_some_and(|at| line.joined[at] != Some(number));
-        let lines = self.lines_of(end).filter(|(_, line)| is_left(line));
-        lines.map(|(id, _)| id).collect()
     }
 
     /// What a round would be planned of if it were frozen now and every line had joined it: in one unit, or in all.

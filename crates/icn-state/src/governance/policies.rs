@@ -4,6 +4,7 @@
 //! compiles the same. What has no answer is a refusal, or an event where nobody asked: never a stopped log.
 use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
 use alloc::{string::String, sync::Arc, vec::Vec};
+use icn_clearing::{Obligation, Solution};
 use icn_model::{
     Cid, ContractRecord, GovernanceEvent, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot,
     ProposalStatus, Refusal, SignedOperation, limits,
@@ -54,6 +55,15 @@ pub trait Policies: Send + Sync {
 
     /// Sees a question for a slot that it watches. What it makes of it changes nothing.
     fn watch(&self, _question: &PolicyQuestion) {}
+
+    /// Solves a round of clearing in one unit. There is one right answer, the exact solver's, to the byte: a state that
+    /// takes another has another root than everybody else's. It is asked for here so that tests can see that.
+    ///
+    /// # Errors
+    /// The obligations are more than the solver takes.
+    fn clear(&self, parties: u32, owed: &[Obligation]) -> Result<Solution, icn_clearing::Error> {
+        icn_clearing::solve(parties, owed)
+    }
 }
 
 /// The engine of a state, shared by those that load one.

@@ -1,12 +1,12 @@
 //! The book of a line: how it is loaded, what it says, and what its own end signs.
 use super::{
     Heard, Order, Outcome, Reason, Row, View,
-    chains::{Other, Own, Trace},
+    chains::{Hashed, Other, Own},
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use icn_model::{
-    CoSigned, Head, LineMessage, OpenVoid, PublicKey, RoundNumber, SecretKey, Signed, Standing, Time,
-    Transfer, limits,
+    Acceptance, CoSigned, Digest, Head, LineMessage, OpenVoid, PublicKey, RoundNumber, SecretKey, Signed,
+    Standing, Time, Transfer, canonical, limits,
 };
 
 /// The book that one end of a line keeps of it.
@@ -52,27 +52,25 @@ impl LineBook {
     fn read(&mut self, row: Row) {
         match row {
             Row::Own { transfer, acceptance } => {
-                let number = transfer.content.number;
-                self.own.recent.add(number, Trace::of(&transfer.content));
+                let transfer = stored(transfer, acceptance.as_ref());
+                let number = transfer.number();
+                self.own.recent.add(&transfer);
                 self.own.last = self.own.last.max(number);
-                match acceptance {
-                    Some(acceptance) => {
-                        let shown = CoSigned { transfer, acceptance };
-                        if number > self.own.head.number {
-                            self.own.confirm(shown.head(), Some(shown));
-                        }
+                if number > self.own.head.number {
+                    match acceptance {
+                        Some(acceptance) => self.own.show(transfer, acceptance),
+                        None => drop(self.own.pending.insert(number, transfer)),
                     }
-                    None if number > self.own.head.number => {
-                        self.own.pending.insert(number, transfer);
-                    }
-                    None => {}
                 }
             }
             Row::Other { transfer, acceptance } => {
-                let number = transfer.content.number;
-                self.other.recent.add(number, Trace::of(&transfer.content));
-                if number > self.other.head.number {
-                    self.other.confirm(CoSigned { transfer, acceptance });
+                let transfer = stored(transfer, acceptance.as_ref());
+                match acceptance {
+                    Some(acceptance) if transfer.number() > self.other.head.number => {
+                        self.other.show(transfer, acceptance);
+                    }
+                    // The countersignature of a later one covers it.
+                    _ => self.other.recent.add(&transfer),
                 }
             }
             Row::Anchored { is_own: true, head } if head.number > self.own.head.number => {
@@ -144,7 +142,7 @@ impl LineBook {
 
     /// Own transfers that wait for the other end, in order.
     pub fn pending(&self) -> impl Iterator<Item = &Signed<Transfer>> {
-        self.own.pending.values()
+        self.own.pending.values().map(|transfer| &transfer.signed)
     }
 
     /// How an own transfer stands, if it is among the last.
@@ -210,7 +208,7 @@ impl LineBook {
             if trace.amount != order.amount {
                 return Err(Reason::Reference { number });
             }
-            let again = self.own.pending.get(&number).cloned().map(Self::transfer);
+            let again = self.own.pending.get(&number).map(Self::transfer);
             return Ok(Outcome {
                 heard: alloc::vec![Heard::Duplicate { number }],
                 write: Vec::new(),
@@ -234,18 +232,23 @@ impl LineBook {
             key: key.public(),
         };
         transfer.check().map_err(|_| Reason::Form)?;
-        self.own.recent.add(number, Trace::of(&transfer));
-        let transfer = Signed::new(transfer, key);
-        self.own.last = number;
-        self.own.pending.insert(number, transfer.clone());
-        Ok(Outcome {
+        let bytes = canonical::to_bytes(&transfer);
+        let transfer = Hashed {
+            hash: Digest::of(&bytes),
+            signed: Signed::of_bytes(transfer, &bytes, key),
+        };
+        let outcome = Outcome {
             heard: alloc::vec![Heard::Signed { number }],
             write: alloc::vec![Row::Own {
-                transfer: transfer.clone(),
+                transfer: transfer.signed.clone(),
                 acceptance: None,
             }],
-            send: alloc::vec![Self::transfer(transfer)],
-        })
+            send: alloc::vec![Self::transfer(&transfer)],
+        };
+        self.own.recent.add(&transfer);
+        self.own.last = number;
+        self.own.pending.insert(number, transfer);
+        Ok(outcome)
     }
 
     /// Whether the order can be signed; says what it builds on.
@@ -277,7 +280,15 @@ impl LineBook {
         Ok(self.own.tip())
     }
 
-    pub(super) fn transfer(transfer: Signed<Transfer>) -> LineMessage {
-        LineMessage::Transfer(alloc::boxed::Box::new(transfer))
+    pub(super) fn transfer(transfer: &Hashed) -> LineMessage {
+        LineMessage::Transfer(Box::new(transfer.signed.clone()))
+    }
+}
+
+/// A transfer of a row that this program wrote.
+fn stored(transfer: Signed<Transfer>, acceptance: Option<&Signed<Acceptance>>) -> Hashed {
+    match acceptance {
+        Some(acceptance) => Hashed::countersigned(transfer, acceptance),
+        None => Hashed::of(transfer),
     }
 }

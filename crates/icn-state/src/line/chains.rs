@@ -1,6 +1,39 @@
 //! The two chains of a book in memory.
 use alloc::collections::BTreeMap;
-use icn_model::{CoSigned, Digest, Head, Release, Signed, Standing, Transfer, limits};
+use icn_model::{Acceptance, CoSigned, Digest, Head, Release, Signed, Standing, Transfer, limits};
+
+/// A transfer with its hash, which takes encoding it to know.
+#[derive(Clone)]
+pub(super) struct Hashed {
+    pub(super) signed: Signed<Transfer>,
+    pub(super) hash: Digest,
+}
+
+impl Hashed {
+    pub(super) fn of(signed: Signed<Transfer>) -> Self {
+        let hash = signed.content.hash();
+        Self { signed, hash }
+    }
+
+    /// Of a transfer that both have signed, as was verified before: the countersignature names the hash.
+    pub(super) fn countersigned(signed: Signed<Transfer>, acceptance: &Signed<Acceptance>) -> Self {
+        let hash = acceptance.content.transfer;
+        Self { signed, hash }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.signed.content.number
+    }
+
+    /// Where the chain stands after it.
+    pub(super) fn head(&self) -> Head {
+        Head {
+            number: self.number(),
+            hash: self.hash,
+            owed: self.signed.content.owed,
+        }
+    }
+}
 
 /// What is remembered of a transfer.
 #[derive(Clone, Copy, Debug)]
@@ -11,17 +44,6 @@ pub(super) struct Trace {
     pub(super) is_void: bool,
 }
 
-impl Trace {
-    pub(super) fn of(transfer: &Transfer) -> Self {
-        Self {
-            hash: transfer.hash(),
-            reference: transfer.reference,
-            amount: transfer.amount,
-            is_void: false,
-        }
-    }
-}
-
 /// The last transfers of a chain, by number; a bounded number of them.
 #[derive(Default)]
 pub(super) struct Recent {
@@ -30,7 +52,14 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn add(&mut self, number: u64, trace: Trace) {
+    pub(super) fn add(&mut self, transfer: &Hashed) {
+        let (number, content) = (transfer.number(), &transfer.signed.content);
+        let trace = Trace {
+            hash: transfer.hash,
+            reference: content.reference,
+            amount: content.amount,
+            is_void: false,
+        };
         self.by_number.insert(number, trace);
         self.by_reference.insert(trace.reference, number);
         while self.by_number.len() > limits::MAX_RECENT_TRANSFERS {
@@ -80,7 +109,7 @@ pub(super) struct Own {
     /// The highest number that was ever signed.
     pub(super) last: u64,
     /// What waits for the other end, each on the one before.
-    pub(super) pending: BTreeMap<u64, Signed<Transfer>>,
+    pub(super) pending: BTreeMap<u64, Hashed>,
     pub(super) recent: Recent,
 }
 
@@ -98,7 +127,7 @@ impl Own {
     /// Where the chain stands with what is pending.
     pub(super) fn tip(&self) -> Head {
         let last = self.pending.values().next_back();
-        last.map_or(self.head, |signed| signed.content.head())
+        last.map_or(self.head, Hashed::head)
     }
 
     pub(super) fn standing(&self, number: u64) -> Option<Standing> {
@@ -110,6 +139,14 @@ impl Own {
         } else {
             Standing::Confirmed
         })
+    }
+
+    /// Makes a transfer the last that both have signed.
+    pub(super) fn show(&mut self, transfer: Hashed, acceptance: Signed<Acceptance>) {
+        self.recent.add(&transfer);
+        let head = transfer.head();
+        let transfer = transfer.signed;
+        self.confirm(head, Some(CoSigned { transfer, acceptance }));
     }
 
     /// Makes `head` the last that both have signed; what is pending up to it is signed by both, too.
@@ -137,7 +174,7 @@ pub(super) struct Other {
     /// What the last transfer named as seen.
     pub(super) seen: Head,
     /// Transfers that came before what they build on; not stored.
-    pub(super) waiting: BTreeMap<u64, Signed<Transfer>>,
+    pub(super) waiting: BTreeMap<u64, Hashed>,
     /// What this end will never countersign, by hash.
     pub(super) released: BTreeMap<Digest, (u64, Signed<Release>)>,
     pub(super) recent: Recent,
@@ -164,15 +201,21 @@ impl Other {
         all.fold(self.head.number, u64::max)
     }
 
-    /// Makes `shown` the last that both have signed. What has a lower number is no longer of use.
-    pub(super) fn confirm(&mut self, shown: CoSigned) {
-        let transfer = &shown.transfer.content;
-        self.recent.add(transfer.number, Trace::of(transfer));
-        self.seen = transfer.seen;
-        self.move_to(shown.head());
-        self.shown = Some(shown);
+    /// Makes a transfer the last that counts; who does so countersigns it, or one after it.
+    pub(super) fn take(&mut self, transfer: &Hashed) {
+        self.recent.add(transfer);
+        self.seen = transfer.signed.content.seen;
+        self.move_to(transfer.head());
     }
 
+    /// Makes a transfer the last that both have signed.
+    pub(super) fn show(&mut self, transfer: Hashed, acceptance: Signed<Acceptance>) {
+        self.take(&transfer);
+        let transfer = transfer.signed;
+        self.shown = Some(CoSigned { transfer, acceptance });
+    }
+
+    /// What has no higher number is no longer of use.
     pub(super) fn move_to(&mut self, head: Head) {
         self.head = head;
         self.shown = None;

@@ -1,8 +1,8 @@
 //! What the other end says of transfers.
-use super::{Heard, LineBook, Outcome, Reason, Row, chains::Trace};
+use super::{Heard, LineBook, Outcome, Reason, Row, chains::Hashed};
 use alloc::{boxed::Box, vec::Vec};
 use core::cmp::Ordering;
-use icn_model::{Acceptance, CoSigned, Digest, LineMessage, Release, SecretKey, Signed, Transfer, limits};
+use icn_model::{Acceptance, Digest, LineMessage, Release, SecretKey, Signed, Transfer, canonical, limits};
 
 /// What an end makes of a transfer of the other one.
 enum Judgement {
@@ -13,131 +13,158 @@ enum Judgement {
     Release(Reason),
 }
 
+/// What becomes of messages that are heard together.
+pub(super) struct Answer<'a> {
+    /// This end's line key.
+    key: &'a SecretKey,
+    pub(super) outcome: Outcome,
+    /// The last transfer that was accepted, while it waits whether there is another one: the countersignature of that
+    /// covers it.
+    accepted: Option<Hashed>,
+}
+
+impl Answer<'_> {
+    /// A transfer that was accepted just now.
+    fn accepted(&self, number: u64) -> Option<&Signed<Transfer>> {
+        let last = self.accepted.as_ref().map(|last| &last.signed);
+        let written = self.outcome.write.iter().filter_map(|row| match row {
+            Row::Other { transfer, .. } => Some(transfer),
+            _ => None,
+        });
+        last.into_iter()
+            .chain(written)
+            .find(|transfer| transfer.content.number == number)
+    }
+}
+
 impl LineBook {
-    /// Takes what the other end says; countersigns with this end's line key.
-    ///
-    /// # Errors
-    /// A [`Reason`] for which it is not listened to: nothing changes, and nothing is to be sent.
-    pub fn hear(&mut self, message: &LineMessage, key: &SecretKey) -> Result<Outcome, Reason> {
-        match message {
-            LineMessage::Transfer(transfer) => self.on_transfer(transfer, key),
-            LineMessage::Acceptance(acceptance) => self.on_acceptance(acceptance, key),
-            LineMessage::Release(release) => self.on_release(release),
-            LineMessage::Sync(sync) => self.on_sync(sync, key),
+    /// Takes what the other end says, in order. Of transfers that are accepted one after the other, the last is
+    /// countersigned, with this end's line key. Beside what comes of it there are the reasons for which messages are not
+    /// listened to: these change nothing, but of a sync one chain can be taken and the other not.
+    pub fn hear(&mut self, messages: &[LineMessage], key: &SecretKey) -> (Outcome, Vec<Reason>) {
+        let mut answer = Answer {
+            key,
+            outcome: Outcome::default(),
+            accepted: None,
+        };
+        let mut refused = Vec::new();
+        for message in messages {
+            let heard = match message {
+                LineMessage::Transfer(transfer) => self.on_transfer(transfer, &mut answer),
+                LineMessage::Acceptance(acceptance) => self.on_acceptance(acceptance, &mut answer),
+                LineMessage::Release(release) => self.on_release(release, &mut answer.outcome),
+                LineMessage::Sync(sync) => self.on_sync(sync, &mut answer),
+            };
+            refused.extend(heard.err());
         }
+        self.countersign(&mut answer);
+        (answer.outcome, refused)
     }
 
     /// The other end would owe more.
     ///
     /// # Errors
     /// A [`Reason`] for which it is not looked at, or not now.
-    pub fn on_transfer(&mut self, signed: &Signed<Transfer>, key: &SecretKey) -> Result<Outcome, Reason> {
-        let (transfer, hash) = (&signed.content, signed.content.hash());
-        let number = transfer.number;
+    fn on_transfer(&mut self, signed: &Signed<Transfer>, answer: &mut Answer<'_>) -> Result<(), Reason> {
+        let transfer = &signed.content;
+        let bytes = canonical::to_bytes(transfer);
+        let (number, hash) = (transfer.number, Digest::of(&bytes));
         if transfer.federation != self.view.federation
             || transfer.line != self.view.line
             || transfer.debtor != self.view.theirs.did
         {
             return Err(Reason::OtherLine);
         }
-        if let Some(known) = self.known(number, &hash) {
-            return Ok(known);
+        if self.is_known(number, &hash, &mut answer.outcome) {
+            return Ok(());
         }
         transfer.check().map_err(|_| Reason::Form)?;
         if !self.view.theirs.keys.contains(&transfer.key) {
             return Err(Reason::Key);
         }
-        signed.verify().map_err(|_| Reason::Signature)?;
-        if let Some(quarrel) = self.quarrel(signed, &hash) {
-            return Ok(quarrel);
+        signed.verify_bytes(&bytes).map_err(|_| Reason::Signature)?;
+        let transfer = Hashed {
+            signed: signed.clone(),
+            hash,
+        };
+        if self.is_quarrel(&transfer, answer) {
+            return Ok(());
         }
         if number <= self.other.head.number {
             // Too old to know, or void: where this end stands says it all.
-            return Ok(Outcome {
-                heard: alloc::vec![Heard::Duplicate { number }],
-                write: Vec::new(),
-                send: alloc::vec![self.sync(true)],
-            });
+            self.countersign(answer);
+            answer.outcome.heard.push(Heard::Duplicate { number });
+            answer.outcome.send.push(self.sync(true));
+            return Ok(());
         }
-        let mut outcome = Outcome::default();
-        self.judge_and_do(signed, hash, key, &mut outcome)?;
-        self.take_waiting(key, &mut outcome);
-        Ok(outcome)
+        self.judge_and_do(transfer, answer)?;
+        self.take_waiting(answer);
+        Ok(())
     }
 
-    /// The same answer as before to what was answered.
-    fn known(&self, number: u64, hash: &Digest) -> Option<Outcome> {
-        let answer = if let Some((_, release)) = self.other.released.get(hash) {
+    /// Gives the same answer as before to what was answered.
+    fn is_known(&self, number: u64, hash: &Digest, outcome: &mut Outcome) -> bool {
+        let again = if let Some((_, release)) = self.other.released.get(hash) {
             Some(LineMessage::Release(Box::new(release.clone())))
         } else {
-            let trace = self.other.recent.get(number)?;
-            if trace.hash != *hash || trace.is_void {
-                return None;
+            let trace = self.other.recent.get(number);
+            if trace.is_none_or(|trace| trace.hash != *hash || trace.is_void) {
+                return false;
             }
-            // It covers all before it.
+            // It covers all before it. There is none where one is about to be sent.
             let shown = self.other.shown.as_ref();
             shown.map(|shown| LineMessage::Acceptance(Box::new(shown.acceptance.clone())))
         };
-        Some(Outcome {
-            heard: alloc::vec![Heard::Duplicate { number }],
-            write: Vec::new(),
-            send: answer.into_iter().collect(),
-        })
+        outcome.heard.push(Heard::Duplicate { number });
+        outcome.send.extend(again);
+        true
     }
 
     /// If this is the second transfer with its number: that ends all dealings. A replaced key may be in other hands, so
     /// what it signs says nothing of the cooperative.
-    fn quarrel(&mut self, signed: &Signed<Transfer>, hash: &Digest) -> Option<Outcome> {
-        let number = signed.content.number;
-        if self.view.theirs.keys.first() != Some(&signed.content.key) {
-            return None;
+    fn is_quarrel(&mut self, transfer: &Hashed, answer: &mut Answer<'_>) -> bool {
+        let (number, key) = (transfer.number(), transfer.signed.content.key);
+        if self.view.theirs.keys.first() != Some(&key) {
+            return false;
         }
         let waiting = self.other.waiting.get(&number);
-        let first =
-            waiting.filter(|first| first.content.key == signed.content.key && first.content.hash() != *hash);
+        let waiting = waiting.filter(|first| first.signed.content.key == key && first.hash != transfer.hash);
         let recent = self.other.recent.get(number);
-        if first.is_none() && recent.is_none_or(|trace| trace.hash == *hash) {
-            return None;
+        if waiting.is_none() && recent.is_none_or(|trace| trace.hash == transfer.hash) {
+            return false;
         }
-        let first = first.cloned().map(Box::new);
+        let first = waiting.map(|first| &first.signed);
+        let first = first.or_else(|| answer.accepted(number)).cloned();
         self.has_quarrel = true;
-        Some(Outcome {
-            heard: alloc::vec![Heard::Equivocation {
-                number,
-                first,
-                second: Box::new(signed.clone()),
-            }],
-            write: alloc::vec![Row::Quarrel {
-                second: Some(signed.clone()),
-            }],
-            send: Vec::new(),
-        })
+        answer.outcome.heard.push(Heard::Equivocation {
+            number,
+            first: first.map(Box::new),
+            second: Box::new(transfer.signed.clone()),
+        });
+        answer.outcome.write.push(Row::Quarrel {
+            second: Some(transfer.signed.clone()),
+        });
+        true
     }
 
-    fn judge_and_do(
-        &mut self,
-        signed: &Signed<Transfer>,
-        hash: Digest,
-        key: &SecretKey,
-        outcome: &mut Outcome,
-    ) -> Result<(), Reason> {
-        let number = signed.content.number;
+    fn judge_and_do(&mut self, transfer: Hashed, answer: &mut Answer<'_>) -> Result<(), Reason> {
+        let number = transfer.number();
         if self.has_quarrel {
             return Err(Reason::Quarrel);
         }
-        if self.view.mine.keys.first() != Some(&key.public()) {
+        if self.view.mine.keys.first() != Some(&answer.key.public()) {
             return Err(Reason::Key);
         }
-        match self.judge(&signed.content)? {
-            Judgement::Accept => self.accept(signed, hash, key, outcome),
-            Judgement::Release(reason) => return self.release(signed, hash, reason, key, outcome),
+        match self.judge(&transfer.signed.content)? {
+            Judgement::Accept => self.accept(transfer, answer),
+            Judgement::Release(reason) => return self.release(&transfer, reason, answer),
             Judgement::Wait => {
                 let waiting = &mut self.other.waiting;
                 if waiting.len() >= limits::MAX_PENDING_TRANSFERS && !waiting.contains_key(&number) {
                     return Err(Reason::TooManyPending);
                 }
-                waiting.insert(number, signed.clone());
-                outcome.heard.push(Heard::Waits { number });
+                waiting.insert(number, transfer);
+                answer.outcome.heard.push(Heard::Waits { number });
             }
         }
         Ok(())
@@ -193,37 +220,44 @@ impl LineBook {
         Ok(Judgement::Accept)
     }
 
-    fn accept(&mut self, signed: &Signed<Transfer>, hash: Digest, key: &SecretKey, outcome: &mut Outcome) {
-        let acceptance = Acceptance {
-            transfer: hash,
-            key: key.public(),
-        };
-        let acceptance = Signed::new(acceptance, key);
-        let number = signed.content.number;
-        self.other.confirm(CoSigned {
-            transfer: signed.clone(),
-            acceptance: acceptance.clone(),
-        });
-        outcome.heard.push(Heard::Accepted { number });
-        outcome.write.push(Row::Other {
-            transfer: signed.clone(),
-            acceptance: acceptance.clone(),
-        });
-        outcome.send.push(LineMessage::Acceptance(Box::new(acceptance)));
+    fn accept(&mut self, transfer: Hashed, answer: &mut Answer<'_>) {
+        let number = transfer.number();
+        self.other.take(&transfer);
+        answer.outcome.heard.push(Heard::Accepted { number });
+        if let Some(covered) = answer.accepted.replace(transfer) {
+            answer.outcome.write.push(Row::Other {
+                transfer: covered.signed,
+                acceptance: None,
+            });
+        }
     }
 
-    fn release(
-        &mut self,
-        signed: &Signed<Transfer>,
-        hash: Digest,
-        reason: Reason,
-        key: &SecretKey,
-        outcome: &mut Outcome,
-    ) -> Result<(), Reason> {
+    /// Countersigns the last transfer that was accepted, if that was not done yet.
+    pub(super) fn countersign(&mut self, answer: &mut Answer<'_>) {
+        let Some(transfer) = answer.accepted.take() else {
+            return;
+        };
+        let acceptance = Acceptance {
+            transfer: transfer.hash,
+            key: answer.key.public(),
+        };
+        let acceptance = Signed::new(acceptance, answer.key);
+        answer.outcome.write.push(Row::Other {
+            transfer: transfer.signed.clone(),
+            acceptance: Some(acceptance.clone()),
+        });
+        let message = LineMessage::Acceptance(Box::new(acceptance.clone()));
+        answer.outcome.send.push(message);
+        self.other.show(transfer, acceptance);
+    }
+
+    fn release(&mut self, transfer: &Hashed, reason: Reason, answer: &mut Answer<'_>) -> Result<(), Reason> {
         if self.other.released.len() >= limits::MAX_PENDING_TRANSFERS {
             return Err(reason);
         }
-        let number = signed.content.number;
+        // What it is released after, the other end holds signed by both.
+        self.countersign(answer);
+        let (number, hash, key) = (transfer.number(), transfer.hash, answer.key);
         let release = Release {
             federation: self.view.federation,
             line: self.view.line.clone(),
@@ -236,31 +270,28 @@ impl LineBook {
         self.other.released.insert(hash, (number, release.clone()));
         // What builds on it is void with it.
         self.other.waiting.remove(&number);
-        outcome.heard.push(Heard::Released { number, reason });
-        outcome.write.push(Row::Released {
+        answer.outcome.heard.push(Heard::Released { number, reason });
+        answer.outcome.write.push(Row::Released {
             number,
             release: release.clone(),
         });
-        outcome.send.push(LineMessage::Release(Box::new(release)));
+        let message = LineMessage::Release(Box::new(release));
+        answer.outcome.send.push(message);
         Ok(())
     }
 
     /// Looks again at what waited for what has come meanwhile.
-    pub(super) fn take_waiting(&mut self, key: &SecretKey, outcome: &mut Outcome) {
+    pub(super) fn take_waiting(&mut self, answer: &mut Answer<'_>) {
         loop {
             let head = self.other.head.hash;
-            let next = self
-                .other
-                .waiting
-                .values()
-                .find(|next| next.content.previous == head);
+            let mut waiting = self.other.waiting.values();
+            let next = waiting.find(|next| next.signed.content.previous == head);
             let Some(next) = next.cloned() else { return };
-            let before = outcome.heard.len();
-            let hash = next.content.hash();
-            if self.judge_and_do(&next, hash, key, outcome).is_err()
-                || matches!(outcome.heard.get(before), Some(Heard::Waits { .. }))
+            let before = answer.outcome.heard.len();
+            if self.judge_and_do(next, answer).is_err()
+                || matches!(answer.outcome.heard.get(before), Some(Heard::Waits { .. }))
             {
-                outcome.heard.truncate(before);
+                answer.outcome.heard.truncate(before);
                 return;
             }
         }
@@ -270,7 +301,7 @@ impl LineBook {
     ///
     /// # Errors
     /// A [`Reason`] for which that does not count.
-    pub fn on_acceptance(&mut self, signed: &Signed<Acceptance>, key: &SecretKey) -> Result<Outcome, Reason> {
+    fn on_acceptance(&mut self, signed: &Signed<Acceptance>, answer: &mut Answer<'_>) -> Result<(), Reason> {
         let hash = signed.content.transfer;
         let Some((number, trace)) = self.own.recent.number_of(&hash) else {
             return Err(Reason::Unknown);
@@ -279,39 +310,38 @@ impl LineBook {
             return Err(Reason::Void);
         }
         let Some(transfer) = self.own.pending.get(&number).cloned() else {
-            return Ok(Outcome {
-                heard: alloc::vec![Heard::Duplicate { number }],
-                ..Outcome::default()
-            });
+            answer.outcome.heard.push(Heard::Duplicate { number });
+            return Ok(());
         };
         if !self.view.theirs.keys.contains(&signed.content.key) {
             return Err(Reason::Key);
         }
         signed.verify().map_err(|_| Reason::Signature)?;
-        let acceptance = signed.clone();
-        let mut outcome = Outcome::default();
-        self.confirm_own(CoSigned { transfer, acceptance }, &mut outcome);
-        self.take_waiting(key, &mut outcome);
-        Ok(outcome)
+        self.confirm_own(transfer, signed.clone(), &mut answer.outcome);
+        self.take_waiting(answer);
+        Ok(())
     }
 
-    pub(super) fn confirm_own(&mut self, shown: CoSigned, outcome: &mut Outcome) {
-        let transfer = &shown.transfer.content;
-        let through = transfer.number;
-        self.own.recent.add(through, Trace::of(transfer));
+    pub(super) fn confirm_own(
+        &mut self,
+        transfer: Hashed,
+        acceptance: Signed<Acceptance>,
+        outcome: &mut Outcome,
+    ) {
+        let through = transfer.number();
         outcome.heard.push(Heard::Confirmed { through });
         outcome.write.push(Row::Own {
-            transfer: shown.transfer.clone(),
-            acceptance: Some(shown.acceptance.clone()),
+            transfer: transfer.signed.clone(),
+            acceptance: Some(acceptance.clone()),
         });
-        self.own.confirm(shown.head(), Some(shown));
+        self.own.show(transfer, acceptance);
     }
 
     /// The other end will not countersign.
     ///
     /// # Errors
     /// A [`Reason`] for which that does not count, or not now.
-    pub fn on_release(&mut self, signed: &Signed<Release>) -> Result<Outcome, Reason> {
+    fn on_release(&mut self, signed: &Signed<Release>, outcome: &mut Outcome) -> Result<(), Reason> {
         let said = &signed.content;
         if said.federation != self.view.federation
             || said.line != self.view.line
@@ -323,10 +353,8 @@ impl LineBook {
             return Err(Reason::Unknown);
         };
         if trace.is_void {
-            return Ok(Outcome {
-                heard: alloc::vec![Heard::Duplicate { number }],
-                ..Outcome::default()
-            });
+            outcome.heard.push(Heard::Duplicate { number });
+            return Ok(());
         }
         if !self.own.pending.contains_key(&number) {
             return Err(Reason::Contradiction);
@@ -341,19 +369,17 @@ impl LineBook {
         signed.verify().map_err(|_| Reason::Signature)?;
         let (after, through) = (self.own.head.number, self.own.last);
         self.own.void_all();
-        Ok(Outcome {
-            heard: alloc::vec![Heard::Voided {
-                is_own: true,
-                after,
-                through,
-            }],
-            write: alloc::vec![Row::Void {
-                is_own: true,
-                after,
-                through,
-                release: Some(signed.clone()),
-            }],
-            send: Vec::new(),
-        })
+        outcome.heard.push(Heard::Voided {
+            is_own: true,
+            after,
+            through,
+        });
+        outcome.write.push(Row::Void {
+            is_own: true,
+            after,
+            through,
+            release: Some(signed.clone()),
+        });
+        Ok(())
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! # The one rule of driving it
 //!
-//! **All rows of an outcome are durable before any of its messages is sent**, and rows reach the disk in the order in
-//! which they came. Outcomes may share a sync. If a row cannot be stored, the book is dropped and loaded anew, as after a
+//! **All rows of an outcome are durable before any of its messages is sent.** They reach the disk together or not at all,
+//! and those of one outcome after those of the one before. Outcomes may share a sync. If a row cannot be stored, the book is dropped and loaded anew, as after a
 //! crash; nobody has heard of what is lost with it. So, at whatever instant a process is killed:
 //!
 //! | stored last | known to the other end | after the restart |
@@ -26,7 +26,8 @@
 //!    creditor countersigns only what is within the limit by what the transfer names as seen, which it holds confirmed
 //!    itself. So what one end owes the other by confirmed transfers is within the limit in the eyes of both.
 //! 4. **What one says that it owes is what the other says that it is owed**, once all messages have arrived.
-//! 5. **A countersignature covers all before it:** a lost one is made good by the next, and by a sync.
+//! 5. **A countersignature covers all before it:** of transfers that arrive together the last is countersigned, and a lost
+//!    countersignature is made good by the next, and by a sync.
 //! 6. **Nothing is believed unsigned.** A sync is, so it only ever brings transfers with both signatures.
 //! 7. **Limits hold whether a round of clearing is applied or aborted.** From when an end joins until the freeze it lets
 //!    its chain grow by no more than its limit over what is anchored, and from then to the end of the round, if it could
@@ -124,12 +125,12 @@ pub enum Row {
         /// What the other end signed.
         acceptance: Option<Signed<Acceptance>>,
     },
-    /// A transfer of the other end that this one has countersigned.
+    /// A transfer of the other end that this one has countersigned, by itself or with one after it.
     Other {
         /// What the other end signed.
         transfer: Signed<Transfer>,
-        /// What this end signed.
-        acceptance: Signed<Acceptance>,
+        /// What this end signed; none if it signed for one with a higher number at the same time.
+        acceptance: Option<Signed<Acceptance>>,
     },
     /// The log has shown that both have signed a transfer, and all before it; this end did not know.
     Anchored {

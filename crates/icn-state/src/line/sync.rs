@@ -1,7 +1,7 @@
 //! How two ends find out where they stand after they were apart, and how a book follows the log.
-use super::{Heard, LineBook, Outcome, Reason, Row, View, chains::Trace};
+use super::{Heard, LineBook, Outcome, Reason, Row, View, chains::Hashed, hear::Answer};
 use alloc::boxed::Box;
-use icn_model::{ChainView, CoSigned, Head, LineMessage, LineSync, SecretKey};
+use icn_model::{ChainView, CoSigned, Head, LineMessage, LineSync};
 
 impl LineBook {
     /// Where this end stands: to be sent whenever the other one is reached again.
@@ -24,17 +24,17 @@ impl LineBook {
     ///
     /// # Errors
     /// A [`Reason`] for which it is not listened to.
-    pub fn on_sync(&mut self, sync: &LineSync, key: &SecretKey) -> Result<Outcome, Reason> {
+    pub(super) fn on_sync(&mut self, sync: &LineSync, answer: &mut Answer<'_>) -> Result<(), Reason> {
         if sync.line != self.view.line {
             return Err(Reason::OtherLine);
         }
-        let mut outcome = Outcome::default();
+        self.countersign(answer);
         // What it owes and what it is owed, from its side.
         if let Some(shown) = &sync.own.shown {
-            self.adopt_other(shown, &mut outcome)?;
+            self.adopt_other(shown, &mut answer.outcome)?;
         }
         if let Some(shown) = &sync.other.shown {
-            self.adopt_own(shown, &mut outcome)?;
+            self.adopt_own(shown, &mut answer.outcome)?;
         }
         // What this end had signed before it was restored, and the other one has, is known now.
         let knows_all = sync.other.head.number <= self.own.head.number;
@@ -46,12 +46,12 @@ impl LineBook {
         self.is_restored &= !knows_all;
         // Also where nothing is new: who asks waits to hear just that before it signs, or until it goes quiet.
         if !sync.is_answer {
-            outcome.send.push(self.sync(true));
+            answer.outcome.send.push(self.sync(true));
         }
-        self.take_waiting(key, &mut outcome);
-        let again = self.own.pending.values().cloned().map(Self::transfer);
-        outcome.send.extend(again);
-        Ok(outcome)
+        self.take_waiting(answer);
+        let again = self.own.pending.values().map(Self::transfer);
+        answer.outcome.send.extend(again);
+        Ok(())
     }
 
     /// Whether a transfer of a chain is one that both ends have signed, and comes after `head`.
@@ -86,7 +86,8 @@ impl LineBook {
             return Ok(());
         }
         self.check_pending(&shown.head())?;
-        self.confirm_own(shown.clone(), outcome);
+        let transfer = Hashed::countersigned(shown.transfer.clone(), &shown.acceptance);
+        self.confirm_own(transfer, shown.acceptance.clone(), outcome);
         Ok(())
     }
 
@@ -95,7 +96,7 @@ impl LineBook {
         let agrees = match self.own.pending.range(head.number..).next() {
             // Lost, with all after it, before this end was restored.
             None => true,
-            Some((number, next)) => *number == head.number && next.content.hash() == head.hash,
+            Some((number, next)) => *number == head.number && next.hash == head.hash,
         };
         if agrees {
             Ok(())
@@ -112,9 +113,10 @@ impl LineBook {
         outcome.heard.push(Heard::Accepted { number });
         outcome.write.push(Row::Other {
             transfer: shown.transfer.clone(),
-            acceptance: shown.acceptance.clone(),
+            acceptance: Some(shown.acceptance.clone()),
         });
-        self.other.confirm(shown.clone());
+        let transfer = Hashed::countersigned(shown.transfer.clone(), &shown.acceptance);
+        self.other.show(transfer, shown.acceptance.clone());
         Ok(())
     }
 
@@ -135,11 +137,8 @@ impl LineBook {
     fn follow_own(&mut self, outcome: &mut Outcome) {
         let chain = self.view.mine.chain;
         if chain.head.number > self.own.head.number && self.check_pending(&chain.head).is_ok() {
-            let confirmed = self.own.pending.get(&chain.head.number).cloned();
-            if let Some(transfer) = confirmed {
-                self.own
-                    .recent
-                    .add(chain.head.number, Trace::of(&transfer.content));
+            if let Some(transfer) = self.own.pending.get(&chain.head.number) {
+                self.own.recent.add(transfer);
             }
             outcome.heard.push(Heard::Confirmed {
                 through: chain.head.number,

@@ -1,6 +1,7 @@
 //! How fast blocks are applied, in time on a processor: prints, promises nothing. Linux only. Run it with
 //! `cargo test -p icn-state --release -- --ignored --nocapture speed`.
 use crate::{
+    clearing::lines_to_join,
     credit::{co_sign, terms},
     voting::yes,
     world::{World, did, key, parameters},
@@ -200,7 +201,7 @@ fn clearing_speed() {
     let round = RoundNumber::new(1);
     let joins = (0..100).flat_map(|number| {
         let name = format!("S{number}");
-        let lines = world.state.lines_to_join(&did(&name));
+        let lines = lines_to_join(&world.state, &name);
         let parts: Vec<Vec<LineId>> = lines
             .chunks(limits::MAX_LINES_PER_JOIN)
             .map(<[_]>::to_vec)

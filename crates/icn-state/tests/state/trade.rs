@@ -1,6 +1,7 @@
 //! Two cooperatives trade by their books, and the log hears of it: what `State` tells a book, and what a book shows it.
 use crate::{
     credit::terms,
+    lines::hear,
     world::{World, did, key, parameters},
 };
 use icn_model::{
@@ -78,7 +79,7 @@ impl Trade {
             let to = 1 - from;
             let mut answers = Vec::new();
             for message in &messages {
-                let outcome = self.books[to].hear(message, &key(self.signers[to])).unwrap();
+                let outcome = hear(&mut self.books[to], message, &key(self.signers[to])).unwrap();
                 answers.extend(self.keep(to, outcome));
             }
             (from, messages) = (to, answers);
@@ -194,7 +195,7 @@ fn what_a_silent_creditor_keeps_back_is_void_on_both_sides() {
         trade.world.apply(time, Vec::new());
     }
     trade.follow();
-    assert_eq!(trade.books[1].hear(&lost[0], &key("B")), Err(Reason::Void));
+    assert_eq!(hear(&mut trade.books[1], &lost[0], &key("B")), Err(Reason::Void));
     trade.owe(0, 50);
     trade.anchor(1);
     assert_eq!(trade.books[0].own_head().number, 3, "the second is void");

@@ -2,6 +2,7 @@
 use super::{Given, Net, RING};
 use crate::{
     credit::co_sign,
+    lines::hear,
     world::{did, key},
 };
 use icn_model::{CreditAct, Digest, LineMessage, Refusal, RoundNumber, Signed, Time, Transfer};
@@ -160,7 +161,7 @@ fn what_is_over_the_limit_in_a_round_waits() {
         key: key("B").public(),
     };
     let message = LineMessage::Transfer(Box::new(Signed::new(transfer.clone(), &key("B"))));
-    let heard = net.links[0].books[0].hear(&message, &key("A"));
+    let heard = hear(&mut net.links[0].books[0], &message, &key("A"));
     assert_eq!(heard, Err(bounded(100)));
     // If A countersigns it all the same, the log does not take it now.
     let heads = vec![co_sign(transfer, "B", "A")];
@@ -177,7 +178,7 @@ fn what_is_over_the_limit_in_a_round_waits() {
     assert_eq!(net.phase(FIRST), "aborted");
     assert_eq!(net.say(0, "A", CreditAct::Anchor { heads }), Ok(()));
     assert_eq!(net.positions()[0], -60);
-    assert!(net.links[0].books[0].hear(&message, &key("A")).is_ok());
+    assert!(hear(&mut net.links[0].books[0], &message, &key("A")).is_ok());
 }
 
 /// What was signed before clearing, and counts on less than was anchored and cleared since: it fits all the same.

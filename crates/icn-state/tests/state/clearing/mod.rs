@@ -3,16 +3,18 @@ mod cases;
 mod limits;
 mod refusals;
 mod runs;
+mod solvers;
 mod troubles;
 
 use crate::{
     credit::terms,
+    lines::hear,
     voting::yes,
     world::{World, did, key, parameters},
 };
 use icn_model::{
     Action, AgreementAct, AgreementId, ClearingAct, CreditAct, CreditEvent, Digest, Effect, Event, LineId,
-    LineMessage, Millis, ProposalSpec, ProposalStatus, Refusal, RoundNumber, RoundPhase, Time,
+    LineMessage, LineRecord, Millis, ProposalSpec, ProposalStatus, Refusal, RoundNumber, RoundPhase, Time,
 };
 use icn_state::{
     State,
@@ -215,7 +217,7 @@ impl Net {
             let mut answers = Vec::new();
             for message in &messages {
                 let name = self.links[link].names[to];
-                if let Ok(outcome) = self.links[link].books[to].hear(message, &key(name)) {
+                if let Ok(outcome) = hear(&mut self.links[link].books[to], message, &key(name)) {
                     answers.extend(self.keep(link, to, outcome));
                 }
             }
@@ -321,9 +323,21 @@ fn code(result: Result<(), Refusal>) -> &'static str {
     result.map_or_else(|refusal| refusal.code().name, |()| "ok")
 }
 
+/// The lines with which somebody has not joined the round that is announced.
+pub(crate) fn lines_to_join(state: &State, who: &str) -> Vec<LineId> {
+    let (end, open) = (did(who), state.open_round());
+    let announced = open.filter(|(_, round)| matches!(round.phase, RoundPhase::Announced { .. }));
+    let Some((number, _)) = announced else {
+        return Vec::new();
+    };
+    let is_left = |line: &LineRecord| line.end(&end).is_some_and(|at| line.joined[at] != Some(number));
+    let lines = state.lines_of(&end).filter(|(_, line)| is_left(line));
+    lines.map(|(id, _)| id).collect()
+}
+
 /// Joins the round that is announced with every line that has not joined it; of some, objects to the plan.
 pub(crate) fn helpful_action(state: &State, who: &str) -> Option<Action> {
-    let lines = state.lines_to_join(&did(who));
+    let lines = lines_to_join(state, who);
     let (round, _) = state.open_round()?;
     let act = if !lines.is_empty() {
         ClearingAct::Join { round, lines }

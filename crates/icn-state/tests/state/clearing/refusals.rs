@@ -1,5 +1,5 @@
 //! What is refused of a round, and why.
-use super::{Net, code};
+use super::{Net, code, lines_to_join};
 use crate::world::{did, key};
 use icn_model::{
     Action, AgreementId, ClearingAct, Digest, LineId, Operation, RoleKeys, RoundNumber, Sequence,
@@ -33,10 +33,10 @@ fn rounds_are_joined_by_the_ends_of_lines_before_the_freeze() {
     );
     assert_eq!(join(&mut net, "C", FIRST, &lines), "not-an-end");
     assert_eq!(code(net.object(FIRST, "A")), "wrong-round-phase");
-    assert_eq!(net.state().lines_to_join(&did("A")).len(), 2);
+    assert_eq!(lines_to_join(net.state(), "A").len(), 2);
     assert_eq!(join(&mut net, "A", FIRST, &[line.clone(), line.clone()]), "ok");
     assert_eq!(join(&mut net, "A", FIRST, &lines), "already-said");
-    assert_eq!(net.state().lines_to_join(&did("A")).len(), 1);
+    assert_eq!(lines_to_join(net.state(), "A").len(), 1);
     net.world
         .act("A", Action::AddMember { member: did("m") })
         .unwrap();
@@ -45,7 +45,7 @@ fn rounds_are_joined_by_the_ends_of_lines_before_the_freeze() {
     net.tick(21);
     assert_eq!(join(&mut net, "B", FIRST, &lines), "no-such-round");
     assert_eq!(net.phase(FIRST), "ended");
-    assert!(net.state().lines_to_join(&did("A")).is_empty());
+    assert!(lines_to_join(net.state(), "A").is_empty());
 }
 
 #[test]

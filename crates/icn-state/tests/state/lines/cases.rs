@@ -1,5 +1,5 @@
 //! What a line does when all goes well, and what is refused.
-use super::{Pair, draft, order};
+use super::{End, NAMES, Pair, draft, order};
 use crate::world::{did, key};
 use icn_model::{Cid, Digest, LineMessage, Signed, Standing, Time, Transfer, limits};
 use icn_state::line::{Heard, Reason, Row};
@@ -43,6 +43,64 @@ fn limits_count_what_is_pending() {
     pair.settle();
     pair.check_same();
     assert_eq!(pair.ends[1].book.debt(), 400);
+}
+
+#[test]
+fn transfers_that_arrive_together_are_countersigned_once() {
+    let mut pair = Pair::new();
+    for reference in 1..=5 {
+        pair.propose(0, 10, reference).unwrap();
+    }
+    let messages: Vec<_> = pair.wire.drain(..).map(|(_, message)| message).collect();
+    let (outcome, refused) = pair.ends[1].book.hear(&messages, &key(NAMES[1]));
+    assert!(refused.is_empty());
+    assert!(matches!(outcome.send.as_slice(), [LineMessage::Acceptance(_)]));
+    let is_signed = |row: &Row| {
+        matches!(
+            row,
+            Row::Other {
+                acceptance: Some(_),
+                ..
+            }
+        )
+    };
+    let signed: Vec<bool> = outcome.write.iter().map(is_signed).collect();
+    assert_eq!(signed, [false, false, false, false, true]);
+
+    // It covers all five, also after both have started again.
+    let messages = pair.ends[1].keep(outcome);
+    pair.send(1, messages);
+    pair.settle();
+    for _ in 0..2 {
+        pair.check_same();
+        assert_eq!(pair.ends[0].book.own_head().owed, 50);
+        pair.ends.iter_mut().for_each(End::restart);
+    }
+    pair.meet();
+    pair.check_same();
+}
+
+#[test]
+fn what_is_released_leaves_what_came_with_it_countersigned() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.propose(0, 60, 2).unwrap();
+    // The creditor has heard of a lower limit.
+    pair.ends[1].view.theirs.limit = 50;
+    let view = pair.ends[1].view.clone();
+    pair.ends[1].book.follow(view);
+    let messages: Vec<_> = pair.wire.drain(..).map(|(_, message)| message).collect();
+    let (outcome, _) = pair.ends[1].book.hear(&messages, &key(NAMES[1]));
+    let (first, second) = (&outcome.send[0], &outcome.send[1]);
+    assert!(matches!(
+        (first, second),
+        (LineMessage::Acceptance(_), LineMessage::Release(_))
+    ));
+    let messages = pair.ends[1].keep(outcome);
+    pair.send(1, messages);
+    pair.settle();
+    pair.check_same();
+    assert_eq!(pair.ends[0].book.own_head().owed, 10);
 }
 
 #[test]

@@ -7,7 +7,9 @@ mod runs;
 mod troubles;
 
 use crate::world::{did, key};
-use icn_model::{AgreementId, ChainRecord, Cid, Digest, Head, LineId, LineMessage, Time, Transfer};
+use icn_model::{
+    AgreementId, ChainRecord, Cid, Digest, Head, LineId, LineMessage, SecretKey, Time, Transfer,
+};
 use icn_state::line::{LineBook, Order, Outcome, Reason, Row, Side, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +57,12 @@ fn order(amount: u64, reference: u64) -> Order {
     }
 }
 
+/// One message by itself.
+pub(crate) fn hear(book: &mut LineBook, message: &LineMessage, key: &SecretKey) -> Result<Outcome, Reason> {
+    let (outcome, mut refused) = book.hear(std::slice::from_ref(message), key);
+    refused.pop().map_or(Ok(outcome), Err)
+}
+
 /// A machine with a book.
 struct End {
     at: usize,
@@ -77,11 +85,10 @@ impl End {
         }
     }
 
-    /// The first `count` rows reach the disk, and if these are all, the messages are sent.
-    fn keep(&mut self, outcome: Outcome, count: usize) -> Vec<LineMessage> {
-        let all = count >= outcome.write.len();
-        self.disk.extend(outcome.write.into_iter().take(count));
-        if all { outcome.send } else { Vec::new() }
+    /// The rows reach the disk, and the messages are sent.
+    fn keep(&mut self, outcome: Outcome) -> Vec<LineMessage> {
+        self.disk.extend(outcome.write);
+        outcome.send
     }
 
     fn restart(&mut self) {
@@ -100,16 +107,16 @@ impl End {
         let outcome = self
             .book
             .propose(&order(amount, reference), Time::new(reference), &key)?;
-        Ok(self.keep(outcome, usize::MAX))
+        Ok(self.keep(outcome))
     }
 
     fn hear(&mut self, message: &LineMessage) -> Result<Outcome, Reason> {
-        self.book.hear(message, &key(NAMES[self.at]))
+        hear(&mut self.book, message, &key(NAMES[self.at]))
     }
 
     fn take(&mut self, message: &LineMessage) -> Vec<LineMessage> {
         match self.hear(message) {
-            Ok(outcome) => self.keep(outcome, usize::MAX),
+            Ok(outcome) => self.keep(outcome),
             Err(_) => Vec::new(),
         }
     }

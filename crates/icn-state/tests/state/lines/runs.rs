@@ -1,7 +1,7 @@
 //! Any run at all, against an oracle.
 use super::{LIMITS, NAMES, Pair, check_limits, order, side};
 use crate::world::key;
-use icn_model::{Digest, OpenVoid, Time, Transfer};
+use icn_model::{Digest, LineMessage, OpenVoid, Time, Transfer};
 use icn_state::line::{Heard, LineBook, Outcome, Row};
 use proptest::{prelude::*, strategy::ValueTree as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,13 +60,15 @@ enum Step {
         end: usize,
         amount: u64,
         reference: u64,
-        stored: usize,
+        is_stored: bool,
     },
-    /// One of those on their way; it may stay there to come again, and the machine may stop half-way.
+    /// Some of those on their way to one end, together; the first may stay there to come again, and the machine may stop
+    /// half-way.
     Deliver {
         at: usize,
+        more: usize,
         again: bool,
-        stored: usize,
+        is_stored: bool,
     },
     Lose {
         at: usize,
@@ -101,9 +103,9 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let stored = prop_oneof![12 => Just(usize::MAX), 1 => Just(0_usize), 1 => Just(1_usize)];
-    let propose =
-        (0_usize..2, 1_u64..300, 0_u64..60, stored.clone()).prop_map(|(end, amount, reference, stored)| {
+    let is_stored = prop_oneof![12 => Just(true), 2 => Just(false)];
+    let propose = (0_usize..2, 1_u64..300, 0_u64..60, is_stored.clone()).prop_map(
+        |(end, amount, reference, is_stored)| {
             Step::Propose {
                 end,
                 // A reference always has its amount, unless something is wrong.
@@ -113,14 +115,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                     1 + (reference * 37) % 250
                 },
                 reference: reference * 2 + end as u64,
-                stored,
+                is_stored,
+            }
+        },
+    );
+    let deliver =
+        (any::<usize>(), 0_usize..6, any::<bool>(), is_stored).prop_map(|(at, more, again, is_stored)| {
+            Step::Deliver {
+                at,
+                more,
+                again,
+                is_stored,
             }
         });
-    let deliver = (any::<usize>(), any::<bool>(), stored).prop_map(|(at, again, stored)| Step::Deliver {
-        at,
-        again,
-        stored,
-    });
     let step = prop_oneof![
         4 => propose,
         8 => deliver,
@@ -159,7 +166,7 @@ impl Pair {
         one.view.mine.chain = self.log[end];
         one.view.theirs.chain = self.log[1 - end];
         let outcome = one.book.follow(one.view.clone());
-        self.keep(end, outcome, usize::MAX);
+        self.keep(end, outcome, true);
     }
 
     /// An honest creditor follows the log, and shows what it has before the window is over.
@@ -178,15 +185,26 @@ impl Pair {
         }
     }
 
-    /// Rows up to `stored` reach the disk; a machine that stops before all do has sent nothing, and starts again.
-    fn keep(&mut self, end: usize, outcome: Outcome, stored: usize) {
-        let stops = stored < outcome.write.len();
+    /// The rows reach the disk, or the machine stops before they do: then it has sent nothing, and starts again.
+    fn keep(&mut self, end: usize, outcome: Outcome, is_stored: bool) {
         self.seen.extend(outcome.heard.iter().map(name));
-        let messages = self.ends[end].keep(outcome, stored);
-        self.send(end, messages);
-        if stops {
+        if is_stored || outcome.write.is_empty() {
+            let messages = self.ends[end].keep(outcome);
+            self.send(end, messages);
+        } else {
             self.ends[end].restart();
         }
+    }
+
+    /// Takes up to `more` others that go to the same end off the wire, in their order.
+    fn others(&mut self, to: usize, more: usize) -> Vec<LineMessage> {
+        let mut left = more;
+        let others = self.wire.extract_if(.., |(end, _)| {
+            let is_taken = *end == to && left > 0;
+            left -= usize::from(is_taken);
+            is_taken
+        });
+        others.map(|(_, message)| message).collect()
     }
 
     fn go(&mut self, step: &Step) {
@@ -195,23 +213,29 @@ impl Pair {
                 end,
                 amount,
                 reference,
-                stored,
+                is_stored,
             } => {
                 let key = key(NAMES[end]);
                 let asked = order(amount, reference);
                 if let Ok(outcome) = self.ends[end].book.propose(&asked, Time::ZERO, &key) {
-                    self.keep(end, outcome, stored);
+                    self.keep(end, outcome, is_stored);
                 }
             }
-            Step::Deliver { at, again, stored } if !self.wire.is_empty() => {
+            Step::Deliver {
+                at,
+                more,
+                again,
+                is_stored,
+            } if !self.wire.is_empty() => {
                 let at = at % self.wire.len();
                 let (to, message) = match again {
                     true => self.wire[at].clone(),
                     false => self.wire.swap_remove(at),
                 };
-                if let Ok(outcome) = self.ends[to].hear(&message) {
-                    self.keep(to, outcome, stored);
-                }
+                let mut messages = vec![message];
+                messages.extend(self.others(to, more));
+                let (outcome, _) = self.ends[to].book.hear(&messages, &key(NAMES[to]));
+                self.keep(to, outcome, is_stored);
             }
             Step::Lose { at } if !self.wire.is_empty() => {
                 let at = at % self.wire.len();

@@ -58,7 +58,7 @@ fn two_transfers_with_one_number_end_all_dealings() {
         assert!(
             matches!(&outcome.heard[..], [Heard::Equivocation { number: found, .. }] if *found == number)
         );
-        pair.ends[1].keep(outcome, usize::MAX);
+        pair.ends[1].keep(outcome);
         pair.ends[1].restart();
         assert!(pair.ends[1].book.has_quarrel());
         let mut next = draft(&pair.ends[0].book, 10);
@@ -66,10 +66,31 @@ fn two_transfers_with_one_number_end_all_dealings() {
         assert_eq!(pair.ends[1].hear(&sign(&next)), Err(Reason::Quarrel));
         assert_eq!(pair.propose(1, 1, 1), Err(Reason::Quarrel));
         let outcome = pair.ends[1].book.forgive();
-        pair.ends[1].keep(outcome, usize::MAX);
+        pair.ends[1].keep(outcome);
         pair.ends[1].restart();
         pair.propose(1, 1, 1).unwrap();
     }
+}
+
+#[test]
+fn two_transfers_with_one_number_that_come_together_prove_it_at_once() {
+    let mut pair = Pair::new();
+    let one = draft(&pair.ends[0].book, 10);
+    let mut two = one.clone();
+    (two.amount, two.owed) = (11, 11);
+    let messages =
+        [&one, &two].map(|one| LineMessage::Transfer(Box::new(Signed::new(one.clone(), &key("A")))));
+    let (outcome, refused) = pair.ends[1].book.hear(&messages, &key("B"));
+    assert!(refused.is_empty());
+    let Some(Heard::Equivocation {
+        first: Some(first),
+        second,
+        ..
+    }) = outcome.heard.last()
+    else {
+        panic!("no proof: {:?}", outcome.heard)
+    };
+    assert_eq!((&first.content, &second.content), (&one, &two));
 }
 
 #[test]
@@ -141,7 +162,7 @@ fn the_log_overrules_a_silent_creditor() {
             side.chain = chain;
             let view = pair.ends[end].view.clone();
             let outcome = pair.ends[end].book.follow(view);
-            pair.ends[end].keep(outcome, usize::MAX);
+            pair.ends[end].keep(outcome);
         }
     };
     let asked = OpenVoid {
@@ -209,7 +230,7 @@ fn a_new_line_key_signs_and_a_replaced_one_does_not() {
         .book
         .propose(&order(10, 3), Time::ZERO, &key("l"))
         .unwrap();
-    let messages = pair.ends[0].keep(outcome, usize::MAX);
+    let messages = pair.ends[0].keep(outcome);
     pair.send(0, messages);
     pair.settle();
     pair.check_same();
