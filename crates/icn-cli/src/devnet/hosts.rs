@@ -158,9 +158,12 @@ impl Hosts {
         Ok(())
     }
 
-    /// Removes them. What is not there needs no removing, and links go with their ends.
+    /// Removes them. What is not there needs no removing.
     pub(super) fn tear_down(&self) {
-        for name in &self.names {
+        for (at, name) in self.names.iter().enumerate() {
+            // First, since a namespace takes its links along when it gets to it, which may be after this has returned.
+            let _ = run("ip", &["link", "del", &format!("icnc-{at}")], "");
+            let _ = run("ip", &["link", "del", &format!("icnp-{at}")], "");
             let _ = run("ip", &["netns", "del", name], "");
         }
         for group in 0..self.names.len() {
