@@ -43,6 +43,9 @@ RUN = {
     "docs/operating/federation.md": "nothing",
     "docs/operating/disaster-recovery.md": "federation",
     "docs/operating/incidents.md": "federation",
+    "docs/operating/key-loss.md": "federation",
+    "docs/operating/leaving.md": "federation",
+    "docs/operating/security.md": "federation",
 }
 # Text that is another one here, and why. Everything else is typed as it stands.
 SWAPS = {
@@ -52,6 +55,7 @@ SWAPS = {
 }
 # How the test gets what `$NAME` stands for: a command on the machine where the block is typed. `it NAME` reads JSON.
 VARIABLES = {
+    "ALICE": "icn-cli --json key show @alice | field 'it[\"did\"]'",
     "SELF": "icn-cli --json info | field 'it[\"did\"]'",
     "PROPOSAL": "icn-cli --json proposal ls | field 'it[\"items\"][0][\"id\"]'",
 }
@@ -59,7 +63,7 @@ for _name in NAMES:
     _upper = _name.upper()
     _there = f"cd $WORLD/{_name}/home && export ICN_KEY_PASSPHRASE_FILE=$WORLD/{_name}/etc/icn/secrets/key_passphrase"
     VARIABLES[_upper] = f"{_there} && icn-cli --json key show ../var/lib/icn/node.key | field 'it[\"did\"]'"
-    for _role in ("OFFICER", "RECOVERY"):
+    for _role in ("OFFICER", "RECOVERY", "OFFICER2", "RECOVERY2"):
         VARIABLES[f"{_upper}_{_role}"] = (
             f"{_there} && icn-cli --json key show {_role.lower()}.pem | field 'it[\"key\"]'"
         )
