@@ -52,6 +52,7 @@ SWAPS = {
     r"(federation create \w+)": (
         r"\1 --parameters devnet --set epoch_blocks=32", "epochs of half a minute, and votes of seconds, where not said otherwise"
     ),
+    r"--for 30d": ("--for 1m", "a suspension that ends while the test looks"),
 }
 # How the test gets what `$NAME` stands for: a command on the machine where the block is typed. `it NAME` reads JSON.
 VARIABLES = {
