@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the command blocks of the runbooks in docs/, in order, page by page, against real federations.
 
-    scripts/runbooks_test.py [--bin DIR] [--page NAME]...
+    scripts/runbooks_test.py [--bin DIR] [--page NAME]... [--keep]
 
 DIR holds icn-node and icn-cli (target/debug if nothing says). A page of RUN below gets a federation of four of its own in a
 temporary folder, on loopback: mill, bakery, dairy and orchard, each a "machine", which is a folder with etc/icn, var/lib/icn
@@ -17,7 +17,7 @@ How a block is read:
 What stands in for what is in SWAPS and in the programs that `install_stand_ins` writes: systemctl starts and stops the machine's
 node, journalctl prints its log, scp copies between the folders. Blocks of all other pages of docs/operating, and those marked
 otherwise, are parsed: each icn-cli and icn-node command in them has to exist, with its options. Ends with a list of all blocks
-and what became of each; exit code 1 if one failed.
+and what became of each; exit code 1 if one failed. All pages take about eight minutes.
 
 Needs python3, bash and curl. Ends its own processes, whatever happens.
 """
@@ -46,16 +46,24 @@ RUN = {
     "docs/operating/key-loss.md": "federation",
     "docs/operating/leaving.md": "federation",
     "docs/operating/security.md": "federation",
+    "docs/operating/single-node.md": "alone",
+    "docs/operating/capacity.md": "federation",
+    "docs/API.md": "federation",
+    "docs/TROUBLESHOOTING.md": "federation",
+    "docs/EVENT_SOURCING.md": "federation",
 }
 # Text that is another one here, and why. Everything else is typed as it stands.
 SWAPS = {
     r"(federation create \w+)": (
         r"\1 --parameters devnet --set epoch_blocks=32", "epochs of half a minute, and votes of seconds, where not said otherwise"
     ),
+    r"(?<![\w/])jobs/(?=\w)": (f"{ROOT}/jobs/", "the project's own jobs"),
     r"--for 30d": ("--for 1m", "a suspension that ends while the test looks"),
 }
 # How the test gets what `$NAME` stands for: a command on the machine where the block is typed. `it NAME` reads JSON.
 VARIABLES = {
+    "JOB": "icn-cli --json job ls | field 'it[\"items\"][0][\"id\"]'",
+    "API_KEY": "sed -n 's/^api_key = \"\\(.*\\)\"$/\\1/p' \"$ICN_PROFILE\"",
     "ALICE": "icn-cli --json key show @alice | field 'it[\"did\"]'",
     "SELF": "icn-cli --json info | field 'it[\"did\"]'",
     "PROPOSAL": "icn-cli --json proposal ls | field 'it[\"items\"][0][\"id\"]'",
@@ -174,6 +182,9 @@ data_dir = "{root}/var/lib/icn"
 [monitoring]
 metrics_bind_addr = "127.0.0.1:{metrics}"
 
+[logging]
+format = "json"
+
 [audit]
 enabled = true
 log_path = "{root}/var/log/icn/audit.log"
@@ -190,6 +201,8 @@ alive() { [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null; }
 case $1 in
 start)
     alive && exit 0
+    [ ! -e "$MACHINE/node.log" ] || cat "$MACHINE/node.log" >>"$MACHINE/node.log.before"
+    : >"$MACHINE/node.log"
     cd "$MACHINE/var/lib/icn"
     setsid icn-node --config "$MACHINE/etc/icn/config.toml" </dev/null >>"$MACHINE/node.log" 2>&1 &
     echo $! >"$pid"
@@ -205,15 +218,18 @@ stop)
     for _ in $(seq 300); do alive || { rm "$pid"; exit 0; }; sleep 0.1; done
     echo "the node does not end" >&2; exit 1 ;;
 kill)
-    # What is left of a machine that lost its disk has no log of what was before.
-    kill -KILL "$(cat "$pid")"; rm "$pid"; mv "$MACHINE/node.log" "$MACHINE/node.log.before"; sleep 0.2 ;;
+    kill -KILL "$(cat "$pid")"; rm "$pid"; sleep 0.2 ;;
+show) echo this-run ;;
 reload) kill -HUP "$(cat "$pid")" ;;
 restart) "$0" stop && "$0" start ;;
 is-active) if alive; then echo active; else echo inactive; exit 3; fi ;;
 *) echo "systemctl $*: not known here" >&2; exit 64 ;;
 esac
 """,
-            "journalctl": 'cat "$MACHINE/node.log"\n',
+            "journalctl": """
+case $1 in _SYSTEMD_INVOCATION_ID=*) ;; *) cat "$MACHINE/node.log.before" 2>/dev/null || true ;; esac
+cat "$MACHINE/node.log"
+""",
             "chown": "exit 0\n",
             "sudo": 'exec "$@"\n',
             "scp": """
@@ -246,13 +262,20 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         for variable in sorted(set(re.findall(r"\$\{?([A-Z][A-Z_0-9]+)\b", text))):
             if variable in VARIABLES and variable not in environment and not re.search(rf"^\s*{variable}=", text, re.M):
                 environment[variable] = self.variable(name, variable, environment)
-        done = subprocess.run(
+        # A session of its own, so that nothing of a block outlives it but the node, which has another one.
+        process = subprocess.Popen(
             ["bash", "-c", text], env=environment, cwd=root / "home", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=seconds,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )
-        if done.returncode:
-            raise Failed(f"on {name}, exit code {done.returncode}:\n{text}\n--- it said:\n{done.stdout[-3000:]}")
-        return done.stdout
+        try:
+            printed, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            printed, _ = process.communicate()
+            raise Failed(f"on {name}, not done after {seconds} s:\n{text}\n--- it said:\n{printed[-3000:]}") from None
+        if process.returncode:
+            raise Failed(f"on {name}, exit code {process.returncode}:\n{text}\n--- it said:\n{printed[-3000:]}")
+        return printed
 
     def variable(self, name, variable, environment):
         """What a variable of the page stands for."""
@@ -382,7 +405,12 @@ def main():
     for name in ("bash", "curl"):
         if not shutil.which(name):
             sys.exit(f"{name} is missing")
-    wanted = lambda page: not arguments.page or any(part in page for part in arguments.page)
+
+    def wanted(page):
+        return not arguments.page or any(part in page for part in arguments.page)
+
+    # Ended from outside, it ends its nodes, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     outcomes, failed = [], 0
 
     for page, before in RUN.items():
@@ -393,6 +421,9 @@ def main():
         try:
             if before == "federation":
                 found(world)
+            elif before == "alone":
+                config = world.directory / "mill/etc/icn/config.toml"
+                config.write_text(re.sub(r"bootstrap_peers.*\n", "", config.read_text()))
             for block in blocks_of(page):
                 if block.language != "sh":
                     continue
