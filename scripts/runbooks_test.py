@@ -38,6 +38,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("mill", "bakery", "dairy", "orchard")
+# A fifth, which is there and does nothing until a page types something in on it.
+NEWCOMER = "creamery"
+MACHINES = (*NAMES, NEWCOMER)
 # Pages whose blocks run, in this order; each with what it takes before its first block.
 RUN = {
     "docs/operating/federation.md": "nothing",
@@ -68,7 +71,7 @@ VARIABLES = {
     "SELF": "icn-cli --json info | field 'it[\"did\"]'",
     "PROPOSAL": "icn-cli --json proposal ls | field 'it[\"items\"][0][\"id\"]'",
 }
-for _name in NAMES:
+for _name in MACHINES:
     _upper = _name.upper()
     _there = f"cd $WORLD/{_name}/home && export ICN_KEY_PASSPHRASE_FILE=$WORLD/{_name}/etc/icn/secrets/key_passphrase"
     VARIABLES[_upper] = f"{_there} && icn-cli --json key show ../var/lib/icn/node.key | field 'it[\"did\"]'"
@@ -120,6 +123,12 @@ def blocks_of(page):
     return found
 
 
+def inline_of(page):
+    """The commands within sentences and tables of a page, one a line."""
+    text = re.sub(r"^( *)```.*?^ *```", "", (ROOT / page).read_text(), flags=re.M | re.S)
+    return "\n".join(" ".join(found.split()) for found in re.findall(r"`((?:icn-cli|icn-node)\s[^`]+)`", text))
+
+
 def parts_of(text, machine):
     """What is typed on which machine: pairs of a machine (or `every`, `others`) and lines."""
     parts = [(machine, [])]
@@ -141,20 +150,20 @@ def script_of(text):
 
 
 class World:
-    """Four machines, each a folder."""
+    """Machines, each a folder."""
 
     def __init__(self, programs):
         self.directory = Path(tempfile.mkdtemp(prefix="icn-runbooks-"))
         self.stand_ins = self.directory / "stand-ins"
-        ports = free_ports(3 * len(NAMES))
-        self.ports = {name: ports[3 * at : 3 * at + 3] for at, name in enumerate(NAMES)}
+        ports = free_ports(3 * len(MACHINES))
+        self.ports = {name: ports[3 * at : 3 * at + 3] for at, name in enumerate(MACHINES)}
         self.environment = {
             "PATH": f"{self.stand_ins}:{programs}:{os.environ['PATH']}",
             "WORLD": str(self.directory),
             "LANG": "C.UTF-8",
         }
         self.install_stand_ins()
-        for name in NAMES:
+        for name in MACHINES:
             self.furnish(name)
 
     def furnish(self, name):
@@ -207,7 +216,7 @@ start)
     setsid icn-node --config "$MACHINE/etc/icn/config.toml" </dev/null >>"$MACHINE/node.log" 2>&1 &
     echo $! >"$pid"
     for _ in $(seq 300); do
-        curl --silent --fail --output /dev/null "http://127.0.0.1:$METRICS_PORT/health" && exit 0
+        curl --silent --fail --output /dev/null "http://127.0.0.1:$HTTP_PORT/health" && exit 0
         alive || { tail -n 5 "$MACHINE/node.log" >&2; exit 1; }
         sleep 0.2
     done
@@ -252,7 +261,7 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         environment = self.environment | {
             "MACHINE": str(root),
             "HOME": str(root / "home"),
-            "METRICS_PORT": str(metrics),
+            "HTTP_PORT": str(http),
             "ICN_PROFILE": str(root / "var/lib/icn/cli.toml"),
             "ICN_KEY_PASSPHRASE_FILE": str(root / "etc/icn/secrets/key_passphrase"),
         }
@@ -295,7 +304,7 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
                 on = NAMES
             elif place == "others":
                 on = tuple(name for name in NAMES if name != machine)
-            elif place in NAMES:
+            elif place in MACHINES:
                 on, machine = (place,), place
             else:
                 raise Failed(f"there is no machine {place}")
@@ -309,7 +318,7 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         """All nodes that run are at one height with one root within a while."""
         deadline = time.monotonic() + 60
         while True:
-            running = [name for name in NAMES if (self.directory / name / "pid").exists()]
+            running = [name for name in MACHINES if (self.directory / name / "pid").exists()]
             seen = {}
             for name in running:
                 log = json.loads(self.run(name, "icn-cli --json status", 60))["log"]
@@ -321,7 +330,7 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
 
     def close(self, keep):
         """Ends the nodes of this world, by their ids."""
-        for name in NAMES:
+        for name in MACHINES:
             path = self.directory / name / "pid"
             if path.exists():
                 try:
@@ -362,8 +371,8 @@ class Parser:
         faults, commands = [], 0
         for line in text.replace("\\\n", " ").splitlines():
             for command in re.split(r"&&|\|\||[|;]|\$\(", line.removeprefix("$ ")):
-                words = re.search(r"\b(icn-cli|icn-node)(?=\s|$)(.*)", command)
-                if not words or line.lstrip().startswith("#"):
+                words = re.match(r"(?:\s|sudo\s|\w+=\S*\s|\S*target/\w+/)*(icn-cli|icn-node)(?=\s|$)(.*)", command)
+                if not words:
                     continue
                 try:
                     given = shlex.split(words[2].replace("…", "x"), comments=True)
@@ -385,10 +394,10 @@ class Parser:
                 options.append(word.split("=")[0])
             elif word in names:
                 path += (word,)
-        listed = re.search(r"^Usage: .*<COMMAND>", self.help(path) or "", re.M)
-        if listed and not options and len(path) == 1 and given:
-            return [f"{program} {' '.join(given)}: no such command"]
         text = self.help(path) or ""
+        needs_more = re.search(r"^Usage: .*<COMMAND>$", text, re.M) and program == "icn-cli"
+        if needs_more and any(word not in path and not word.startswith("-") for word in given):
+            return [f"{program} {' '.join(given)}: no such command"]
         return [f"{' '.join(path)}: no option {option}" for option in options if not re.search(rf"(?<![\w-]){option}\b", text)]
 
 
@@ -454,6 +463,10 @@ def main():
     commands = Parser(programs)
     pages = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs/operating").glob("*.md"))
     for page in [*pages, *(page for page in RUN if page not in pages)]:
+        if wanted(page) and inline_of(page):
+            faults, count = commands.check(inline_of(page))
+            failed += bool(faults)
+            outcomes.append((f"{page} in sentences", "FAILED: " + "; ".join(faults) if faults else f"{count} commands exist with their options"))
         for block in blocks_of(page) if wanted(page) else ():
             if block.language not in COMMANDS or (page in RUN and block.language == "sh"):
                 continue
@@ -462,7 +475,10 @@ def main():
                 failed += 1
                 outcomes.append((block.name, "FAILED: " + "; ".join(faults)))
             elif count:
-                outcomes.append((block.name, f"parsed only, {count} commands: the page names the test that runs them"))
+                reason = "continuous or long" if page in RUN else "its page is no runbook"
+                outcomes.append((block.name, f"parsed only, {count} commands exist with their options: {reason}"))
+            else:
+                outcomes.append((block.name, "not run: no command of icn-cli or icn-node"))
     width = max((len(name) for name, _ in outcomes), default=0)
     for name, outcome in outcomes:
         print(f"{name:<{width}}  {outcome}")
