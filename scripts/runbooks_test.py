@@ -315,10 +315,10 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         return machine
 
     def agree(self):
-        """All nodes that run are at one height with one root within a while."""
+        """All seats that run are at one height with one root within a while."""
         deadline = time.monotonic() + 60
         while True:
-            running = [name for name in MACHINES if (self.directory / name / "pid").exists()]
+            running = [name for name in NAMES if (self.directory / name / "pid").exists()]
             seen = {}
             for name in running:
                 log = json.loads(self.run(name, "icn-cli --json status", 60))["log"]
