@@ -219,6 +219,7 @@ fn soak() -> anyhow::Result<()> {
         "dockerfile_test.sh",
         "pods_test.py",
         "proxy_test.py",
+        "runbooks_test.py",
     ])?;
     cut("60")?;
     break_everything()?;

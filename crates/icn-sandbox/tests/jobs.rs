@@ -86,7 +86,10 @@ fn noop_does_nothing() {
 #[test]
 fn memory_touch_takes_all_that_it_may() {
     let outcome = run_job("memory-touch", &[], Invocation::default());
-    assert_eq!((outcome.exit, outcome.peak_memory_bytes), (Exit::Code(0), 16 << 20));
+    assert_eq!(
+        (outcome.exit, outcome.peak_memory_bytes),
+        (Exit::Code(0), 16 << 20)
+    );
     // A unit of fuel for each byte that is written.
     assert!(outcome.fuel_used > 16 << 20);
 }
