@@ -50,12 +50,12 @@ fn spans_reach_a_collector() {
     );
     fs::write(directory.path().join("icn.toml"), section).unwrap();
     let node = Node::launch(command(directory.path()), directory.path(), None);
-    assert_eq!(node.get("/v1/info").status, 200);
+    assert_eq!(node.get("/v1/federation").status, 200);
     // What has not been sent by then is sent as the node ends.
     node.stop();
     let told = collector.next();
     assert_eq!(told.path, "/v1/traces");
     let holds = |text: &str| told.body.windows(text.len()).any(|part| part == text.as_bytes());
     assert!(holds("icn-node"), "the service is named");
-    assert!(holds("/v1/info") || holds("request"), "a request is a span");
+    assert!(holds("/v1/federation"), "a request is a span");
 }

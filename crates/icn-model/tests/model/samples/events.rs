@@ -1,5 +1,5 @@
 //! Every event and refusal.
-use super::{Sample, did, job_id, key, sample, time};
+use super::{Sample, cid, did, job_id, key, sample, time};
 use icn_model::{
     Digest, EpochNumber, Event, EventRecord, Fault, Height, Mana, OperationId, REFUSAL_CODES, Refusal, Role,
     SeatKind, Sequence,
