@@ -346,15 +346,17 @@ async fn live(
     tell: oneshot::Sender<Node>,
 ) -> Result<(), String> {
     let store = Store::inline(birth.backend, StoreConfig::default());
-    let started = node::start(
+    // Boxed: what opens a node is large, and every life would carry room for it to its end.
+    let started = Box::pin(node::start(
         context.child("protocol"),
         config,
         store,
         birth.connections,
         executor,
-    )
-    .await;
-    let (node, log) = started.map_err(|error| format!("does not start: {error}"))?;
+    ));
+    let (node, log) = started
+        .await
+        .map_err(|error| format!("does not start: {error}"))?;
     if let Some(judge) = birth.judge {
         judge.lock().reopened(birth.at, node.ledger());
         let (at, ledger) = (birth.at, node.ledger().clone());

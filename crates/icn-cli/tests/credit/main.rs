@@ -205,7 +205,7 @@ fn a_node_that_is_killed_in_the_middle_of_a_transfer_makes_it_once() {
             scope.spawn(|| devnet.try_ask("bakery", &pay));
             // From before the request to after the countersignature; a multiple of a prime, so that no two are alike.
             sleep(Duration::from_micros((round * 7_919) % 40_000));
-            devnet.signal(victim, "-KILL");
+            devnet.kill(victim);
         });
         devnet.devnet(&["up"]);
         until(WAIT, "the transfer is made", || {

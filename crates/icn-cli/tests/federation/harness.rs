@@ -115,10 +115,22 @@ impl Devnet {
 
     /// Ends a node in order, and waits for it.
     pub(crate) fn stop(&self, name: &str) {
-        let pid = self.pid(name);
-        self.signal(name, "-TERM");
-        let process = PathBuf::from(format!("/proc/{pid}"));
-        until(Duration::from_secs(30), "the node stops", || !process.exists());
+        self.end(name, "-TERM");
+    }
+
+    /// Ends a node at once, and waits until it has ended: a machine that is busy takes a moment, in which `devnet up` would
+    /// still find it running.
+    pub(crate) fn kill(&self, name: &str) {
+        self.end(name, "-KILL");
+    }
+
+    fn end(&self, name: &str, signal: &str) {
+        let stat = format!("/proc/{}/stat", self.pid(name));
+        self.signal(name, signal);
+        // One that nobody has collected yet has ended, too.
+        until(Duration::from_secs(30), "the node ends", || {
+            std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))
+        });
     }
 
     /// Every named node at one height with one root, and mana that reconciles between them.

@@ -45,7 +45,7 @@ fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
             });
         }
         sleep(Duration::from_secs(3));
-        devnet.signal("orchard", "-KILL");
+        devnet.kill("orchard");
     });
     let ended = |state: &str| matches!(state, "settled" | "completed" | "rolled-back");
     until(Duration::from_secs(120), "all jobs settle or roll back", || {
@@ -206,7 +206,7 @@ fn a_seat_that_lost_its_disk_comes_back_from_its_backup_and_does_not_vote_at_onc
     let put = devnet.ask("dairy", &["dag", "put", file.to_str().unwrap()]);
     devnet.ask("dairy", &["dag", "backup", "--output", backup.to_str().unwrap()]);
     let before = devnet.height("dairy");
-    devnet.signal("dairy", "-KILL");
+    devnet.kill("dairy");
     // Everything but its key and its configuration, which lie elsewhere.
     std::fs::remove_dir_all(dir.join("dairy/data")).unwrap();
     let config = dir.join("dairy/icn.toml");

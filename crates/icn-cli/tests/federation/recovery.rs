@@ -51,7 +51,7 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let jobs_before = jobs(&devnet, "bakery");
     let federation = devnet.ask("bakery", &["status"])["info"]["federation"]["id"].clone();
     for name in ["mill", "orchard"] {
-        devnet.signal(name, "-KILL");
+        devnet.kill(name);
         fs::remove_dir_all(dir.join(name)).unwrap();
     }
 
