@@ -41,7 +41,7 @@ enum Kind {
 
 /// Every variable with the key that it sets. A file that holds the value can be named by the variable with `_FILE` at its
 /// end.
-const VARIABLES: [(&str, &str, Kind); 22] = [
+const VARIABLES: [(&str, &str, Kind); 24] = [
     ("server.host", "FEDERATION_HOST", Kind::Text),
     ("server.port", "FEDERATION_PORT", Kind::Plain),
     ("server.data_dir", "FEDERATION_DATA_DIR", Kind::Text),
@@ -84,6 +84,12 @@ const VARIABLES: [(&str, &str, Kind); 22] = [
     ("logging.level", "LOG_LEVEL", Kind::Text),
     ("logging.format", "LOG_FORMAT", Kind::Text),
     ("logging.output", "LOG_OUTPUT", Kind::Text),
+    ("logging.otlp_endpoint", "FEDERATION_OTLP_ENDPOINT", Kind::Text),
+    (
+        "logging.otlp_sample_ratio",
+        "FEDERATION_OTLP_SAMPLE_RATIO",
+        Kind::Plain,
+    ),
 ];
 /// Keys whose values nobody is shown.
 const MASKED: [&str; 2] = ["database.password", "auth.api_keys"];

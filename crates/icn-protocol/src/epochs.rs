@@ -361,11 +361,13 @@ impl<E: Runtime, N: Network> Log<E, N> {
     /// Whether this seat cannot have forgotten a vote in an epoch.
     fn may_vote(&self, epoch: Epoch) -> Result<bool, LedgerError> {
         let memory = self.journal.memory();
-        let Some(previous) = epoch.previous() else {
-            return Ok(memory == Memory::Whole);
+        let may_vote = match epoch.previous() {
+            None => memory == Memory::Whole,
+            Some(previous) => {
+                let begins = self.ledger.place(model_height(self.last(previous)))?;
+                begins.is_some_and(|block| memory.covers(block.time))
+            }
         };
-        let begins = self.ledger.place(model_height(self.last(previous)))?;
-        let may_vote = begins.is_some_and(|block| memory.covers(block.time));
         if !may_vote {
             tracing::warn!(
                 epoch = epoch.get(),

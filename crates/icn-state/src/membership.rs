@@ -75,7 +75,8 @@ impl Step<'_> {
 
     fn check_invitation(&self, signed: &Signed<Invitation>) -> Result<(), Refusal> {
         let (invitation, now) = (&signed.content, self.now());
-        if invitation.log != self.state.federation.log {
+        let federation = &self.state.federation;
+        if (invitation.federation, invitation.log) != (federation.id, federation.log) {
             return Err(invalid(
                 "it is for another federation, or for a log that it follows no more",
             ));

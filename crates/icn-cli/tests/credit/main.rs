@@ -16,7 +16,7 @@ use std::{env, thread::sleep, time::Duration};
 
 const WAIT: Duration = Duration::from_secs(60);
 /// Rounds of killing a node; `ICN_CREDIT_KILL_ROUNDS` sets another number.
-const KILL_ROUNDS: u64 = 6;
+const KILL_ROUNDS: u64 = 4;
 
 /// Opens a line of 1,000 EUR each way between two; its name.
 fn line(devnet: &Devnet, proposer: &str, counterparty: &str) -> String {

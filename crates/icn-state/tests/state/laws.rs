@@ -508,6 +508,6 @@ fn the_rules_are_as_they_were() {
         ",
     );
     let root = script.world.state.root().to_string();
-    let pinned = "6b5c5f299ca81ab1c85878e89748740106a7eb8572680164b266e029b568d404";
+    let pinned = "c97ba37cc78bc2202c29f8bdcf3c0188330571a23bcfdd6cd14e8e20ec1a2cb3";
     assert_eq!(root, pinned);
 }
