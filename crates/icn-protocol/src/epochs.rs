@@ -120,6 +120,8 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     journal: Journal,
     /// Where a restored log goes on from.
     anchor: Option<Anchor>,
+    /// Who was last heard in an epoch after this node's, and which.
+    ahead: Option<(u64, PublicKey)>,
 }
 
 /// The consensus channels of a [`Log`], one subchannel per epoch.
@@ -262,6 +264,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         admitted: None,
         journal: config.journal,
         anchor,
+        ahead: None,
     };
     log.catch_up().await?;
     let (mut epoch, mut floor) = log.resume().await?;
@@ -279,8 +282,8 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     };
     loop {
         select! {
-            ahead = later_votes.recv() => log.hint(epoch, ahead),
-            ahead = later_certificates.recv() => log.hint(epoch, ahead),
+            message = later_votes.recv() => log.hear(epoch, message),
+            message = later_certificates.recv() => log.hear(epoch, message),
             report = log.evidence.next() => {
                 if let Some(report) = report {
                     log.evidence.keep(report, &log.ledger).await?;
@@ -440,12 +443,22 @@ impl<E: Runtime, N: Network> Log<E, N> {
     }
 
     /// A message from a later epoch says that this node has missed the end of its own.
-    fn hint<M>(&self, epoch: Epoch, ahead: Option<(u64, (PublicKey, M))>) {
-        if let Some((seen, (from, _))) = ahead
-            && seen > epoch.get()
+    fn hear<M>(&mut self, epoch: Epoch, message: Option<(u64, (PublicKey, M))>) {
+        if let Some((heard, (from, _))) = message
+            && heard > epoch.get()
+        {
+            self.ahead = Some((heard, from));
+            self.ask_for_end(epoch);
+        }
+    }
+
+    /// Asks who is ahead for the certificate that ends an epoch, if it is known to be over.
+    fn ask_for_end(&self, epoch: Epoch) {
+        if let Some((heard, from)) = &self.ahead
+            && *heard > epoch.get()
         {
             self.marshal
-                .hint_finalized(self.last(epoch), NonEmptyVec::new(from));
+                .hint_finalized(self.last(epoch), NonEmptyVec::new(from.clone()));
         }
     }
 
@@ -575,6 +588,8 @@ impl<E: Runtime, N: Network> Log<E, N> {
         let Some(resolver) = opened(subchannels.resolver.register(number).await) else {
             return Ok(None);
         };
+        // A node that was away for several epochs does not wait in each until it hears from a later one.
+        self.ask_for_end(epoch);
         Ok(Some(engine.start(votes, certificates, resolver)))
     }
 }

@@ -156,6 +156,8 @@ pub struct Config {
     pub parameters: Parameters,
     /// What to break on purpose, to see that it is noticed.
     pub broken: Option<crate::tamper::Broken>,
+    /// How long the last node is away before anything else goes wrong, to see how fast it catches up.
+    pub absence: Option<Duration>,
 }
 
 /// Why nothing can be simulated so.
@@ -165,6 +167,12 @@ pub enum ConfigError {
     #[error("{nodes} nodes cannot be simulated: choose 1 to {MAX_NODES}")]
     Nodes {
         /// What was asked for.
+        nodes: usize,
+    },
+    /// Somebody is to be away, and nobody is left.
+    #[error("one of {nodes} nodes cannot be away: the others must be enough to go on, so choose 4 or more")]
+    Absence {
+        /// How many there are.
         nodes: usize,
     },
     /// Too long or too short.
@@ -186,6 +194,7 @@ impl Config {
             load_per_minute: 30,
             parameters: if span < LONG_SPAN { short() } else { long() },
             broken: None,
+            absence: None,
         }
     }
 
@@ -199,6 +208,12 @@ impl Config {
         }
         if !(MIN_SPAN..=MAX_SPAN).contains(&self.span) {
             return Err(ConfigError::Span { span: self.span });
+        }
+        if self.absence.is_some() && self.tolerated() == 0 {
+            return Err(ConfigError::Absence { nodes: self.nodes });
+        }
+        if let Some(span) = self.absence.filter(|span| *span > MAX_SPAN) {
+            return Err(ConfigError::Span { span });
         }
         Ok(())
     }
@@ -266,6 +281,11 @@ mod tests {
         );
         assert!(Config::new(1, 4, Duration::from_secs(1)).check().is_err());
         assert!(Config::new(1, 4, MAX_SPAN * 2).check().is_err());
+        let without_one = Config {
+            absence: Some(minute),
+            ..Config::new(1, 3, minute)
+        };
+        assert_eq!(without_one.check(), Err(ConfigError::Absence { nodes: 3 }));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::sync::Mutex;
 use icn_model::{Height, Millis, RoundPhase, RoundRecord};
-use icn_protocol::time::now;
+use icn_protocol::{node::Node, time::now};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// After the last trouble the log goes on within this.
@@ -23,6 +23,8 @@ const HEALING: Millis = Millis::from_secs(30);
 const GLANCE: Millis = Millis::new(250);
 /// What a job may take beyond its deadline and the challenge window.
 const JOB_END: Millis = Millis::from_secs(180);
+/// How many times faster than it was missed a node has to learn what it has missed.
+const CATCH_UP: u64 = 50;
 
 /// Leads a run through its episodes.
 pub(crate) struct Driver<'a> {
@@ -82,6 +84,10 @@ impl<'a> Driver<'a> {
             self.judge.clone(),
         );
         let users = self.context.child("users").spawn(move |_| workload.run());
+        if let Some(away) = self.config.absence {
+            self.miss_one(Millis::new(u64::try_from(away.as_millis()).unwrap_or(u64::MAX)))
+                .await?;
+        }
         self.break_something().await?;
         while now(&self.context) < end {
             let calm = self.schedule.calm_ms();
@@ -251,6 +257,40 @@ impl<'a> Driver<'a> {
                 return Err(Violation::new(Invariant::Progress, detail));
             }
             self.cluster.reconcile().await?;
+            self.pass(Millis::new(20)).await?;
+        }
+    }
+
+    /// Has the last node away for some time, and sees how fast it learns what it has missed. That is virtual time: what
+    /// waits, not what computes.
+    async fn miss_one(&mut self, away: Millis) -> Result<(), Violation> {
+        let node = self.config.nodes - 1;
+        self.kill(node).await;
+        let before = self.highest();
+        self.pass(away).await?;
+        let (begin, target) = (now(&self.context), self.highest());
+        self.cluster.start(node).await;
+        loop {
+            let height = |node: Node| node.ledger().progress().height;
+            let reached = self.cluster.roster().node(node).map_or(Height::ZERO, height);
+            let took = now(&self.context).since(begin);
+            if reached >= target {
+                let missed = target.get() - before.get();
+                self.say(format!(
+                    "node {node} was away for {} s and has the {missed} blocks that it missed after {} ms",
+                    away.get() / 1_000,
+                    took.get()
+                ));
+                return Ok(());
+            }
+            if took.get() > HEALING.get() + away.get() / CATCH_UP {
+                let detail = format!(
+                    "node {node} was away for {} s; {} s after it has come back it is at {reached} of {target}",
+                    away.get() / 1_000,
+                    took.get() / 1_000
+                );
+                return Err(Violation::new(Invariant::Progress, detail));
+            }
             self.pass(Millis::new(20)).await?;
         }
     }
