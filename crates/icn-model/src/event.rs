@@ -73,6 +73,24 @@ impl EventKind {
             Self::Misbehaviour => "misbehaviour",
         }
     }
+
+    /// The stable number, by which stores find events of a kind. It is never changed and never used again.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Membership => 1,
+            Self::Epoch => 2,
+            Self::Mana => 3,
+            Self::Job => 4,
+            Self::Rollback => 5,
+            Self::Challenge => 6,
+            Self::Governance => 7,
+            Self::Agreement => 8,
+            Self::Credit => 9,
+            Self::Clearing => 10,
+            Self::Refused => 11,
+            Self::Misbehaviour => 12,
+        }
+    }
 }
 
 /// Something that happened.
@@ -405,4 +423,31 @@ pub struct EventRecord {
     pub event: Event,
     /// Hash of the record before this one; zero for the first.
     pub previous: Digest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_of_kinds_are_the_stored_format() {
+        let stored = EventKind::ALL.map(|kind| (kind.number(), kind.name()));
+        assert_eq!(
+            stored,
+            [
+                (1, "membership"),
+                (2, "epoch"),
+                (3, "mana"),
+                (4, "job"),
+                (5, "rollback"),
+                (6, "challenge"),
+                (7, "governance"),
+                (8, "agreement"),
+                (9, "credit"),
+                (10, "clearing"),
+                (11, "refused"),
+                (12, "misbehaviour"),
+            ]
+        );
+    }
 }
