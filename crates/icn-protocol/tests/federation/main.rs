@@ -410,8 +410,8 @@ fn one_runs_a_job_for_another_and_is_paid() {
 
 /// Faults of `seat` that a node has seen and kept as events.
 fn kept_faults(node: &Node, seat: u8) -> Vec<Fault> {
-    let events = node.ledger().events(0, 1_000).unwrap();
-    events
+    let read = node.ledger().events(None, 0, 1_000).unwrap();
+    read.records
         .into_iter()
         .filter_map(|record| match record.event {
             Event::Misbehaved { seat: key, fault, .. } if key == secret(seat).public() => Some(fault),
