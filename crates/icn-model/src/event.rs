@@ -37,11 +37,13 @@ pub enum EventKind {
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
     Misbehaviour,
+    /// Whom this node reaches and whom it does not; its own observation.
+    Network,
 }
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
@@ -54,6 +56,7 @@ impl EventKind {
         Self::Clearing,
         Self::Refused,
         Self::Misbehaviour,
+        Self::Network,
     ];
 
     /// The name in filters and JSON.
@@ -71,6 +74,7 @@ impl EventKind {
             Self::Clearing => "clearing",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
+            Self::Network => "network",
         }
     }
 
@@ -89,8 +93,20 @@ impl EventKind {
             Self::Clearing => 10,
             Self::Refused => 11,
             Self::Misbehaviour => 12,
+            Self::Network => 13,
         }
     }
+}
+
+/// Whom a node calls, and leaves alone for a while when that has failed too often in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Callee {
+    /// Another node, by the key of its seat.
+    Peer(PublicKey),
+    /// The Federation Service to which it reports.
+    FederationService,
 }
 
 /// Something that happened.
@@ -363,6 +379,16 @@ pub enum Event {
         /// What it was this time.
         detail: String,
     },
+    /// Calls have failed: the circuit is open, and nobody is called for a while. Each node records whom it called itself.
+    CircuitOpened {
+        /// Whom.
+        callee: Callee,
+    },
+    /// A call has succeeded: the circuit is closed again.
+    CircuitClosed {
+        /// Whose.
+        callee: Callee,
+    },
 }
 
 impl Event {
@@ -404,6 +430,7 @@ impl Event {
             Self::Clearing(_) => EventKind::Clearing,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
+            Self::CircuitOpened { .. } | Self::CircuitClosed { .. } => EventKind::Network,
         }
     }
 }
@@ -447,6 +474,7 @@ mod tests {
                 (10, "clearing"),
                 (11, "refused"),
                 (12, "misbehaviour"),
+                (13, "network"),
             ]
         );
     }

@@ -487,7 +487,8 @@ async fn run_in_federation(
         .ledger()
         .read(|state| state.seat_record(&did).map(|seat| seat.name.to_string()));
     let name = name.unwrap_or_else(|| did.short().to_string());
-    let reporter = Reporter::new(&config.federation, &name, &url, reports)?.map(|reporter| {
+    let observer = node.observer().clone();
+    let reporter = Reporter::new(&config.federation, &name, &url, reports, observer)?.map(|reporter| {
         let app = app.clone();
         let look = move || http::vitals(&app);
         tokio::spawn(reporter.run(look, stopping.clone()))
