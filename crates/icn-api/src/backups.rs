@@ -112,6 +112,9 @@ pub struct VerifyReport {
     pub log_absent: u64,
     /// Events that were looked at.
     pub events: u64,
+    /// How many of them are kept no longer, of which the chain has only the hashes.
+    #[serde(default)]
+    pub forgotten: u64,
     /// How many faults were found.
     pub faults: u64,
     /// The first of them.

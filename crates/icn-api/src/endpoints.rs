@@ -289,7 +289,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         query: Some(Query::of::<events::EventsQuery>()),
         details: "A page of JSON; with `Accept: text/event-stream` a stream that goes on with new events. \
                   Each event of a stream carries its number as `id`; a client that comes back sends the last \
-                  one as `Last-Event-ID` and misses nothing.",
+                  one as `Last-Event-ID` and misses nothing. Events that the node keeps no longer \
+                  (`events.retention_days`) are left out; the numbers of the others are as they were.",
         errors: OF_THE_KEY,
         ..get(
             "events",

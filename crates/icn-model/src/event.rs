@@ -37,11 +37,13 @@ pub enum EventKind {
     Refused,
     /// A seat that broke the rules of consensus; this node's own observation.
     Misbehaviour,
+    /// Whom this node reaches and whom it does not; its own observation.
+    Network,
 }
 
 impl EventKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Membership,
         Self::Epoch,
         Self::Mana,
@@ -54,6 +56,7 @@ impl EventKind {
         Self::Clearing,
         Self::Refused,
         Self::Misbehaviour,
+        Self::Network,
     ];
 
     /// The name in filters and JSON.
@@ -71,8 +74,39 @@ impl EventKind {
             Self::Clearing => "clearing",
             Self::Refused => "refused",
             Self::Misbehaviour => "misbehaviour",
+            Self::Network => "network",
         }
     }
+
+    /// The stable number, by which stores find events of a kind. It is never changed and never used again.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Membership => 1,
+            Self::Epoch => 2,
+            Self::Mana => 3,
+            Self::Job => 4,
+            Self::Rollback => 5,
+            Self::Challenge => 6,
+            Self::Governance => 7,
+            Self::Agreement => 8,
+            Self::Credit => 9,
+            Self::Clearing => 10,
+            Self::Refused => 11,
+            Self::Misbehaviour => 12,
+            Self::Network => 13,
+        }
+    }
+}
+
+/// Whom a node calls, and leaves alone for a while when that has failed too often in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Callee {
+    /// Another node, by the key of its seat.
+    Peer(PublicKey),
+    /// The Federation Service to which it reports.
+    FederationService,
 }
 
 /// Something that happened.
@@ -345,6 +379,16 @@ pub enum Event {
         /// What it was this time.
         detail: String,
     },
+    /// Calls have failed: the circuit is open, and nobody is called for a while. Each node records whom it called itself.
+    CircuitOpened {
+        /// Whom.
+        callee: Callee,
+    },
+    /// A call has succeeded: the circuit is closed again.
+    CircuitClosed {
+        /// Whose.
+        callee: Callee,
+    },
 }
 
 impl Event {
@@ -386,6 +430,7 @@ impl Event {
             Self::Clearing(_) => EventKind::Clearing,
             Self::Refused { .. } => EventKind::Refused,
             Self::Misbehaved { .. } => EventKind::Misbehaviour,
+            Self::CircuitOpened { .. } | Self::CircuitClosed { .. } => EventKind::Network,
         }
     }
 }
@@ -405,4 +450,32 @@ pub struct EventRecord {
     pub event: Event,
     /// Hash of the record before this one; zero for the first.
     pub previous: Digest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_of_kinds_are_the_stored_format() {
+        let stored = EventKind::ALL.map(|kind| (kind.number(), kind.name()));
+        assert_eq!(
+            stored,
+            [
+                (1, "membership"),
+                (2, "epoch"),
+                (3, "mana"),
+                (4, "job"),
+                (5, "rollback"),
+                (6, "challenge"),
+                (7, "governance"),
+                (8, "agreement"),
+                (9, "credit"),
+                (10, "clearing"),
+                (11, "refused"),
+                (12, "misbehaviour"),
+                (13, "network"),
+            ]
+        );
+    }
 }

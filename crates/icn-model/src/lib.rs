@@ -56,7 +56,7 @@ pub use clearing::{
 };
 pub use content::{Cid, CidError, Codec, Digest};
 pub use credit::{CreditError, CreditUnit, LineTerms, RateTerms, Rounding, RoundingError};
-pub use event::{Event, EventKind, EventRecord};
+pub use event::{Callee, Event, EventKind, EventRecord};
 pub use fault::Fault;
 pub use federation::{
     Checkpoint, Endorsement, Founder, Genesis, GenesisError, Invitation, InvitationId, Name, NameError,

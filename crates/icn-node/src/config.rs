@@ -12,6 +12,7 @@ use std::{
 };
 
 mod access;
+mod events;
 mod layers;
 mod live;
 mod network;
@@ -26,6 +27,7 @@ pub use icn_serve::{
 };
 
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
+pub use events::Events;
 pub use layers::{Layered, Sources};
 pub use live::{ChangeError, Listening, Live};
 pub use network::Network;
@@ -42,6 +44,8 @@ pub struct Config {
     pub network: Network,
     /// Where it keeps what it knows.
     pub storage: Storage,
+    /// How long it keeps what happened.
+    pub events: Events,
     /// Who it is.
     pub identity: Identity,
     /// Who may use its HTTP interface.
@@ -298,6 +302,7 @@ impl Config {
             return value("logging.level", &self.logging.level, &reason);
         }
         self.network.check()?;
+        self.events.check()?;
         self.federation.check()?;
         self.check_access()?;
         self.storage.location().map(drop)?;

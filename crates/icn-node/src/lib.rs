@@ -28,6 +28,7 @@ pub mod migrate;
 mod network;
 mod reload;
 mod reporting;
+mod retention;
 pub mod service;
 mod succession;
 pub mod templates;

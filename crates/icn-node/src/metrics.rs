@@ -16,7 +16,7 @@ pub(crate) use tally::Tally;
 
 use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
-use icn_model::{Fault, Mana, Time};
+use icn_model::{EventKind, Fault, Mana, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, ledger::LedgerError, resilience::CircuitState};
 use icn_serve::http::HttpMetrics;
@@ -62,7 +62,7 @@ pub(crate) struct Sample {
     pub(crate) connections: u64,
     /// Seats, and how many are online.
     pub(crate) seats: NetworkStatus,
-    /// What the protocol refused and saw others do wrong.
+    /// What the protocol refused, saw others do wrong, and forgot.
     pub(crate) counts: Counts,
     /// What the network counts.
     pub(crate) network: CounterValues,
@@ -267,6 +267,15 @@ fn storage(registry: &mut Registry, sample: &Sample) {
     registry.register("icn_storage_commits", help, ConstCounter::new(commits));
     let help = "What they became: commits that wait for the disk at the same time are written as one";
     registry.register("icn_storage_group_commits", help, ConstCounter::new(groups));
+    let forgotten = |kind: EventKind| {
+        let count = sample.counts.forgotten.get(&kind).copied().unwrap_or(0);
+        (kind.name(), count)
+    };
+    let name = (
+        "icn_events_forgotten",
+        "Events that are kept no longer, as `[events.retention_days]` says",
+    );
+    counters(registry, name, "kind", EventKind::ALL.map(forgotten));
     if let Some(free) = storage.free_bytes {
         let help = "What is free on the store's disk";
         gauges(registry, [("icn_storage_free_bytes", help, free)]);

@@ -18,6 +18,8 @@ use icn_api::{
     client::{Client, ClientConfig, ClientError},
     presence::{Details, Heartbeat, MAX_SLUG_BYTES, Project, SelfStatus, Slug},
 };
+use icn_model::Callee;
+use icn_protocol::observations::Observer;
 use icn_serve::{
     clock::{now, rfc3339},
     config::without_password,
@@ -55,6 +57,7 @@ pub(crate) struct Reporter {
     interval: Duration,
     way: Way,
     reports: Reports,
+    observer: Observer,
 }
 
 /// How the service is reached.
@@ -68,7 +71,8 @@ struct Way {
 }
 
 impl Reporter {
-    /// For a node that is called `name` and is reached at `url`; none where nothing is to be reported.
+    /// For a node that is called `name` and is reached at `url`; none where nothing is to be reported. `observer` is told
+    /// when the service is left alone.
     ///
     /// # Errors
     /// If an address of the service is none, or there is no randomness.
@@ -77,6 +81,7 @@ impl Reporter {
         name: &str,
         url: &str,
         reports: Reports,
+        observer: Observer,
     ) -> anyhow::Result<Option<Self>> {
         if !config.enabled {
             return Ok(None);
@@ -105,6 +110,7 @@ impl Reporter {
             interval: Duration::from_secs(config.interval),
             way: Way::new(config)?,
             reports,
+            observer,
         }))
     }
 
@@ -153,6 +159,9 @@ impl Reporter {
         let heartbeat = self.heartbeat(status, vitals);
         let told = self.way.tell(heartbeat, &self.project).await;
         let arrived = told.is_ok();
+        if let Some(turn) = self.reports.turn(arrived) {
+            self.observer.circuit(Callee::FederationService, turn);
+        }
         match self.reports.note(told) {
             Said::Nothing => {}
             Said::Failing(error) => {

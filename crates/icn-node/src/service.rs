@@ -17,6 +17,7 @@ use crate::{
     network,
     reload::Reloads,
     reporting::{self, Reporter, Reports},
+    retention,
     succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
@@ -430,6 +431,8 @@ async fn run_in_federation(
     };
     let dag = Dag::new(store.clone(), node.exchange().blocks().clone(), dag_config);
     tokio::spawn(chores::tend(store.clone(), chores::EVERY));
+    let forgetting = retention::tend(node.ledger().clone(), config.events.retention(), retention::EVERY);
+    tokio::spawn(forgetting);
     if config.performance.gc_interval > 0 {
         let interval = Duration::from_secs(config.performance.gc_interval);
         tokio::spawn(dag.clone().collect_every(interval, clock::now));
@@ -484,7 +487,8 @@ async fn run_in_federation(
         .ledger()
         .read(|state| state.seat_record(&did).map(|seat| seat.name.to_string()));
     let name = name.unwrap_or_else(|| did.short().to_string());
-    let reporter = Reporter::new(&config.federation, &name, &url, reports)?.map(|reporter| {
+    let observer = node.observer().clone();
+    let reporter = Reporter::new(&config.federation, &name, &url, reports, observer)?.map(|reporter| {
         let app = app.clone();
         let look = move || http::vitals(&app);
         tokio::spawn(reporter.run(look, stopping.clone()))

@@ -9,10 +9,10 @@ use crate::{
     block::{BlockContext, LogBlock},
     environment::Runtime,
     epochs::Scheme,
-    evidence::Reports,
     keys,
     ledger::{Ledger, MAX_EXECUTION_LAG},
     marshal::LogReader,
+    observations::Observer,
     time::now,
     verify::Verifier,
 };
@@ -44,7 +44,7 @@ pub(crate) struct Application {
     ledger: Ledger,
     verifier: Arc<Verifier>,
     log: LogReader,
-    reports: Reports,
+    observer: Observer,
     federation: Cid,
     epoch_blocks: u64,
     heartbeat: Duration,
@@ -56,7 +56,7 @@ impl Application {
         ledger: Ledger,
         verifier: Arc<Verifier>,
         log: LogReader,
-        reports: Reports,
+        observer: Observer,
         parameters: &Parameters,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Application {
             ledger,
             verifier,
             log,
-            reports,
+            observer,
         }
     }
 
@@ -308,8 +308,8 @@ impl<E: Runtime> ConsensusApplication<E> for Application {
             Ok(()) => true,
             Err(objection) => {
                 let detail = format!("at height {}: {objection}", block.inner().header().height);
-                self.reports
-                    .add(&context.leader, context.round, objection.fault(), detail);
+                self.observer
+                    .fault(&context.leader, context.round, objection.fault(), detail);
                 false
             }
         }
@@ -319,7 +319,7 @@ impl<E: Runtime> ConsensusApplication<E> for Application {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence;
+    use crate::observations;
     use commonware_runtime::{Clock as _, Runner as _, deterministic};
     use icn_model::{
         Action, Did, Founder, Genesis, Operation, PROTOCOL_VERSION, PublicKey as ModelKey, RoleKeys,
@@ -399,7 +399,7 @@ mod tests {
                 ledger,
                 Arc::default(),
                 LogReader::default(),
-                evidence::channel().0,
+                observations::channel().0,
                 &genesis().parameters,
             );
             context.sleep(Duration::from_secs(10)).await;

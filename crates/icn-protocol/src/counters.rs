@@ -1,6 +1,6 @@
-//! What this node refused, and what it saw others do wrong, since it started.
+//! What this node refused, what it saw others do wrong, and what it forgot, since it started.
 use commonware_utils::sync::Mutex;
-use icn_model::{Fault, Refusal};
+use icn_model::{EventKind, Fault, Refusal};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Counts by reason. Cheap to clone.
@@ -16,6 +16,8 @@ pub struct Counts {
     pub refused_in_blocks: BTreeMap<&'static str, u64>,
     /// Faults of others.
     pub faults: BTreeMap<Fault, u64>,
+    /// Events that are kept no longer, by kind.
+    pub forgotten: BTreeMap<EventKind, u64>,
 }
 
 impl Counters {
@@ -30,6 +32,10 @@ impl Counters {
 
     pub(crate) fn faults(&self, fault: Fault, count: usize) {
         *self.0.lock().faults.entry(fault).or_default() += count as u64;
+    }
+
+    pub(crate) fn forgot(&self, kind: EventKind, count: usize) {
+        *self.0.lock().forgotten.entry(kind).or_default() += count as u64;
     }
 
     /// Counts an operation that did not get as far as the pool.

@@ -7,11 +7,11 @@ use crate::{
     application::Application,
     block::LogBlock,
     environment::{Admission, Admit, Channel, Network, Runtime},
-    evidence::{Evidence, Reports, Witness},
     journal::{Journal, Memory},
     keys,
     ledger::{Ledger, LedgerError},
     marshal::{self, BUFFER_BYTES, Delivery, LogReader, MarshalMailbox, Schemes, VIEWS_KEPT},
+    observations::{Observations, Observer, Witness},
     time::now,
 };
 use commonware_consensus::{
@@ -111,8 +111,8 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     marshal: MarshalMailbox,
     automaton: Automaton<E>,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
-    reports: Reports,
-    evidence: Evidence,
+    observer: Observer,
+    observations: Observations,
     blocker: N::Blocker,
     admit: Admit,
     admitted: Option<Admission>,
@@ -159,7 +159,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
     config: LogConfig,
     ledger: Ledger,
     application: Application,
-    (reports, evidence): (Reports, Evidence),
+    (observer, observations): (Observer, Observations),
     lanes: Lanes<N>,
 ) -> Result<(), LedgerError> {
     let parameters = config.genesis.parameters;
@@ -257,8 +257,8 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         marshal,
         automaton,
         deliveries,
-        reports,
-        evidence,
+        observer,
+        observations,
         blocker,
         admit,
         admitted: None,
@@ -284,9 +284,9 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         select! {
             message = later_votes.recv() => log.hear(epoch, message),
             message = later_certificates.recv() => log.hear(epoch, message),
-            report = log.evidence.next() => {
-                if let Some(report) = report {
-                    log.evidence.keep(report, &log.ledger).await?;
+            seen = log.observations.next() => {
+                if let Some(seen) = seen {
+                    log.observations.keep(seen, &log.ledger).await?;
                 }
             },
             delivery = log.deliveries.recv() => {
@@ -543,7 +543,7 @@ impl<E: Runtime, N: Network> Log<E, N> {
         );
         let witness = Witness {
             seats,
-            reports: self.reports.clone(),
+            observer: self.observer.clone(),
         };
         let config = simplex::Config {
             scheme,

@@ -4,7 +4,8 @@ use crate::{
     environment::Runtime,
     keys,
     ledger::Ledger,
-    resilience::{Breakers, CircuitState, Resilience, Retry},
+    observations::Observer,
+    resilience::{Breakers, CircuitState, Resilience, Retry, Turn},
     time::now,
 };
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use futures::{
     future::{Either, select},
     pin_mut,
 };
-use icn_model::{Cid, Fault, Time, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
+use icn_model::{Callee, Cid, Fault, Time, canonical, file::FileIndex, limits::MAX_DAG_BLOCK_BYTES};
 use icn_store::{BlockError, Blocks};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -191,7 +192,7 @@ impl Exchange {
 type Circuits = Arc<Mutex<Breakers<PublicKey>>>;
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>>;
 
-/// Starts the exchange over `channel`.
+/// Starts the exchange over `channel`. It tells `observer` whom it leaves alone.
 pub fn start<E: Runtime>(
     runtime: &E,
     ledger: Ledger,
@@ -201,6 +202,7 @@ pub fn start<E: Runtime>(
         impl Receiver<PublicKey = PublicKey>,
     ),
     resilience: Resilience,
+    observer: Observer,
 ) -> Exchange {
     let (requests, incoming) = mpsc::channel(MAX_FETCHES);
     let circuits = Circuits::new(Mutex::new(Breakers::new(resilience.breaker)));
@@ -229,6 +231,7 @@ pub fn start<E: Runtime>(
         me,
         retry: resilience.retry,
         circuits,
+        observer,
     };
     runtime
         .child("exchange_client")
@@ -301,6 +304,7 @@ struct Asking<S> {
     me: PublicKey,
     retry: Retry,
     circuits: Circuits,
+    observer: Observer,
 }
 
 impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
@@ -351,28 +355,39 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
 
     /// The block, if `peer` sent it. To have no block is no failure; to say nothing is, and to send another one.
     fn judge(&self, answer: Answer, cid: &Cid, peer: &PublicKey, now: Time) -> Option<Bytes> {
-        let failed = match answer {
-            Answer::Have(bytes) if cid.names(&bytes) => {
-                self.circuits.lock().succeeded(peer);
-                return Some(bytes);
-            }
+        let (found, failed) = match answer {
+            Answer::Have(bytes) if cid.names(&bytes) => (Some(bytes), false),
             Answer::Have(_) => {
                 tracing::warn!(%cid, ?peer, "a node sent other bytes than were asked for");
                 self.ledger.counters().fault(Fault::WrongBlockBytes);
-                true
+                (None, true)
             }
-            Answer::Missing => false,
-            Answer::Silence => true,
+            Answer::Missing => (None, false),
+            Answer::Silence => (None, true),
         };
-        if !failed {
-            self.circuits.lock().succeeded(peer);
-        } else if self.circuits.lock().failed(peer, now) {
-            tracing::info!(
+        self.note(peer, failed, now);
+        found
+    }
+
+    /// Notes how a call has ended, and tells what that has changed.
+    fn note(&self, peer: &PublicKey, failed: bool, now: Time) {
+        // Held until it is told: what two fetches change is told in the order in which they change it.
+        let mut circuits = self.circuits.lock();
+        let turn = if failed {
+            circuits.failed(peer, now)
+        } else {
+            circuits.succeeded(peer)
+        };
+        let Some(turn) = turn else { return };
+        match turn {
+            Turn::Opened => tracing::info!(
                 ?peer,
                 "a node does not answer for blocks: it is left alone for a while"
-            );
+            ),
+            Turn::Closed => tracing::info!(?peer, "a node answers for blocks again"),
         }
-        None
+        self.observer
+            .circuit(Callee::Peer(keys::model_public(peer)), turn);
     }
 
     async fn ask<E: Runtime>(&self, runtime: &E, number: u64, cid: &Cid, peer: &PublicKey) -> Answer {

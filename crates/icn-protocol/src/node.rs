@@ -7,7 +7,6 @@ use crate::{
     credit::{self, Credit, CreditConfig},
     environment::{Connections, Executor, Network, Runtime},
     epochs::{self, Lanes, LogConfig},
-    evidence,
     exchange::{self, Exchange},
     gossip,
     journal::{Journal, JournalError, Memory},
@@ -16,6 +15,7 @@ use crate::{
     market::{self, MarketConfig, MarketView},
     marshal::LogReader,
     membership,
+    observations::{self, Observer},
     resilience::Resilience,
     time::now,
     verify::Verifier,
@@ -88,6 +88,7 @@ pub struct Node {
     verifier: Arc<Verifier>,
     author: Author,
     reader: LogReader,
+    observer: Observer,
 }
 
 /// What came of handing in one operation.
@@ -141,7 +142,15 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         blocker,
         admit,
     } = connections;
-    let exchange = exchange::start(&runtime, ledger.clone(), me, blocks, config.resilience);
+    let (observer, observations) = observations::channel();
+    let exchange = exchange::start(
+        &runtime,
+        ledger.clone(),
+        me,
+        blocks,
+        config.resilience,
+        observer.clone(),
+    );
     let credit = credit::start(
         &runtime,
         ledger.clone(),
@@ -168,12 +177,11 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         let (ledger, author) = (ledger.clone(), author.clone());
         move |runtime| membership::run(runtime, ledger, author, config.application)
     });
-    let (reports, evidence) = evidence::channel();
     let application = Application::new(
         ledger.clone(),
         verifier.clone(),
         reader.clone(),
-        reports.clone(),
+        observer.clone(),
         &config.genesis.parameters,
     );
     let log = LogConfig {
@@ -197,9 +205,9 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
         admit,
     };
     let handle = runtime.child("log").spawn({
-        let ledger = ledger.clone();
+        let (ledger, seen) = (ledger.clone(), (observer.clone(), observations));
         move |runtime| async move {
-            let ended = epochs::run(runtime, log, ledger, application, (reports, evidence), lanes).await;
+            let ended = epochs::run(runtime, log, ledger, application, seen, lanes).await;
             if let Err(error) = &ended {
                 tracing::error!(%error, "the log of this node has stopped");
             }
@@ -215,6 +223,7 @@ pub async fn start<E: Runtime, N: Network, X: Executor>(
             verifier,
             author,
             reader,
+            observer,
         },
         handle,
     ))
@@ -239,6 +248,11 @@ impl Node {
     /// The lines of credit.
     pub const fn credit(&self) -> &Credit {
         &self.credit
+    }
+
+    /// Takes what this node sees by itself.
+    pub const fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     /// The node as an author.

@@ -89,6 +89,15 @@ impl CircuitState {
     }
 }
 
+/// What a call has changed of a circuit. That it failed once more in a circuit that is open is no change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It was closed, and is open.
+    Opened,
+    /// It was open, and is closed.
+    Closed,
+}
+
 #[derive(Clone, Copy)]
 struct Circuit {
     failures: u32,
@@ -131,19 +140,21 @@ impl<K: Ord + Clone> Breakers<K> {
     }
 
     /// A try of `key` has succeeded.
-    pub fn succeeded(&mut self, key: &K) {
-        self.circuits.remove(key);
+    pub fn succeeded(&mut self, key: &K) -> Option<Turn> {
+        let circuit = self.circuits.remove(key)?;
+        (circuit.state != CircuitState::Closed).then_some(Turn::Closed)
     }
 
-    /// A try of `key` has failed. Says whether that has opened the circuit.
-    pub fn failed(&mut self, key: &K, now: Time) -> bool {
+    /// A try of `key` has failed.
+    pub fn failed(&mut self, key: &K, now: Time) -> Option<Turn> {
         let circuit = self.circuits.entry(key.clone()).or_insert(Circuit {
             failures: 0,
             since: now,
             state: CircuitState::Closed,
         });
         circuit.failures = circuit.failures.saturating_add(1);
-        let opens = match circuit.state {
+        let was = circuit.state;
+        let opens = match was {
             CircuitState::Closed => circuit.failures >= self.config.failure_threshold,
             CircuitState::HalfOpen => true,
             CircuitState::Open => false,
@@ -152,7 +163,7 @@ impl<K: Ord + Clone> Breakers<K> {
             (circuit.state, circuit.since) = (CircuitState::Open, now);
             self.openings = self.openings.saturating_add(1);
         }
-        opens
+        (opens && was == CircuitState::Closed).then_some(Turn::Opened)
     }
 
     /// How often a circuit has opened.
@@ -198,10 +209,10 @@ mod tests {
     fn a_circuit_opens_lets_one_try_and_closes() {
         let mut breakers = Breakers::new(BreakerConfig::default());
         let at = |secs: u64| Time::new(secs * 1_000);
-        assert!(!breakers.failed(&'a', at(0)));
-        assert!(!breakers.failed(&'a', at(0)));
+        assert_eq!(breakers.failed(&'a', at(0)), None);
+        assert_eq!(breakers.failed(&'a', at(0)), None);
         assert!(breakers.admits(&'a', at(0)));
-        assert!(breakers.failed(&'a', at(1)));
+        assert_eq!(breakers.failed(&'a', at(1)), Some(Turn::Opened));
         assert!(!breakers.admits(&'a', at(5)) && breakers.admits(&'b', at(5)));
         assert_eq!(
             breakers.broken().collect::<Vec<_>>(),
@@ -213,13 +224,15 @@ mod tests {
             breakers.broken().collect::<Vec<_>>(),
             [(&'a', CircuitState::HalfOpen)]
         );
-        assert!(breakers.failed(&'a', at(7)));
+        assert_eq!(breakers.failed(&'a', at(7)), None);
         assert!(!breakers.admits(&'a', at(11)) && breakers.admits(&'a', at(12)));
         assert_eq!(breakers.openings(), 2);
-        breakers.succeeded(&'a');
+        assert_eq!(breakers.succeeded(&'a'), Some(Turn::Closed));
+        assert_eq!(breakers.succeeded(&'a'), None);
         assert!(breakers.admits(&'a', at(12)) && breakers.broken().next().is_none());
         // Failures before a success count for nothing.
-        assert!(!breakers.failed(&'a', at(13)));
+        assert_eq!(breakers.failed(&'a', at(13)), None);
+        assert_eq!(breakers.succeeded(&'a'), None);
     }
 
     #[test]
@@ -228,7 +241,7 @@ mod tests {
             failure_threshold: 1,
             open_timeout: Millis::from_secs(5),
         });
-        assert!(breakers.failed(&'a', Time::new(0)));
+        assert_eq!(breakers.failed(&'a', Time::new(0)), Some(Turn::Opened));
         assert!(breakers.admits(&'a', Time::new(5_000)));
         assert!(breakers.admits(&'a', Time::new(10_000)));
     }

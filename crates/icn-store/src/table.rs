@@ -29,11 +29,13 @@ pub enum Table {
     Jobs = 8,
     /// What this node has signed and countersigned on its lines of credit, beside the log.
     Credit = 9,
+    /// The events that are kept, by their kinds.
+    EventKinds = 10,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::State,
         Self::Blocks,
@@ -43,9 +45,10 @@ impl Table {
         Self::Events,
         Self::Jobs,
         Self::Credit,
+        Self::EventKinds,
     ];
 
-    /// The stable number, 1 to 9.
+    /// The stable number, 1 to 10.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
@@ -70,6 +73,7 @@ impl Table {
             Self::Events => "events",
             Self::Jobs => "jobs",
             Self::Credit => "credit",
+            Self::EventKinds => "event_kinds",
         }
     }
 }
@@ -99,6 +103,7 @@ mod tests {
                 (7, "events"),
                 (8, "jobs"),
                 (9, "credit"),
+                (10, "event_kinds"),
             ]
         );
     }
@@ -109,6 +114,6 @@ mod tests {
             assert_eq!(Table::from_number(table.number()), Some(table));
         }
         assert_eq!(Table::from_number(0), None);
-        assert_eq!(Table::from_number(10), None);
+        assert_eq!(Table::from_number(11), None);
     }
 }

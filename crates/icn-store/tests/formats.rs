@@ -33,7 +33,7 @@ fn is_later(error: &OpenError) -> bool {
     matches!(error, OpenError::Format { found, supported, .. } if *found == supported + 1)
 }
 
-/// Makes a store as an earlier release did, without the table of credit, and opens it with this one.
+/// Makes a store as an earlier release did, without the tables of credit and of kinds of events, and opens it with this one.
 #[cfg(any(feature = "redb", feature = "sqlite"))]
 fn upgraded(kind: BackendKind, make_older: impl FnOnce(&Path)) {
     use icn_store::{Reader as _, Store, StoreConfig};
@@ -48,8 +48,9 @@ fn upgraded(kind: BackendKind, make_older: impl FnOnce(&Path)) {
     put(Table::State, store());
     make_older(&dir.path().join(kind.name()));
     put(Table::Credit, store());
+    put(Table::EventKinds, store());
     let store = store();
-    for table in [Table::State, Table::Credit] {
+    for table in [Table::State, Table::Credit, Table::EventKinds] {
         assert_eq!(
             store.get(table, b"k").unwrap().as_deref(),
             Some(&b"kept"[..]),
@@ -67,11 +68,15 @@ fn sqlite() {
             connection.execute_batch(sql).unwrap();
         }
     };
-    let later = refusal(BackendKind::Sqlite, change("PRAGMA user_version = 3"));
+    let later = refusal(BackendKind::Sqlite, change("PRAGMA user_version = 4"));
     assert!(is_later(&later), "{later:?}");
     upgraded(
         BackendKind::Sqlite,
-        change("DROP TABLE credit; PRAGMA user_version = 1"),
+        change("DROP TABLE credit; DROP TABLE event_kinds; PRAGMA user_version = 1"),
+    );
+    upgraded(
+        BackendKind::Sqlite,
+        change("DROP TABLE event_kinds; PRAGMA user_version = 2"),
     );
     let foreign = refusal(BackendKind::Sqlite, change("PRAGMA application_id = 7"));
     assert!(matches!(foreign, OpenError::NotAStore { .. }), "{foreign:?}");
@@ -100,8 +105,10 @@ fn redb() {
     upgraded(BackendKind::Redb, |dir| {
         let db = redb::Database::open(dir.join("store.redb")).unwrap();
         let write = db.begin_write().unwrap();
-        let credit = redb::TableDefinition::<&[u8], &[u8]>::new("credit");
-        assert!(write.delete_table(credit).unwrap());
+        for name in ["credit", "event_kinds"] {
+            let table = redb::TableDefinition::<&[u8], &[u8]>::new(name);
+            assert!(write.delete_table(table).unwrap());
+        }
         write.commit().unwrap();
     });
     let foreign = refusal(BackendKind::Redb, |dir| {

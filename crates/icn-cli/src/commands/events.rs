@@ -6,7 +6,7 @@ use crate::{
 };
 use clap::{Args, builder::PossibleValuesParser};
 use icn_api::events::EventsQuery;
-use icn_model::{Event, EventKind, EventRecord};
+use icn_model::{Callee, Event, EventKind, EventRecord};
 
 /// `events`
 #[derive(Debug, Args)]
@@ -228,5 +228,16 @@ fn described(event: &Event, names: &Names) -> String {
             "{seat} in epoch {epoch}, view {view}: {detail} ({} {fault})",
             fault.code().number
         ),
+        Event::CircuitOpened { callee } => {
+            format!("{} fails: it is left alone for a while", called(callee))
+        }
+        Event::CircuitClosed { callee } => format!("{} answers again", called(callee)),
+    }
+}
+
+fn called(callee: &Callee) -> String {
+    match callee {
+        Callee::Peer(key) => format!("the node of {key}"),
+        Callee::FederationService => "the Federation Service".into(),
     }
 }

@@ -38,7 +38,8 @@ pub(super) const LIST: &str = "list";
 
 /// Tables of which every archive holds everything, in the order of the archive.
 pub(super) const WHOLE: [Table; 5] = [Table::Meta, Table::State, Table::Pins, Table::Jobs, Table::Credit];
-/// Tables that only grow: an incremental archive holds what came after its base.
+/// Tables that only grow: an incremental archive holds what came after its base. The kinds of events are none of them, for
+/// they follow from the events.
 pub(super) const GROWING: [Table; 4] = [Table::Log, Table::Operations, Table::Events, Table::Blocks];
 
 /// The federation that a backup is of.

@@ -14,6 +14,7 @@ use crate::{
     succession,
 };
 use icn_model::{Digest, Genesis, Height};
+use icn_protocol::ledger::put_event;
 use icn_store::{Batch, Blocks, Building, EmbeddedKind, Location, OpenError, Table, open_existing};
 use serde::Serialize;
 use std::{
@@ -238,7 +239,12 @@ fn put_blocks(building: &Building, records: Vec<Record>) -> Result<(), BackupErr
 fn put_records(building: &Building, table: Table, records: Vec<Record>) -> Result<(), BackupError> {
     let mut batch = Batch::new();
     for (key, value) in records {
-        batch.put(table, key.into_vec(), value.into_vec())?;
+        let (key, value) = (key.into_vec(), value.into_vec());
+        if table == Table::Events {
+            put_event(&mut batch, key, value).map_err(BackupError::inconsistent)?;
+        } else {
+            batch.put(table, key, value)?;
+        }
     }
     Ok(building.commit(&batch)?)
 }

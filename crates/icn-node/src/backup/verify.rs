@@ -8,12 +8,10 @@ use icn_api::{
     backups::{Finding, MAX_FINDINGS, VerifyReport},
     car::links,
 };
-use icn_model::{
-    Cid, Codec, Digest, EventRecord, Genesis, Height, Time, canonical, limits::MAX_DAG_BLOCK_BYTES,
-};
+use icn_model::{Cid, Codec, Digest, Genesis, Height, Time, canonical, limits::MAX_DAG_BLOCK_BYTES};
 use icn_protocol::{
     block::LogBlock,
-    ledger::{BlockPlace, FinalOperation},
+    ledger::{BlockPlace, FinalOperation, StoredEvent},
 };
 use icn_state::{Engine, State};
 use icn_store::{BlockError, Blocks, Reader, ScanRange, Store, Table};
@@ -24,7 +22,7 @@ use std::{
 
 /// Blocks that are listed at a time.
 const PAGE_BLOCKS: usize = 1_000;
-/// Largest record of the log's places and of events.
+/// Largest record of the log's places and of operations'.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// What a check looks at.
@@ -61,6 +59,7 @@ pub(super) fn verify(subject: &Subject<'_>, deep: bool) -> Result<VerifyReport, 
             log_executed: 0,
             log_absent: 0,
             events: 0,
+            forgotten: 0,
             faults: 0,
             findings: Vec::new(),
         },
@@ -82,7 +81,9 @@ pub(super) fn verify(subject: &Subject<'_>, deep: bool) -> Result<VerifyReport, 
         }
     }
     check.report.events = write::last_event(subject.store)?;
-    check.soft(events(subject.store, check.report.events))?;
+    let chain = events(subject.store, check.report.events);
+    let chain = chain.map(|forgotten| check.report.forgotten = forgotten);
+    check.soft(chain)?;
     check.blocks()?;
     check.pins()?;
     check.report.finished = (subject.now)();
@@ -314,27 +315,31 @@ pub(super) fn log(reader: &impl Reader, height: Height, root: Digest) -> Result<
     }
 }
 
-/// Whether the events up to `last` are all there, each naming the one before.
-pub(super) fn events(reader: &impl Reader, last: u64) -> Result<(), BackupError> {
+/// Whether the events up to `last` are all there, each naming the one before; says how many of them are stubs. What a
+/// stub says of its record is proven by the record after it, unless that was forgotten, too.
+pub(super) fn events(reader: &impl Reader, last: u64) -> Result<u64, BackupError> {
     let upto = ScanRange::new(Bound::Unbounded, Bound::Included(last.to_be_bytes().to_vec()));
-    let (mut number, mut previous) = (0_u64, Digest::ZERO);
+    let (mut number, mut previous, mut forgotten) = (0_u64, Digest::ZERO, 0);
     write::each(reader, Table::Events, &upto, |_, bytes| {
-        let record: EventRecord =
-            canonical::from_own_bytes(&bytes, MAX_RECORD_BYTES).map_err(|source| BackupError::Record {
-                table: Table::Events,
-                source,
-            })?;
+        let stored = StoredEvent::decode(&bytes).map_err(BackupError::inconsistent)?;
         number += 1;
-        if record.number != number || record.previous != previous {
+        let follows = match &stored {
+            StoredEvent::Kept(record) => record.previous == previous,
+            StoredEvent::Forgotten(_) => {
+                forgotten += 1;
+                true
+            }
+        };
+        if stored.number() != number || !follows {
             return Err(BackupError::inconsistent(format_args!(
                 "event {number} is missing, or was changed"
             )));
         }
-        previous = Digest::of(&bytes);
+        previous = stored.hash(&bytes);
         Ok(())
     })?;
     if number == last {
-        Ok(())
+        Ok(forgotten)
     } else {
         Err(BackupError::inconsistent(format_args!(
             "events after {number} are missing"

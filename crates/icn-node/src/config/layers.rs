@@ -22,6 +22,8 @@ use std::{
 pub(super) const RUNTIME_FILE: &str = "runtime.toml";
 /// Prefix of variables: `ICN_<SECTION>_<KEY>`.
 const ENV_PREFIX: &str = "ICN_";
+/// The one key that is a table: its variables have the name of what is in it at their end.
+const TABLE: &str = "events.retention_days";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
 const FOREIGN_VARIABLES: [&str; 12] = [
     "API_URL",
@@ -251,7 +253,16 @@ fn named_key_is_there(config: &Config) -> Result<(), ConfigError> {
 
 /// The variable that sets a key.
 pub(super) fn variable_of(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.replacen('.', "_", 1).to_ascii_uppercase())
+    format!("{ENV_PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// The key that a variable sets, after the prefix.
+fn key_of(variable: &str) -> String {
+    let key = variable.to_ascii_lowercase().replacen('_', ".", 1);
+    match key.strip_prefix(TABLE).and_then(|rest| rest.strip_prefix('_')) {
+        Some(name) => format!("{TABLE}.{name}"),
+        None => key,
+    }
 }
 
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
@@ -272,7 +283,7 @@ fn environment(passphrase: Option<&str>, secrets: &Variables) -> Env {
         .ignore(&FOREIGN_VARIABLES)
         .ignore(HOOKS)
         .ignore(&secret)
-        .map(|name| name.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
+        .map(|name| key_of(name.as_str()).into())
         .lowercase(false)
 }
 

@@ -23,11 +23,12 @@ const AT_ONCE: [&str; 5] = [
     "performance.job_memory_bytes",
     "performance.max_concurrent_jobs",
 ];
-/// Sections that decide where the node finds its identity, its store and its keys, who may use it, or to whom it sends a
-/// key: with a key of the interface alone nobody changes these.
-const BY_FILE: [&str; 8] = [
+/// Sections that decide where the node finds its identity, its store and its keys, who may use it, to whom it sends a
+/// key, or what of its past it forgets: with a key of the interface alone nobody changes these.
+const BY_FILE: [&str; 9] = [
     "api.",
     "audit.",
+    "events.",
     "federation.",
     "identity.",
     "monitoring.",
@@ -393,6 +394,11 @@ mod tests {
         for (key, value, said) in [
             ("storage.backend", json!("memory"), "configuration file"),
             ("api.api_key", json!("another-key"), "configuration file"),
+            (
+                "events.retention_days",
+                json!({"refused": 1}),
+                "configuration file",
+            ),
             ("logging.levle", json!("debug"), "did you mean level?"),
             ("logging", json!("debug"), "section.name"),
             ("logging.level", json!(3), "logging.level"),

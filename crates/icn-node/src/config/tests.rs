@@ -39,6 +39,18 @@ fn unknown_keys_are_named_with_their_file() {
             "[mesh]\nblacklist_after_failures = \"three\"\n",
             "icn.toml:2: mesh.blacklist_after_failures: ",
         ),
+        (
+            "[events.retention_days]\n\nrefussed = 30\n",
+            "icn.toml:3: events.retention_days.refussed: there is no such key: did you mean refused?",
+        ),
+        (
+            "[events.retention_days]\nx = 30\n",
+            "icn.toml:2: events.retention_days.x: there is no such key; there are membership, epoch, mana, job, rollback, ",
+        ),
+        (
+            "[events.retention_days]\nrefused = \"month\"\n",
+            "icn.toml:2: events.retention_days.refused: ",
+        ),
         ("[mesh\n", "icn.toml is not TOML: "),
         (
             "[api]\napi_key = \"${ICN_NOT_SET_ANYWHERE}\"\n",
@@ -123,6 +135,9 @@ fn impossible_values_are_named() {
             "[runtime]\nlog_level = \"warn\"\n[logging]\nlevel = \"debug\"",
             "runtime.log_level",
         ),
+        ("[events.retention_days]\nrefused = 0", "refused = 0"),
+        ("[events.retention_days]\nrefused = -1", "retention_days.refused"),
+        ("[events]\nretention_days = 30", "events.retention_days"),
         ("[logging]\nformat = \"xml\"", "logging.format"),
         ("[logging]\noutput = 3", "logging.output"),
         ("[identity]\nnode_did = \"did:web:x\"", "identity.node_did"),
@@ -159,6 +174,17 @@ fn impossible_values_are_named() {
         assert!(error.contains(key), "{text}: {error}");
         assert!(!error.contains("secret"), "{text}: {error}");
     }
+}
+
+#[test]
+fn events_are_kept_as_long_as_the_keys_say() {
+    let retention = |text: &str| load(text).unwrap().events.retention();
+    assert!(retention("").is_empty());
+    let month = icn_model::Millis::from_secs(30 * 86_400);
+    assert_eq!(
+        retention("[events.retention_days]\nrefused = 30"),
+        [(icn_model::EventKind::Refused, month)].into()
+    );
 }
 
 #[test]

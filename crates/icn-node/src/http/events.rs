@@ -15,15 +15,13 @@ use icn_api::{
     sse,
 };
 use icn_model::{EventKind, EventRecord};
-use icn_protocol::ledger::{Ledger, LedgerError, Progress};
+use icn_protocol::ledger::{EventsRead, Ledger, LedgerError, Progress};
 use icn_serve::http::Query;
 use std::{convert::Infallible, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Records that are read at once.
+/// Records that a stream reads at once.
 const BATCH: usize = 1_000;
-/// Records that one page looks through for a kind; the cursor then says where it got to.
-const MAX_LOOKED_AT: u64 = 100_000;
 /// Between signs of life on a stream without events.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -53,87 +51,23 @@ pub(super) async fn events(
 }
 
 fn page(ledger: &Ledger, query: &EventsQuery) -> Result<EventPage, LedgerError> {
-    let limit = query.limit.unwrap_or(DEFAULT_EVENTS).clamp(1, MAX_EVENTS);
     if let Some(count) = query.tail {
-        let items = tail(
-            ledger,
-            query,
-            count.min(query.limit.unwrap_or(MAX_EVENTS)).min(MAX_EVENTS),
-        )?;
+        let count = count.min(query.limit.unwrap_or(MAX_EVENTS));
+        let items = tail(ledger, query, count)?;
         return Ok(EventPage { items, next: None });
     }
+    let limit = query.limit.unwrap_or(DEFAULT_EVENTS).clamp(1, MAX_EVENTS);
     let last = ledger.progress().last_event;
-    let mut at = query.since.unwrap_or(0);
-    let end = at.saturating_add(MAX_LOOKED_AT).min(last);
-    let mut items = Vec::new();
-    while at < end && items.len() < limit {
-        let records = ledger.events(at, BATCH)?;
-        let Some(newest) = records.last().map(|record| record.number) else {
-            break;
-        };
-        for record in records {
-            if items.len() == limit {
-                break;
-            }
-            at = record.number;
-            if is_wanted(&record, query.kind) {
-                items.push(record);
-            }
-        }
-        if items.len() < limit {
-            at = newest;
-        }
-    }
+    let EventsRead { records, upto } = ledger.events(query.kind, query.since.unwrap_or(0), limit)?;
     Ok(EventPage {
-        items,
-        next: (at < last).then_some(at),
+        items: records,
+        next: (upto < last).then_some(upto),
     })
 }
 
-fn is_wanted(record: &EventRecord, kind: Option<EventKind>) -> bool {
-    kind.is_none_or(|kind| record.event.kind() == kind)
-}
-
-/// The last `count` events that `query` selects, oldest first, as far back as a page looks.
+/// The last `count` events that `query` selects, oldest first.
 fn tail(ledger: &Ledger, query: &EventsQuery, count: usize) -> Result<Vec<EventRecord>, LedgerError> {
-    let last = ledger.progress().last_event;
-    let first = query.since.unwrap_or(0).max(last.saturating_sub(MAX_LOOKED_AT));
-    let mut newest_first = Vec::new();
-    let mut end = last;
-    // Numbers have no gaps, so the batch before a number begins a batch before it.
-    while end > first && newest_first.len() < count {
-        let begin = end.saturating_sub(BATCH as u64).max(first);
-        let records = between(ledger, begin, end)?;
-        newest_first.extend(
-            records
-                .into_iter()
-                .rev()
-                .filter(|record| is_wanted(record, query.kind)),
-        );
-        end = begin;
-    }
-    newest_first.truncate(count);
-    newest_first.reverse();
-    Ok(newest_first)
-}
-
-/// The events after `begin` and up to `end`. The store may give them in several pages.
-fn between(ledger: &Ledger, begin: u64, end: u64) -> Result<Vec<EventRecord>, LedgerError> {
-    let mut records: Vec<EventRecord> = Vec::new();
-    loop {
-        let at = records.last().map_or(begin, |record| record.number);
-        let left = usize::try_from(end.saturating_sub(at))
-            .unwrap_or(BATCH)
-            .min(BATCH);
-        if left == 0 {
-            return Ok(records);
-        }
-        let more = ledger.events(at, left)?;
-        if more.is_empty() {
-            return Ok(records);
-        }
-        records.extend(more);
-    }
+    ledger.last_events(query.kind, query.since.unwrap_or(0), count.min(MAX_EVENTS))
 }
 
 /// A stream of events on its way to the caller.
@@ -180,7 +114,7 @@ async fn stream(
             number.ok_or_else(|| Failure::bad(LAST_EVENT_ID, "expected the number of an event"))?;
     } else if let Some(count) = query.tail {
         following.at = following.ledger.progress().last_event;
-        let from_end = tokio::task::spawn_blocking(move || tail(&ledger, &query, count.min(MAX_EVENTS)));
+        let from_end = tokio::task::spawn_blocking(move || tail(&ledger, &query, count));
         following.ready = from_end.await??;
         following.at = following
             .ready
@@ -226,16 +160,11 @@ impl Following {
 
     /// Reads the next batch; none if the store fails, which the log tells, and the caller comes back.
     async fn read(&mut self) -> Option<()> {
-        let (ledger, at) = (self.ledger.clone(), self.at);
-        let read = tokio::task::spawn_blocking(move || ledger.events(at, BATCH)).await;
+        let (ledger, kind, at) = (self.ledger.clone(), self.kind, self.at);
+        let read = tokio::task::spawn_blocking(move || ledger.events(kind, at, BATCH)).await;
         match read {
-            Ok(Ok(records)) => {
-                self.at = records.last()?.number;
-                let kind = self.kind;
-                self.ready = records
-                    .into_iter()
-                    .filter(|record| is_wanted(record, kind))
-                    .collect();
+            Ok(Ok(EventsRead { records, upto })) => {
+                (self.ready, self.at) = (records, upto);
                 Some(())
             }
             Ok(Err(error)) => {

@@ -128,11 +128,11 @@ impl Tally {
 
     /// Counts the next events after `at`, and gives the number of the last one.
     fn read(&self, ledger: &Ledger, at: u64) -> Result<u64, LedgerError> {
-        let records = ledger.events(at, BATCH)?;
-        for record in &records {
+        let read = ledger.events(None, at, BATCH)?;
+        for record in &read.records {
             self.count(&record.event);
         }
-        Ok(records.last().map_or(at, |record| record.number))
+        Ok(read.upto)
     }
 
     fn count(&self, event: &Event) {

@@ -1,6 +1,6 @@
 //! What came of the reports: counted, and what has changed.
 use icn_model::Time;
-use icn_protocol::resilience::{BreakerConfig, Breakers, CircuitState};
+use icn_protocol::resilience::{BreakerConfig, Breakers, CircuitState, Turn};
 use icn_serve::clock::now;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -79,15 +79,20 @@ impl Reports {
         (state.unwrap_or(CircuitState::Closed), circuit.openings())
     }
 
+    /// Notes the outcome of a report for the circuit; says what that has changed of it.
+    pub(super) fn turn(&self, arrived: bool) -> Option<Turn> {
+        let mut circuit = self.circuit();
+        if arrived {
+            circuit.succeeded(&())
+        } else {
+            circuit.failed(&(), now())
+        }
+    }
+
     /// Counts the outcome of a report; says what is new.
     pub(super) fn note(&self, told: Result<(), String>) -> Said {
         let outcome = if told.is_ok() { "sent" } else { "failed" };
         self.counts.get_or_create(&Outcome { outcome }).inc();
-        if told.is_ok() {
-            self.circuit().succeeded(&());
-        } else {
-            self.circuit().failed(&(), now());
-        }
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match (told, failing.as_mut()) {
             (Ok(()), None) => Said::Nothing,
@@ -143,13 +148,13 @@ mod tests {
     #[test]
     fn a_service_that_fails_is_left_alone_for_a_while() {
         let reports = Reports::default();
-        for _ in 0..3 {
+        for turn in [None, None, Some(Turn::Opened)] {
             assert!(reports.admits());
-            reports.note(Err("no".into()));
+            assert_eq!(reports.turn(false), turn);
         }
         assert_eq!(reports.breaker(), (CircuitState::Open, 1));
         assert!(!reports.admits());
-        reports.note(Ok(()));
+        assert_eq!(reports.turn(true), Some(Turn::Closed));
         assert_eq!(reports.breaker(), (CircuitState::Closed, 1));
     }
 }

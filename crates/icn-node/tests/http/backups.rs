@@ -62,7 +62,7 @@ fn refused(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn check(node: &Node, deep: bool) -> VerifyReport {
+pub(crate) fn check(node: &Node, deep: bool) -> VerifyReport {
     let query = VerifyQuery {
         deep,
         wait_ms: Some(60_000),
@@ -80,12 +80,12 @@ fn add_member(node: &Node, number: u64) {
 }
 
 /// The entries of a store, in order.
-fn entries(location: &Location, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn entries(location: &Location, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
     let store = Store::threaded(open(location).unwrap(), StoreConfig::default()).unwrap();
     store.scan(table, &ScanRange::all(), 10_000).unwrap().entries
 }
 
-fn put(location: &Location, table: Table, changes: &[(&[u8], &[u8])]) {
+pub(crate) fn put(location: &Location, table: Table, changes: &[(&[u8], &[u8])]) {
     let store = Store::threaded(open(location).unwrap(), StoreConfig::default()).unwrap();
     let mut batch = Batch::new();
     for (key, value) in changes {

@@ -1,13 +1,19 @@
 //! Events, as pages and as a stream.
-use crate::harness::{KEY, Node, read_until};
+use crate::{
+    backups::{back_up, check, entries, put, restore, restored},
+    harness::{KEY, Node, read_until},
+};
 use icn_api::{
     Scope,
+    backups::BackupRequest,
     events::{EventPage, EventsQuery},
     keys::{KeyName, NewKey},
     paths,
 };
-use icn_model::{Action, Did, EventKind, EventRecord, Mana, SecretKey};
-use std::{io::Write as _, sync::mpsc, thread, time::Duration};
+use icn_model::{Action, Did, Digest, EventKind, EventRecord, Height, Mana, Millis, SecretKey, canonical};
+use icn_store::{BackendKind, Location, Table};
+use serde::{Deserialize, Serialize};
+use std::{fs, io::Write as _, path::Path, sync::mpsc, thread, time::Duration};
 
 fn member(seed: u8) -> Did {
     Did::new(SecretKey::from_seed(&[seed; 32]).public())
@@ -15,7 +21,10 @@ fn member(seed: u8) -> Did {
 
 /// A node with three membership events and one of mana.
 fn eventful() -> Node {
-    let node = Node::start();
+    with_events(Node::start())
+}
+
+fn with_events(node: Node) -> Node {
     for seed in 1..=3 {
         node.done(&node.own(Action::AddMember { member: member(seed) }));
     }
@@ -204,4 +213,141 @@ fn streams_are_bounded_and_hold_nothing_else_up() {
     node.done(&node.own(Action::AddMember { member: member(1) }));
     assert_eq!(node.get(paths::READY).status, 200);
     drop(open);
+}
+
+/// The ledger's record of the last applied block, as stores have it.
+#[derive(Serialize, Deserialize)]
+struct Applied {
+    height: Height,
+    hash: Digest,
+    last_event: u64,
+    event_hash: Digest,
+}
+
+/// Makes all events of a node that is stopped ten days older, in a whole chain.
+fn age(location: &Location) {
+    let mut previous = Digest::ZERO;
+    let mut events = entries(location, Table::Events);
+    for (_, value) in &mut events {
+        let mut record: EventRecord = canonical::from_own_bytes(value, 1 << 20).unwrap();
+        record.time = record.time.before(Millis::from_secs(10 * 86_400));
+        record.previous = previous;
+        *value = canonical::to_bytes(&record);
+        previous = Digest::of(value);
+    }
+    let changes: Vec<_> = events
+        .iter()
+        .map(|(key, value)| (key.as_slice(), value.as_slice()))
+        .collect();
+    put(location, Table::Events, &changes);
+    let meta = entries(location, Table::Meta);
+    let (key, value) = meta.iter().find(|(key, _)| key == b"log/applied").unwrap();
+    let mut applied: Applied = canonical::from_own_bytes(value, 1 << 20).unwrap();
+    applied.event_hash = previous;
+    put(location, Table::Meta, &[(key, &canonical::to_bytes(&applied))]);
+}
+
+/// Every event that pages of one give, with kinds or without.
+fn all_pages(node: &Node, more: &str) -> Vec<EventRecord> {
+    let (mut all, mut since) = (Vec::new(), 0);
+    loop {
+        let path = format!("{}?limit=1&since={since}{more}", paths::EVENTS);
+        let page: EventPage = node.get(&path).json(200);
+        all.extend(page.items);
+        match page.next {
+            Some(next) => assert!(std::mem::replace(&mut since, next) < next),
+            None => return all,
+        }
+    }
+}
+
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..200 {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{what}");
+}
+
+#[test]
+fn a_kind_that_is_kept_for_a_while_is_forgotten_and_the_chain_stays_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = with_events(Node::on_disk(directory.path()));
+    let before: EventPage = node.get(paths::EVENTS).json(200);
+    node.stop();
+    let store = |directory: &Path| Location::directory(BackendKind::Fjall, directory.join("data/store"));
+    let location = store(directory.path()).unwrap();
+    age(&location);
+    let config = directory.path().join("icn.toml");
+    fs::write(&config, "[events.retention_days]\nmembership = 9\nmana = 11\n").unwrap();
+    let config = ["--config", config.to_str().unwrap()];
+    let mut node = Node::on_disk_with(directory.path(), &config);
+    let page = |node: &Node, query: &str| {
+        node.get(&format!("{}{query}", paths::EVENTS))
+            .json::<EventPage>(200)
+    };
+    wait_for("no event was forgotten", || {
+        page(&node, "?type=membership").items.is_empty()
+    });
+
+    let is_kept = |record: &&EventRecord| record.event.kind() != EventKind::Membership;
+    let kept = numbers(&before.items.iter().filter(is_kept).cloned().collect::<Vec<_>>());
+    let (count, last) = (before.items.len() as u64, before.items.last().unwrap().number);
+    let forgotten = count - kept.len() as u64;
+    assert!(forgotten >= 3 && !kept.is_empty());
+    let is_right = |node: &Node| {
+        assert_eq!(numbers(&page(node, "").items), kept);
+        assert_eq!(numbers(&all_pages(node, "")), kept);
+        assert_eq!(numbers(&page(node, "?tail=1").items), kept[kept.len() - 1..]);
+        assert!(all_pages(node, "&type=membership").is_empty());
+        assert!(page(node, "?type=membership&tail=5").items.is_empty());
+        assert_eq!(numbers(&all_pages(node, "&type=mana")).len(), 1);
+        let checked = check(node, true);
+        assert_eq!(checked.faults, 0, "{:?}", checked.findings);
+        assert_eq!((checked.events, checked.forgotten), (count, forgotten));
+    };
+    is_right(&node);
+    let text = String::from_utf8(node.get(paths::METRICS).body).unwrap();
+    let line = format!("icn_events_forgotten_total{{kind=\"membership\"}} {forgotten}\n");
+    assert!(text.contains(&line), "{text}");
+
+    // A backup has what is left, and comes back so.
+    let archive = directory.path().join("backup.tar.gz");
+    back_up(&node, &archive, &BackupRequest::default());
+    let other = directory.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::create_dir(other.join("data")).unwrap();
+    fs::copy(
+        directory.path().join("data/node.key"),
+        other.join("data/node.key"),
+    )
+    .unwrap();
+    restored(&restore(&other.join("data"), &[&archive], &[]));
+    let again = Node::on_disk(&other);
+    is_right(&again);
+    again.stop();
+
+    // A stream goes over the gap to what comes after.
+    let stream = follow(&node, EventsQuery::default(), kept.len() + 1);
+    node.done(&node.own(Action::AddMember { member: member(9) }));
+    let streamed = stream.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(numbers(&streamed), [kept.as_slice(), &[last + 1]].concat());
+    assert_eq!(page(&node, "?type=membership").items, streamed[kept.len()..]);
+    node.stop();
+
+    // The last stub before a record that is kept is proven by that one.
+    let proven = kept.iter().map(|number| number - 1);
+    let proven = proven.filter(|number| *number > 0 && !kept.contains(number));
+    let number = proven.last().unwrap();
+    let events = entries(&location, Table::Events);
+    let (key, stub) = &events[usize::try_from(number).unwrap() - 1];
+    let mut flipped = stub.clone();
+    let hash = stub.windows(4).position(|bytes| bytes == b"hash").unwrap() + 8;
+    flipped[hash] ^= 1;
+    put(&location, Table::Events, &[(key, &flipped)]);
+    node = Node::on_disk(directory.path());
+    assert_eq!(check(&node, false).faults, 1);
+    node.stop();
 }

@@ -252,7 +252,7 @@ fn toml(settings: &[(&str, &str)]) -> String {
 }
 
 fn variable(key: &str) -> String {
-    format!("ICN_{}", key.replacen('.', "_", 1).to_uppercase())
+    format!("ICN_{}", key.replace('.', "_").to_uppercase())
 }
 
 #[test]
@@ -309,4 +309,27 @@ fn every_key_is_shown_with_the_layer_that_set_it() {
     for (key, args) in FLAGS {
         assert_eq!(origin(&shown(here, args, &[]), key), "command line");
     }
+}
+
+/// What is in a table is there only where it is set.
+#[test]
+fn what_is_in_a_table_is_shown_with_the_layer_that_set_it() {
+    let (refused, job) = ("events.retention_days.refused", "events.retention_days.job");
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let file = here.join("icn.toml");
+    fs::write(&file, toml(&[(refused, "30"), (job, "90")])).unwrap();
+    let args = ["--config", file.to_str().unwrap()];
+    let settings = shown(here, &args, &[(variable(job), "7".to_owned())]);
+    assert_eq!(origin(&settings, refused), args[1]);
+    assert_eq!(
+        origin(&settings, job),
+        "environment ICN_EVENTS_RETENTION_DAYS_JOB"
+    );
+    let days = |key: &str| {
+        let found = settings.iter().find(|setting| setting.key == key).unwrap();
+        (found.value.as_str(), found.changes)
+    };
+    assert_eq!(days(refused), ("30", Changes::ByFile));
+    assert_eq!(days(job), ("7", Changes::ByFile));
 }

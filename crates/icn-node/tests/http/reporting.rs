@@ -1,6 +1,10 @@
 //! Reports to a Federation Service: what arrives there, and what the node says when nothing does.
 use crate::harness::{Node, WAIT};
-use icn_api::presence::{Details, Heartbeat, Project, SelfStatus};
+use icn_api::{
+    events::EventPage,
+    presence::{Details, Heartbeat, Project, SelfStatus},
+};
+use icn_model::{Callee, Event};
 use serde::de::DeserializeOwned;
 use std::{
     fs,
@@ -8,6 +12,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver},
     },
@@ -324,4 +329,40 @@ mod nats {
             }
         }
     }
+}
+
+#[test]
+fn that_the_service_is_left_alone_and_answers_again_is_among_the_events() {
+    let works = Arc::new(AtomicBool::new(false));
+    let service = Service::start({
+        let works = works.clone();
+        move |_| if works.load(Ordering::Relaxed) { 200 } else { 500 }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let section = format!(
+        "url = \"http://{}\"\n[network]\nopen_timeout_secs = 1",
+        service.address
+    );
+    let node = reporting(directory.path(), &section);
+    let callee = Callee::FederationService;
+    let (opened, closed) = (Event::CircuitOpened { callee }, Event::CircuitClosed { callee });
+    let until = |expected: &[Event]| {
+        let start = Instant::now();
+        loop {
+            let page: EventPage = node.get("/events?type=network").json(200);
+            let events: Vec<_> = page.items.into_iter().map(|record| record.event).collect();
+            if events == expected {
+                return;
+            }
+            assert!(start.elapsed() < WAIT, "{events:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    until(std::slice::from_ref(&opened));
+    // Tries that fail in a circuit that is open are no news.
+    thread::sleep(Duration::from_secs(4));
+    until(std::slice::from_ref(&opened));
+    works.store(true, Ordering::Relaxed);
+    until(&[opened, closed]);
+    node.stop();
 }

@@ -1,10 +1,10 @@
 //! Final blocks: applied in memory at once, acknowledged when their effects are durable.
 use super::{
     APPLIED, Applied, BlockPlace, FinalOperation, Inner, Ledger, LedgerError, Progress, ROOTS_KEPT,
-    load::put_changes,
+    events::ChainEnd, load::put_changes,
 };
 use crate::block::LogBlock;
-use icn_model::{Digest, Event, EventRecord, Height, Refusal, Time, canonical};
+use icn_model::{Event, Refusal, canonical};
 use icn_state::State;
 use icn_store::{Batch, Durability, StoreError, Table};
 
@@ -94,7 +94,9 @@ impl Ledger {
             inner.dropped.remove(&operation.id());
         }
         for event in outcome.events {
-            inner.record(&mut batch, header.height, header.time, event)?;
+            inner
+                .events
+                .append(&mut batch, header.height, header.time, event)?;
         }
         for operation in inner.pool.expire(header.time) {
             let refusal = Refusal::Expired {
@@ -160,7 +162,7 @@ impl Ledger {
             let inner = &mut *inner;
             let mut batch = Batch::new();
             let (height, time) = (inner.state.height(), inner.state.time());
-            inner.record(&mut batch, height, time, event)?;
+            inner.events.append(&mut batch, height, time, event)?;
             let progress = inner.finish(&mut batch)?;
             (batch, progress)
         };
@@ -171,42 +173,21 @@ impl Ledger {
 }
 
 impl Inner {
-    fn record(
-        &mut self,
-        batch: &mut Batch,
-        height: Height,
-        time: Time,
-        event: Event,
-    ) -> Result<(), StoreError> {
-        let (last, previous) = self.last_event;
-        let record = EventRecord {
-            number: last + 1,
-            height,
-            time,
-            event,
-            previous,
-        };
-        let bytes = canonical::to_bytes(&record);
-        self.last_event = (record.number, Digest::of(&bytes));
-        batch.put(Table::Events, record.number.to_be_bytes(), bytes)?;
-        Ok(())
-    }
-
     fn finish(&self, batch: &mut Batch) -> Result<Progress, StoreError> {
-        let (last_event, event_hash) = self.last_event;
+        let ChainEnd { number, hash } = self.events;
         let height = self.state.height();
         let applied = Applied {
             height,
             hash: self.last_hash,
-            last_event,
-            event_hash,
+            last_event: number,
+            event_hash: hash,
         };
         batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
         Ok(Progress {
             height,
             root: self.state.root(),
             time: self.state.time(),
-            last_event,
+            last_event: number,
         })
     }
 }

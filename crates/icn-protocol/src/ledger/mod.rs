@@ -3,6 +3,7 @@
 //! One lock guards state and pool, and is never held across an await. Effects become visible to readers
 //! when a block is applied; they are *acknowledged* ([`Progress`]) when they are durable.
 mod apply;
+mod events;
 mod load;
 mod operations;
 mod succession;
@@ -10,17 +11,18 @@ mod succession;
 use crate::{block::LogBlock, counters::Counters, fan::Fan, keys, pool::Pool};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_utils::{TryCollect as _, channel::watch, ordered::Set, sync::Mutex};
-use icn_model::{Digest, EpochNumber, EventRecord, Height, OperationId, Refusal, SeatEntry, Time, canonical};
+use events::ChainEnd;
+use icn_model::{Digest, EpochNumber, Height, OperationId, Refusal, SeatEntry, Time, canonical};
 use icn_state::{Engine, State};
-use icn_store::{Reader as _, ScanRange, Store, StoreError, Table};
+use icn_store::{Reader as _, Store, StoreError, Table};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
-    ops::Bound,
     sync::Arc,
 };
 
 pub use apply::Pending;
+pub use events::{EventsRead, ForgottenEvent, StoredEvent, put_event};
 pub use succession::{StateRecords, SucceedError, begin, succeed};
 
 /// Outcome roots that are kept to check proposals against.
@@ -155,7 +157,7 @@ struct Inner {
     pool: Pool,
     roots: BTreeMap<Height, Digest>,
     last_hash: Digest,
-    last_event: (u64, Digest),
+    events: ChainEnd,
     /// Operations of this node's users that no block will take, newest last.
     dropped: HashMap<OperationId, Refusal>,
     /// The height at which this node goes wrong, to see what becomes of it.
@@ -244,7 +246,10 @@ impl Ledger {
             state,
             pool: Pool::default(),
             last_hash: applied.hash,
-            last_event: (applied.last_event, applied.event_hash),
+            events: ChainEnd {
+                number: applied.last_event,
+                hash: applied.event_hash,
+            },
             dropped: HashMap::new(),
             #[cfg(feature = "test-hooks")]
             alter_at: None,
@@ -333,24 +338,6 @@ impl Ledger {
         let mut watch = self.progress.subscribe();
         // Fails only when the sender is gone, and this ledger holds one.
         let _ = watch.wait_for(|progress| progress.height >= height).await;
-    }
-
-    /// Events with numbers above `after`, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn events(&self, after: u64, limit: usize) -> Result<Vec<EventRecord>, LedgerError> {
-        let last = self.progress().last_event;
-        let first = after.saturating_add(1).to_be_bytes().to_vec();
-        let range = ScanRange::new(Bound::Included(first), Bound::Unbounded);
-        let page = self.store.scan(Table::Events, &range, limit)?;
-        let records = page
-            .entries
-            .iter()
-            .map(|(_, bytes)| decode::<EventRecord>("an event", bytes));
-        records
-            .filter(|record| record.as_ref().map_or(true, |record| record.number <= last))
-            .collect()
     }
 
     /// Where the final block at `height` stands.

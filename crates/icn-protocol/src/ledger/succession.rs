@@ -2,9 +2,9 @@
 //!
 //! All that makes the store the new log's is one batch: the state's changes, the new first block and what happened. The
 //! places of the old log's blocks are removed after it, which can be interrupted and is taken up again at the next start.
-use super::{APPLIED, Applied, BlockPlace, LedgerError, decode, load};
+use super::{APPLIED, Applied, BlockPlace, LedgerError, decode, events::ChainEnd, load};
 use crate::{anchor, journal};
-use icn_model::{Digest, EventRecord, Genesis, Height, canonical};
+use icn_model::{Digest, Genesis, Height, canonical};
 use icn_state::{Engine, SuccessionError};
 use icn_store::{Batch, Durability, Reader as _, Store, Table};
 
@@ -70,25 +70,18 @@ pub async fn succeed(
     };
     let zero = Height::ZERO.get().to_be_bytes();
     batch.put(Table::Log, zero, canonical::to_bytes(&place))?;
-    let (mut number, mut previous) = (applied.last_event, applied.event_hash);
+    let mut chain = ChainEnd {
+        number: applied.last_event,
+        hash: applied.event_hash,
+    };
     for event in events {
-        number += 1;
-        let record = EventRecord {
-            number,
-            height: Height::ZERO,
-            time,
-            event,
-            previous,
-        };
-        let bytes = canonical::to_bytes(&record);
-        previous = Digest::of(&bytes);
-        batch.put(Table::Events, number.to_be_bytes(), bytes)?;
+        chain.append(&mut batch, Height::ZERO, time, event)?;
     }
     let applied = Applied {
         height: Height::ZERO,
         hash,
-        last_event: number,
-        event_hash: previous,
+        last_event: chain.number,
+        event_hash: chain.hash,
     };
     batch.put(Table::Meta, APPLIED.as_bytes(), canonical::to_bytes(&applied))?;
     batch.put(Table::Meta, LEFT_OVER.as_bytes(), canonical::to_bytes(&last))?;

@@ -21,10 +21,10 @@ use commonware_runtime::{
 };
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Set, probability};
 use icn_model::{
-    Action, Bid, Choice, Cid, Did, Digest, Effect, EpochNumber, Event, ExitStatus, Fault, Founder, Genesis,
-    HeadRecord, JobId, JobLimits, JobSpec, JobStatus, Mana, Method, Millis, Operation, PROTOCOL_VERSION,
-    Parameters, ProposalId, ProposalSpec, Requirements, RoleKeys, SecretKey, Sequence, Signed,
-    SignedOperation, Time, canonical,
+    Action, Bid, Callee, Choice, Cid, Did, Digest, Effect, EpochNumber, Event, EventKind, ExitStatus, Fault,
+    Founder, Genesis, HeadRecord, JobId, JobLimits, JobSpec, JobStatus, Mana, Method, Millis, Operation,
+    PROTOCOL_VERSION, Parameters, ProposalId, ProposalSpec, Requirements, RoleKeys, SecretKey, Sequence,
+    Signed, SignedOperation, Time, canonical,
 };
 use icn_protocol::{
     credit::CreditConfig,
@@ -410,8 +410,8 @@ fn one_runs_a_job_for_another_and_is_paid() {
 
 /// Faults of `seat` that a node has seen and kept as events.
 fn kept_faults(node: &Node, seat: u8) -> Vec<Fault> {
-    let events = node.ledger().events(0, 1_000).unwrap();
-    events
+    let read = node.ledger().events(None, 0, 1_000).unwrap();
+    read.records
         .into_iter()
         .filter_map(|record| match record.event {
             Event::Misbehaved { seat: key, fault, .. } if key == secret(seat).public() => Some(fault),
@@ -556,6 +556,18 @@ fn what_a_seat_sends_wrongly_is_dropped_and_counted() {
         let fetched = node.exchange().get(&wanted, &[secret(3).public()]).await;
         assert!(matches!(fetched, Err(FetchError::Absent(cid)) if cid == wanted));
         answering.abort();
+        // That is often enough to be left alone.
+        let callee = Callee::Peer(secret(3).public());
+        federation
+            .until("an open circuit among the events", |f| {
+                let read = f.nodes[0]
+                    .ledger()
+                    .events(Some(EventKind::Network), 0, 10)
+                    .unwrap();
+                let events: Vec<_> = read.records.into_iter().map(|record| record.event).collect();
+                events == [Event::CircuitOpened { callee }]
+            })
+            .await;
 
         let expected = BTreeMap::from([
             (Fault::MalformedMessage, 3),

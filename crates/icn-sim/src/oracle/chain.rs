@@ -173,6 +173,7 @@ fn read_events(
             Event::Misbehaved {
                 seat, epoch, view, ..
             } => accusations.push((seat, epoch.get(), view)),
+            Event::CircuitOpened { .. } | Event::CircuitClosed { .. } => {}
             event => events.entry(record.height.get()).or_default().push(event),
         }
     }

@@ -151,9 +151,13 @@ impl Trees {
 
     fn tree(&self, table: Table) -> &Keyspace {
         match table {
-            Table::Meta | Table::State | Table::Pins | Table::Operations | Table::Jobs | Table::Credit => {
-                &self.state
-            }
+            Table::Meta
+            | Table::State
+            | Table::Pins
+            | Table::Operations
+            | Table::Jobs
+            | Table::Credit
+            | Table::EventKinds => &self.state,
             Table::Blocks => &self.blocks,
             Table::Log | Table::Events => &self.log,
         }

@@ -15,7 +15,7 @@ use crate::location::{MIN_POSTGRESQL_CONNECTIONS, PostgresqlSettings};
 use crate::open::Absent;
 
 /// What the store's tables have come to, one version after the other.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "tables",
@@ -26,8 +26,13 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         "credit",
         include_str!("../../migrations/postgresql/0002_credit.sql"),
     ),
+    (
+        3,
+        "event kinds",
+        include_str!("../../migrations/postgresql/0003_event_kinds.sql"),
+    ),
 ];
-const LATEST: u32 = 2;
+const LATEST: u32 = 3;
 const MIGRATIONS_TABLE: &str = "icn_store_migrations";
 /// PostgreSQL 12; older ones are out of support, and nobody has tried them.
 const MIN_SERVER_VERSION: i32 = 120_000;

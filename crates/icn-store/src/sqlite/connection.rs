@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::table::Table;
 
 /// The format that this program writes and reads.
-pub(super) const FORMAT_VERSION: u32 = 2;
+pub(super) const FORMAT_VERSION: u32 = 3;
 /// "ICNS": by it tools tell what a file is (`PRAGMA application_id`).
 const APPLICATION_ID: i32 = 0x4943_4e53;
 /// How long to wait for a tool that holds the file, in milliseconds.
@@ -80,7 +80,8 @@ fn definition(table: Table) -> String {
         | Table::Operations
         | Table::Events
         | Table::Jobs
-        | Table::Credit => "key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT",
+        | Table::Credit
+        | Table::EventKinds => "key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT",
     };
     format!("CREATE TABLE {table} ({form}")
 }
@@ -88,9 +89,12 @@ fn definition(table: Table) -> String {
 /// Brings a store of an earlier format to this one, or leaves it as it is.
 pub(super) fn upgrade(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    if found == 1 {
-        transaction.execute_batch(&definition(Table::Credit))?;
-        transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    // Which table came with which format.
+    for (format, table) in [(2, Table::Credit), (3, Table::EventKinds)] {
+        if found < format {
+            transaction.execute_batch(&definition(table))?;
+            transaction.pragma_update(None, "user_version", format)?;
+        }
     }
     transaction.commit()
 }

@@ -325,6 +325,9 @@ fn table(report: &VerifyReport) -> Table {
         table.row(["links to elsewhere".into(), report.absent_links.to_string()]);
     }
     table.row(["events".into(), format!("{} in a chain", report.events)]);
+    if report.forgotten > 0 {
+        table.row(["forgotten".into(), format!("{} of them", report.forgotten)]);
+    }
     table.row(["faults".into(), report.faults.to_string()]);
     table
 }

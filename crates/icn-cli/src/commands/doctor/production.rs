@@ -435,6 +435,7 @@ mod tests {
                 log_executed: 0,
                 log_absent: 0,
                 events: 0,
+                forgotten: 0,
                 faults,
                 findings: Vec::new(),
             }),

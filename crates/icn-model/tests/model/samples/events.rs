@@ -1,8 +1,8 @@
 //! Every event and refusal.
 use super::{Sample, cid, did, job_id, key, sample, time};
 use icn_model::{
-    Digest, EpochNumber, Event, EventRecord, Fault, Height, Mana, OperationId, REFUSAL_CODES, Refusal, Role,
-    SeatKind, Sequence,
+    Callee, Digest, EpochNumber, Event, EventRecord, Fault, Height, Mana, OperationId, REFUSAL_CODES,
+    Refusal, Role, SeatKind, Sequence,
 };
 
 fn refusals() -> Vec<Refusal> {
@@ -221,6 +221,12 @@ fn job_events() -> Vec<Event> {
             view: 2,
             fault: Fault::DoubleVote,
             detail: "in view 2".into(),
+        },
+        Event::CircuitOpened {
+            callee: Callee::Peer(key(1).public()),
+        },
+        Event::CircuitClosed {
+            callee: Callee::FederationService,
         },
     ]
 }
