@@ -26,11 +26,19 @@ function check(holds, what) {
 }
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// On a busy disk the database may not answer in time; nothing was changed then, and the answer says to try again.
+const TRIES = 5;
+
 async function call(method, path, body) {
-  const answer = await fetch(PRIVATE + path, {
-    method, headers: { "x-api-key": KEY, "content-type": "application/json" }, body: body && JSON.stringify(body),
-  });
-  const text = await answer.text();
+  let answer, text;
+  for (let tried = 0; tried < TRIES; tried += 1) {
+    if (tried > 0) await sleep(1000);
+    answer = await fetch(PRIVATE + path, {
+      method, headers: { "x-api-key": KEY, "content-type": "application/json" }, body: body && JSON.stringify(body),
+    });
+    text = await answer.text();
+    if (answer.status !== 503) break;
+  }
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return text;
 }

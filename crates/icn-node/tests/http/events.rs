@@ -339,8 +339,8 @@ fn a_kind_that_is_kept_for_a_while_is_forgotten_and_the_chain_stays_whole() {
 
     // The last stub before a record that is kept is proven by that one.
     let proven = kept.iter().map(|number| number - 1);
-    let proven = proven.filter(|number| *number > 0 && !kept.contains(number));
-    let number = proven.last().unwrap();
+    let mut proven = proven.filter(|number| *number > 0 && !kept.contains(number));
+    let number = proven.next_back().unwrap();
     let events = entries(&location, Table::Events);
     let (key, stub) = &events[usize::try_from(number).unwrap() - 1];
     let mut flipped = stub.clone();
