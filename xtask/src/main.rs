@@ -103,8 +103,7 @@ fn test(rest: &[String]) -> anyhow::Result<()> {
     chaos("node_failure", "4", "15s")?;
     load(&["--nodes", "4", "--jobs", "40", "--concurrent-jobs", "20"])?;
     interface("20")?;
-    monitoring()?;
-    seeds("debug", "1..2")
+    monitoring()
 }
 
 /// Holds the built Federation Service against what its dashboards ask, what browsers show, and what its deployment says.
@@ -201,16 +200,13 @@ fn lint(rest: &[String]) -> anyhow::Result<()> {
 fn simulate(rest: &[String]) -> anyhow::Result<()> {
     cargo(&["build", "--release", "--package", "icn-sim"])?;
     if rest.is_empty() {
-        return seeds("release", "1..500");
+        return status(simulator().args(["--seeds", "1..500", "--minutes", "10", "--faults", "all"]));
     }
-    let mut command = Command::new(target_dir().join("release/icn-sim"));
-    status(command.args(rest))
+    status(simulator().args(rest))
 }
 
-/// Runs simulated federations with all faults, each of ten minutes.
-fn seeds(profile: &str, seeds: &str) -> anyhow::Result<()> {
-    let mut command = Command::new(target_dir().join(profile).join("icn-sim"));
-    status(command.args(["--seeds", seeds, "--minutes", "10", "--faults", "all"]))
+fn simulator() -> Command {
+    Command::new(target_dir().join("release/icn-sim"))
 }
 
 fn soak() -> anyhow::Result<()> {
