@@ -18,7 +18,7 @@ usage: cargo xtask CHORE [OPTION ...]
 
   demo [--built]  build the node and the command line, unless they are, and show a federation of four at work
   test            all tests: federations of real processes, a cut between them, requests of all kinds, simulated ones
-  lint [--built]  formatting, and clippy with warnings denied; --built: of what the tests do not build, as .ci/run needs it
+  lint            formatting, and clippy with warnings denied, over benchmarks, too
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            the units and the image in a Debian of their own (root), a cut of 60 s between real nodes, everything that
                   chaos breaks, half an hour of jobs on twelve nodes, ten minutes of requests of all kinds, and the crash
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let done = match chore.as_str() {
         "demo" => demo(&rest),
         "test" => test(&rest),
-        "lint" => lint(&rest),
+        "lint" => lint(),
         "sim" => simulate(&rest),
         "soak" => soak(),
         "fuzz" => fuzz::fuzz(&rest),
@@ -188,12 +188,8 @@ fn monitoring() -> anyhow::Result<()> {
     status(command.arg("--bin").arg(target_dir().join("debug")))
 }
 
-fn lint(rest: &[String]) -> anyhow::Result<()> {
+fn lint() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
-    if rest.first().is_some_and(|first| first == "--built") {
-        // Clippy is the compiler, and has seen the rest.
-        return cargo(&["build", "--workspace", "--benches"]);
-    }
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
 }
 
