@@ -9,6 +9,11 @@
 ))]
 
 use std::path::Path;
+#[cfg(feature = "sled")]
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use icn_store::{BackendKind, Batch, Durability, Location, OpenError, Table, open};
 
@@ -123,17 +128,33 @@ fn redb() {
     assert!(matches!(broken, OpenError::Engine { .. }), "{broken:?}");
 }
 
+/// Opens sled's database itself, once the threads of whoever had it open have let go of its file, as they do a moment
+/// after it is closed.
+#[cfg(feature = "sled")]
+fn closed_sled(dir: &Path) -> sled::Db {
+    let give_up = Instant::now() + Duration::from_secs(30);
+    loop {
+        match sled::open(dir) {
+            Err(sled::Error::Io(error)) if Instant::now() < give_up => {
+                assert!(error.to_string().contains("lock"), "{error}");
+                thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome.unwrap(),
+        }
+    }
+}
+
 #[cfg(feature = "sled")]
 #[test]
 fn sled() {
     let later = refusal(BackendKind::Sled, |dir| {
-        let db = sled::open(dir).unwrap();
+        let db = closed_sled(dir);
         db.insert(b"\0format", &2u32.to_be_bytes()).unwrap();
         db.flush().unwrap();
     });
     assert!(is_later(&later), "{later:?}");
     let foreign = refusal(BackendKind::Sled, |dir| {
-        let db = sled::open(dir).unwrap();
+        let db = closed_sled(dir);
         db.remove(b"\0format").unwrap();
         db.flush().unwrap();
     });
