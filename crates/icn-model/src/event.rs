@@ -12,33 +12,34 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
+#[repr(u8)]
 pub enum EventKind {
     /// Seats, cooperatives and members.
-    Membership,
+    Membership = 1,
     /// A new epoch.
-    Epoch,
+    Epoch = 2,
     /// Mana that changed hands or came into being.
-    Mana,
+    Mana = 3,
     /// A job's way.
-    Job,
+    Job = 4,
     /// A job that came to nothing, with everything as before.
-    Rollback,
+    Rollback = 5,
     /// A challenge and how it ended.
-    Challenge,
+    Challenge = 6,
     /// Proposals, votes and what they decided.
-    Governance,
+    Governance = 7,
     /// Agreements between cooperatives.
-    Agreement,
+    Agreement = 8,
     /// Lines of credit between cooperatives.
-    Credit,
+    Credit = 9,
     /// Rounds of clearing.
-    Clearing,
+    Clearing = 10,
     /// An operation in a block that changed nothing.
-    Refused,
+    Refused = 11,
     /// A seat that broke the rules of consensus; this node's own observation.
-    Misbehaviour,
+    Misbehaviour = 12,
     /// Whom this node reaches and whom it does not; its own observation.
-    Network,
+    Network = 13,
 }
 
 impl EventKind {
@@ -80,21 +81,7 @@ impl EventKind {
 
     /// The stable number, by which stores find events of a kind. It is never changed and never used again.
     pub const fn number(self) -> u8 {
-        match self {
-            Self::Membership => 1,
-            Self::Epoch => 2,
-            Self::Mana => 3,
-            Self::Job => 4,
-            Self::Rollback => 5,
-            Self::Challenge => 6,
-            Self::Governance => 7,
-            Self::Agreement => 8,
-            Self::Credit => 9,
-            Self::Clearing => 10,
-            Self::Refused => 11,
-            Self::Misbehaviour => 12,
-            Self::Network => 13,
-        }
+        self as u8
     }
 }
 
