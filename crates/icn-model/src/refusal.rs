@@ -315,7 +315,7 @@ refusals! {
         "Read the newest revision (`icn-cli agreement show ID`) and decide anew.";
     1006 WrongContent { revision: u32 } "wrong-content", "revision {revision} says something else than what was signed",
         "A signature is for the complete content of one revision, and this one's digest is another.",
-        "Read the revision (`icn-cli agreement show ID --terms`) and sign what it says.";
+        "Read the revision (`icn-cli agreement show ID`) and sign what it says.";
     1007 NotForThisParty { detail: String } "not-for-this-party", "the author cannot say this: {detail}",
         "Some words are those of one party only.",
         "The detail names whose word it is.";
