@@ -123,7 +123,7 @@ pub enum NetworkEvent {
     },
 }
 
-/// Handle on the state of the network. Cheap to clone; outlives the network.
+/// Handle on the state of the network. Cheap to clone; outlives the network, and then shows none of it.
 #[derive(Clone, Debug)]
 pub struct NetworkStatus {
     snapshot: watch::Receiver<Snapshot>,
@@ -294,6 +294,16 @@ impl Board {
 
     pub(crate) fn listen_addresses(&self) -> Vec<Address> {
         self.snapshot.borrow().listen.clone()
+    }
+}
+
+impl Drop for Board {
+    /// A network that has ended listens nowhere and has no peers; who still looks is to see that.
+    fn drop(&mut self) {
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.listen.clear();
+            snapshot.peers.clear();
+        });
     }
 }
 

@@ -37,6 +37,21 @@ fn any_form_of_bootstrap_address_works() {
 }
 
 #[test]
+fn a_network_that_has_ended_shows_no_peers() {
+    run(|ctx| async move {
+        let a = start(&ctx, config(1, &[]), TrackedPeers::default()).await;
+        let bootstrap = [a.listen.clone()];
+        let mut b = start(&ctx, config(2, &bootstrap), TrackedPeers::default()).await;
+        b.wait_connected(&a.key).await;
+        let (status, task) = (b.status.clone(), b.task);
+        task.abort();
+        let _ = task.await;
+        let last = status.snapshot();
+        assert!(last.peers.is_empty() && last.listen.is_empty(), "{last:#?}");
+    });
+}
+
+#[test]
 fn an_address_is_retried_until_somebody_is_there() {
     run(|ctx| async move {
         let free = StdListener::bind("127.0.0.1:0").unwrap();
