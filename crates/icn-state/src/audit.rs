@@ -1,7 +1,7 @@
 //! The books, recomputed from every account and job.
 use crate::{mana, state::State};
 use alloc::{boxed::Box, collections::BTreeMap, string::String};
-use icn_model::{AccountRecord, CreditUnit, Did, JobPhase, LineId, Mana, RoundNumber, Totals};
+use icn_model::{AccountRecord, AgreementId, CreditUnit, Did, JobPhase, LineId, Mana, RoundNumber, Totals};
 
 /// Books that do not balance: a fault of the program, never of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,18 @@ pub enum AuditError {
         /// What the round says, minor units.
         recorded: i64,
     },
+    /// Rows are not found where they are.
+    #[error("the index of the table {table} is not what its rows make of one")]
+    Index {
+        /// Which table.
+        table: &'static str,
+    },
+    /// An agreement does not know whether it is still needed for its lines.
+    #[error("the agreement {agreement} says otherwise than its lines whether something is owed on them")]
+    Owing {
+        /// Which.
+        agreement: AgreementId,
+    },
     /// A part of an account is not what jobs and members make of it.
     #[error("account of {did}: {part} is {recorded}, but its {source_name} add up to {found}")]
     Part {
@@ -84,13 +96,18 @@ struct Expected {
 
 impl State {
     /// Adds up every account and compares with the supply, with jobs and with members, what is owed on every line
-    /// with its limits, and what was cleared with the rounds of clearing that are kept. Reads the whole state.
+    /// with its limits, what was cleared with the rounds of clearing that are kept, and every index with its table. Reads
+    /// the whole state.
     ///
     /// # Errors
     /// [`AuditError`] names the first sum that is off.
     pub fn audit(&self) -> Result<Totals, AuditError> {
+        if let Some(table) = self.tables.wrong_index() {
+            return Err(AuditError::Index { table });
+        }
         self.audit_lines()?;
         self.audit_clearing()?;
+        self.audit_agreements()?;
         let expected = self.expected_parts();
         let mut totals = Totals {
             supply: self.meta.supply,
@@ -137,6 +154,16 @@ impl State {
                         limit,
                     });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn audit_agreements(&self) -> Result<(), AuditError> {
+        for (id, agreement) in self.tables.agreements.iter() {
+            let mut lines = self.tables.lines.of(id);
+            if lines.any(|(_, line)| !line.is_even()) != agreement.owing {
+                return Err(AuditError::Owing { agreement: *id });
             }
         }
         Ok(())

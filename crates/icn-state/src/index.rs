@@ -10,6 +10,7 @@ use icn_model::{
 pub(crate) const JOB_RETENTION: Millis = Millis::from_secs(24 * 3_600);
 
 /// Counts; an entry at zero is not there.
+#[derive(PartialEq)]
 pub(crate) struct Counts<K>(BTreeMap<K, usize>);
 
 impl<K> Default for Counts<K> {
@@ -48,7 +49,7 @@ pub(crate) const fn seat_due(seat: &SeatRecord) -> Option<Time> {
     }
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct SeatIndex {
     pub(crate) due: DueIndex<Did>,
     /// Seat keys of all that have not left: those that act, those that will, and those that did.
@@ -141,7 +142,7 @@ impl Index<Did, SeatRecord> for SeatIndex {
     }
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct MemberIndex {
     /// (cooperative, member).
     pub(crate) of: BTreeSet<(Did, Did)>,
@@ -198,7 +199,7 @@ pub(crate) fn job_due(job: &JobRecord) -> Time {
     }
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct JobIndex {
     pub(crate) due: DueIndex<JobId>,
     /// (status, since, job).

@@ -69,6 +69,12 @@ macro_rules! tables {
                 core::iter::empty()$(.chain(self.$name.records($number)))*
             }
 
+            /// The first table whose index is not what its rows make of one.
+            pub(crate) fn wrong_index(&self) -> Option<&'static str> {
+                let tables = [$((stringify!($name), self.$name.has_right_index()),)*];
+                tables.into_iter().find(|(_, is_right)| !is_right).map(|(name, _)| name)
+            }
+
             fn load(&mut self, number: u8, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
                 let loaded = match number {
                     $($number => self.$name.load(key, value),)*
@@ -364,7 +370,7 @@ impl State {
     /// Changes one account as no operation can; the change is part of the next block's.
     pub fn alter_one_account(&mut self) {
         let first = self.tables.accounts.iter().next();
-        if let Some((did, mut account)) = first.map(|(did, account)| (*did, account.clone())) {
+        if let Some((did, mut account)) = first.map(|(did, account)| (*did, *account)) {
             account.available = account.available.saturating_add(icn_model::Mana::from_milli(1));
             self.tables.accounts.set(did, account);
         }

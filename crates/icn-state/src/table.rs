@@ -31,7 +31,7 @@ pub(crate) trait Key: Ord + Clone {
 }
 
 /// What finds rows by other than their key. It is a function of the rows: never stored, rebuilt by loading.
-pub(crate) trait Index<K, V>: Default {
+pub(crate) trait Index<K, V>: Default + PartialEq {
     fn add(&mut self, key: &K, value: &V);
     fn remove(&mut self, key: &K, value: &V);
 }
@@ -94,6 +94,13 @@ impl<K: Key, V, I: Index<K, V>> Table<K, V, I> {
 
     pub(crate) fn index(&self) -> &I {
         &self.index
+    }
+
+    /// Whether the index is what the rows make of one.
+    pub(crate) fn has_right_index(&self) -> bool {
+        let mut index = I::default();
+        self.rows.iter().for_each(|(key, value)| index.add(key, value));
+        self.index == index
     }
 
     pub(crate) fn set(&mut self, key: K, value: V) {
@@ -344,6 +351,7 @@ macro_rules! key_of_a_name {
 key_of_a_name!(ProposalKind, PolicySlot);
 
 /// An index of what falls due when; one entry per row at most.
+#[derive(PartialEq)]
 pub(crate) struct DueIndex<K>(BTreeSet<(Time, K)>);
 
 impl<K> Default for DueIndex<K> {
@@ -375,10 +383,6 @@ impl<K: Ord + Clone> DueIndex<K> {
     pub(crate) fn all(&self) -> Vec<K> {
         self.0.iter().map(|(_, key)| key.clone()).collect()
     }
-
-    pub(crate) fn first(&self) -> Option<Time> {
-        self.0.first().map(|(due, _)| *due)
-    }
 }
 
 #[cfg(test)]
@@ -387,7 +391,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// An index that must be right about every row to come out right.
-    #[derive(Default)]
+    #[derive(Default, PartialEq)]
     struct Sum(u64);
 
     impl Index<Time, u64> for Sum {
@@ -441,7 +445,10 @@ mod tests {
                 }
                 prop_assert_eq!(&table.rows, &model);
                 prop_assert_eq!(table.index.0, sum(&model));
+                prop_assert!(table.has_right_index());
             }
+            table.index.0 += 1;
+            prop_assert!(!table.has_right_index());
             let mut changes = Vec::new();
             table.drain_changes(7, &mut changes);
             let keys: Vec<_> = touched.iter().map(|key| full_key(7, key)).collect();

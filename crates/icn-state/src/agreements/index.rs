@@ -7,7 +7,7 @@ use crate::{
 use alloc::collections::BTreeSet;
 use icn_model::{AgreementId, AgreementRecord, AgreementState, Did, Time};
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct AgreementIndex {
     pub(crate) due: DueIndex<AgreementId>,
     /// (party, agreement), witnesses included.

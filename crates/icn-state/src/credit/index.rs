@@ -4,7 +4,7 @@ use crate::table::{DueIndex, Index};
 use alloc::collections::BTreeSet;
 use icn_model::{AgreementId, CreditUnit, Did, LineRecord, RoundNumber};
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct LineIndex {
     pub(crate) due: DueIndex<LineKey>,
     /// (end, agreement, unit).

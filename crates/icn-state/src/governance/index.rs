@@ -23,7 +23,7 @@ fn ended_at(proposal: &ProposalRecord) -> Option<Time> {
     }
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct ProposalIndex {
     pub(crate) due: DueIndex<ProposalId>,
     /// (made, proposal).
@@ -107,7 +107,7 @@ impl Running {
 }
 
 /// Sums of ballots, so that a vote need not be counted anew with each of them.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct BallotIndex(BTreeMap<(ProposalId, bool), Running>);
 
 impl BallotIndex {

@@ -1,5 +1,5 @@
 //! What readers ask about jobs; each answer comes from an index.
-use crate::{index::job_due, state::State};
+use crate::state::State;
 use alloc::collections::BTreeSet;
 use icn_model::{Did, Digest, JobId, JobRecord, JobSpec, JobStatus, Ranking, Time};
 
@@ -25,16 +25,6 @@ impl State {
     /// The choice among the bids of the job's last award.
     pub fn ranking(&self, id: &JobId) -> Option<&Ranking> {
         self.tables.rankings.get(id)
-    }
-
-    /// When something happens to the job by itself.
-    pub fn job_due(&self, id: &JobId) -> Option<Time> {
-        self.tables.jobs.get(id).map(job_due)
-    }
-
-    /// When something happens to any job by itself next.
-    pub fn next_job_due(&self) -> Option<Time> {
-        self.tables.jobs.index().due.first()
     }
 
     /// Jobs in the order of submission. To page, give the last seen as `after`.

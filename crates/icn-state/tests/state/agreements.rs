@@ -625,6 +625,17 @@ fn an_arbiter_decides_a_contested_claim_or_it_falls() {
         (AgreementState::Active, &None)
     );
     assert_eq!(deal.names().last(), Some(&"breach-dismissed"));
+
+    // The arbiter's time begins when the claim is contested, not when it is made.
+    let mut deal = Deal::active(judged());
+    deal.say("A", claim()).unwrap();
+    deal.pass(40);
+    let reason = because("no");
+    deal.say("B", AgreementAct::ContestBreach { reason }).unwrap();
+    deal.pass(40);
+    assert!(deal.record().breach.is_some());
+    deal.pass(21);
+    assert_eq!(deal.record().breach, None);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::{
     script::{Script, run, run_with},
     voting::source,
-    world::{did, parameters},
+    world::{World, did, parameters},
 };
 use icn_model::{
-    Counts, Decision, Effect, Mana, Millis, ParameterName, Parameters, ProposalPhase, Refusal, Share, Tally,
-    Threshold,
+    Action, Counts, Decision, Effect, Event, GovernanceEvent, Mana, Millis, ParameterName, Parameters,
+    ProposalKind, ProposalPhase, Refusal, Share, Tally, Threshold, limits,
 };
 
 fn tally(script: &Script, name: &str) -> Tally {
@@ -33,14 +33,49 @@ fn a_parameter_is_changed_by_vote() {
         t=22  vote P by=D choice=no                       -> ok | P open
         t=22.1 tick                                             | P accepted, parameter max_holds 3
         t=23  vote P by=A choice=yes                      -> wrong-phase
-        t=32.1 tick
-        t=32.2 tick                                             | P executed, parameter max_holds 9
+        t=32.2 tick                                             | P accepted
+        t=32.3 tick                                             | P executed, parameter max_holds 9
         ",
     );
     assert_eq!(
         tally(&script, "P").cooperatives.unwrap().counts,
         Counts::YesNo { yes: 2, no: 1 }
     );
+    let told = script.world.events.iter().filter_map(|event| match event {
+        Event::Governance(event) => Some(event),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let (name, proposal, kind) = (
+        ParameterName::MaxHolds,
+        script.named("P"),
+        ProposalKind::Parameter,
+    );
+    use GovernanceEvent::{Accepted, Executed, Opened, ParameterChanged, Proposed, Voted};
+    assert!(
+        matches!(
+            told[..],
+            [
+                Proposed { by, .. },
+                Opened {
+                    cooperatives: 4,
+                    members: 0,
+                    ..
+                },
+                Voted { .. },
+                Voted { .. },
+                Voted { .. },
+                Voted { voter, .. },
+                Accepted { .. },
+                ParameterChanged { .. },
+                Executed { .. },
+            ] if *by == did("A") && *voter == did("D")
+        ),
+        "{told:#?}"
+    );
+    let (before, now) = (3, 9);
+    assert_eq!(told[7], &ParameterChanged { name, before, now });
+    assert_eq!(told[8], &Executed { proposal, kind });
 }
 
 /// Deadlines compare with the parent's time: a vote in the block after the deadline counts, if that block's
@@ -540,6 +575,11 @@ fn a_version_is_followed_once_enough_nodes_can() {
     );
     assert_eq!(script.world.state.decided().protocol, 1, "two of four can");
     script.run("t+1 announce 2 by=C -> ok");
+    let next = script.world.state.epoch().next();
+    script.world.fix_seats(next);
+    let planned = script.world.state.decided().upgrade.unwrap();
+    assert!(planned.fixed);
+    assert_eq!(planned.epoch, next, "it was planned for an earlier one");
     script.run("t+1 epoch");
     assert_eq!(script.world.state.decided().protocol, 2);
     assert_eq!(script.world.state.decided().upgrade, None);
@@ -571,7 +611,8 @@ fn a_policy_regenerates_those_who_work() {
         t=13  tick
         t=14  tick                          | J completed
         t=23.1 tick
-        t=33.2 tick
+        t=23.2 tick                         | P accepted
+        t=33.3 tick
         t=34  tick                          | P executed, B rate 360
         t=60  tick
         t=61  tick                          | B rate 720, A rate 360
@@ -595,7 +636,7 @@ fn a_policy_regenerates_those_who_work() {
         Mana::from_whole(2),
         "720 an hour for ten seconds"
     );
-    script.run("t=120 tick\nt=122 tick | B rate 360");
+    script.run("t=121 tick\nt=122 tick | B rate 360");
     script.run(
         "
         t+1   propose Q by=A effect=clear:mana-rate -> ok
@@ -603,7 +644,7 @@ fn a_policy_regenerates_those_who_work() {
         t+1   vote Q by=B choice=yes  -> ok
         t+20  tick
         t+1   tick
-        t+10  tick
+        t+11  tick
         t+1   tick                          | Q executed, A rate none, B rate none
         ",
     );
@@ -636,7 +677,7 @@ fn policies_for_votes_bids_prices_and_admission() {
         "
         t+20  tick
         t+1   tick
-        t+10  tick
+        t+11  tick
         t+1   tick                          | P executed, Q executed, R executed, S executed
         t+1   submit J by=A max=6     -> policy-refused
         t+1   submit J by=A max=5     -> ok
@@ -650,13 +691,39 @@ fn policies_for_votes_bids_prices_and_admission() {
         t+1   vote U by=B choice=yes  -> ok
         t+20  tick
         t+1   tick
-        t+10  tick
+        t+11  tick
         t+1   tick                          | U executed
         t+1   propose T by=A          -> ok
         t+1   vote T by=A choice=yes  -> ok
         ",
     );
     assert_eq!(script.world.state.policies().count(), 3);
+}
+
+#[test]
+fn the_log_knows_so_many_contracts() {
+    let parameters = Parameters {
+        proposal_cost: Mana::ZERO,
+        ..parameters()
+    };
+    let mut world = World::new(&["A"], parameters);
+    world.loads = false;
+    let publish = |number| Action::PublishContract {
+        source: format!("contract c{number}"),
+    };
+    let numbers = (0..limits::MAX_CONTRACTS).collect::<Vec<_>>();
+    for numbers in numbers.chunks(32) {
+        let operations = numbers
+            .iter()
+            .map(|number| world.operation("A", publish(*number)))
+            .collect();
+        let time = world.state.time().after(Millis::from_secs(1));
+        let outcome = world.apply(time, operations);
+        assert!(outcome.results.iter().all(Result::is_ok), "{:?}", outcome.results);
+    }
+    let max = limits::MAX_CONTRACTS as u64;
+    let refused = world.act("A", publish(limits::MAX_CONTRACTS));
+    assert_eq!(refused, Err(Refusal::TooManyContracts { max }));
 }
 
 #[test]

@@ -422,8 +422,6 @@ fn check_indexes(state: &State) {
                 .is_none_or(|seat| seat == of)
         );
     }
-    let due = all.iter().filter_map(|(id, _)| state.job_due(id)).min();
-    assert_eq!(state.next_job_due(), due);
 }
 
 #[test]

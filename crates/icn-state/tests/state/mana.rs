@@ -34,6 +34,22 @@ fn balances_regenerate_up_to_capacity() {
 }
 
 #[test]
+fn a_newcomer_regenerates_from_its_first_epoch() {
+    run_with(
+        &["A"],
+        regenerating(),
+        "
+        t=1   join by=B invited=A             -> ok
+        t=2   approve B by=A                  -> ok
+        t=3   ready by=B                      -> ok
+        t=10  tick                                  | B available 0
+        t+1   epoch                                 | B available 50
+        t+10  tick                                  | B available 60
+        ",
+    );
+}
+
+#[test]
 fn pay_is_never_capped_and_spending_makes_room() {
     run_with(
         &["A", "B", "C"],
@@ -83,19 +99,20 @@ proptest! {
     /// I11: an account that is touched at any moments has at the end what one has that was not.
     #[test]
     fn looking_changes_nothing(
-        rate in 0_u64..50_000_000_000,
+        // Some fill up in one step, some gain less than a thousandth in it.
+        (rate, room) in (0_u32..36, 0_u32..40).prop_flat_map(|(rate, room)| (0_u64..1 << rate, 0_u64..1 << room)),
         start in 0_u64..100_000,
         steps in proptest::collection::vec(1_u64..5_000_000, 1..30),
     ) {
         let parameters = Parameters {
             mana_rate_per_hour: Mana::from_milli(rate),
+            mana_capacity: Mana::from_milli(start + room),
             mana_start: Mana::from_milli(start),
             ..parameters()
         };
         let mut often = World::new(&["A", "B"], parameters);
         often.loads = false;
         let untouched = World::new(&["A", "B"], parameters);
-        let capacity = parameters.mana_capacity.milli();
         let mut now = START;
         for step in steps {
             now = now.after(Millis::new(step));
@@ -109,7 +126,7 @@ proptest! {
                 // The definition, in whole numbers.
                 let elapsed = u128::from(now.since(START).get());
                 let gained = u128::from(rate) * elapsed / 3_600_000;
-                (u128::from(start) + gained).min(u128::from(capacity.max(start)))
+                (u128::from(start) + gained).min(u128::from(start + room))
             };
             let seen = often.state.account(&did("A"), now).unwrap();
             prop_assert_eq!(u128::from(seen.available.milli()), expected);

@@ -133,6 +133,9 @@ fn applications_lapse_and_keys_are_forgotten() {
     );
     assert_eq!(script.world.state.next_sequence(&key("C").public()).get(), 1);
     assert_eq!(script.world.state.applicants().count(), 0);
+    // Nobody can use it any more, so nobody has to know that it was used.
+    let used_invitations = script.world.store.keys().filter(|key| key[0] == 0x13);
+    assert_eq!(used_invitations.count(), 0);
 }
 
 #[test]
@@ -212,13 +215,13 @@ fn who_comes_back_finds_its_account_and_gets_no_second_grant() {
         t=1.2 receipt J by=A                  -> ok
         t=1.3 leave by=B                      -> ok
         t=2   epoch                           -> ok | B phase left
-        t=40  tick                                  | B available 54.6
-        t=140 tick                                  | B available 54.6
+        t=40  tick                                  | B available 54.8
+        t=140 tick                                  | B available 54.8
         t=141 join by=B invited=A             -> ok | B phase applied, supply granted 200
         t=142 approve B by=A                  -> ok
         t=143 ready by=B                      -> ok
-        t+1   epoch                                 | B phase seated, supply granted 200, B available 54.6
-        t+1   tick                                  | B available 55.6
+        t+1   epoch                                 | B phase seated, supply granted 200, B available 54.8
+        t+1   tick                                  | B available 55.8
         ",
     );
 }
@@ -325,6 +328,25 @@ fn invitations_hold_once_and_only_as_they_were_signed() {
     assert_eq!(world.act("C", join), Ok(()));
     let join = world.join("D", good);
     assert_eq!(world.act("D", join), Err(Refusal::InvitationUsed {}));
+}
+
+#[test]
+fn invitations_are_for_thirty_days_at_most() {
+    let invited_for = |span: Millis| {
+        let mut world = World::new(&["A"], parameters());
+        let mut invitation = world.invitation("A", SeatKind::Cooperative, 1).content;
+        // From the block that takes the application, a second after the first.
+        invitation.expires = world.state.time().after(Millis::from_secs(1)).after(span);
+        let join = world.join("B", icn_model::Signed::new(invitation, &key("A")));
+        world.act("B", join)
+    };
+    let longest = limits::MAX_INVITATION_SPAN;
+    assert_eq!(invited_for(longest), Ok(()));
+    let longer = invited_for(Millis::new(longest.get() + 1));
+    assert!(
+        matches!(&longer, Err(Refusal::InvitationInvalid { detail }) if detail.contains("30 days")),
+        "{longer:?}"
+    );
 }
 
 #[test]

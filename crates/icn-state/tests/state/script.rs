@@ -83,8 +83,8 @@ impl Script {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
         {
-            let (what, then) = line.split_once("->").unwrap_or((line, "ok"));
-            let (result, checks) = then.split_once('|').unwrap_or((then, ""));
+            let (step, checks) = line.split_once('|').unwrap_or((line, ""));
+            let (what, result) = step.split_once("->").unwrap_or((step, "ok"));
             self.run_line(line, what, result.trim());
             for check in checks.split(',').map(str::trim).filter(|check| !check.is_empty()) {
                 self.check(line, check);

@@ -1,7 +1,11 @@
 //! A log that continues another one, of which seats were lost for good.
-use crate::world::{World, did, engine, key, parameters};
+use crate::{
+    script::run,
+    world::{World, did, engine, key, parameters},
+};
 use icn_model::{
-    Action, Endorsement, EpochNumber, Event, Genesis, Height, Mana, Millis, Refusal, SeatPhase, Signed,
+    Action, Endorsement, EpochNumber, Event, Genesis, Height, Mana, Millis, Refusal, SeatKind, SeatPhase,
+    Signed,
 };
 use icn_state::{State, SuccessionError, check_endorsed};
 use std::collections::BTreeSet;
@@ -111,6 +115,46 @@ fn survivors_go_on_with_all_that_was() {
     let (mut world, _) = go_on(world, genesis);
     assert_eq!(world.state.federation(), federation);
     world.act("a", Action::ShareMana { to, amount }).unwrap();
+}
+
+#[test]
+fn who_had_only_applied_applies_anew() {
+    let mut world = world();
+    let invitation = world.invitation("a", SeatKind::Cooperative, 1);
+    let join = world.join("e", invitation);
+    world.act("e", join).unwrap();
+    let genesis = world.state.successor(&lost(&["c", "d"])).unwrap();
+    let (world, events) = go_on(world, genesis);
+    let applicant = did("e");
+    assert!(
+        events.contains(&Event::ApplicationLapsed { applicant }),
+        "{events:?}"
+    );
+    assert!(world.state.seat_record(&applicant).is_none());
+}
+
+#[test]
+fn an_upgrade_that_was_fixed_waits_for_the_seats_of_the_new_log() {
+    let mut script = run(
+        &["a", "b", "c", "d"],
+        "
+        t=1   announce 2 by=a                   -> ok
+        t=2   announce 2 by=b                   -> ok
+        t=3   announce 2 by=c                   -> ok
+        t=4   propose P by=a effect=upgrade:2:2 -> ok
+        t=5   vote P by=a choice=yes            -> ok
+        t=6   vote P by=b choice=yes            -> ok
+        t=7   vote P by=c choice=yes            -> ok
+        t+1   enact                                   | P executed
+        ",
+    );
+    script.world.fix_seats(EpochNumber::new(2));
+    assert!(script.world.state.decided().upgrade.unwrap().fixed);
+    let genesis = script.world.state.successor(&lost(&["c", "d"])).unwrap();
+    let (world, _) = go_on(script.world, genesis);
+    let planned = world.state.decided().upgrade.unwrap();
+    assert_eq!((planned.version, planned.epoch), (2, EpochNumber::ZERO));
+    assert!(!planned.fixed);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A federation under test: one state, its store, its log, and everybody's keys.
 use icn_model::{
-    Action, Bid, Checkpoint, Cid, Did, Digest, ExitStatus, Founder, Genesis, Height, Invitation, JobId,
-    JobLimits, JobSpec, Mana, Millis, Operation, Outcome, PROTOCOL_VERSION, Parameters, Possession,
-    PublicKey, Receipt, Refusal, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed,
+    Action, Bid, Checkpoint, Cid, Did, Digest, EpochNumber, Event, ExitStatus, Founder, Genesis, Height,
+    Invitation, JobId, JobLimits, JobSpec, Mana, Millis, Operation, Outcome, PROTOCOL_VERSION, Parameters,
+    Possession, PublicKey, Receipt, Refusal, Requirements, RoleKeys, SeatKind, SecretKey, Sequence, Signed,
     SignedOperation, Time,
 };
 use icn_state::{BlockContext, BlockOutcome, State};
@@ -76,6 +76,8 @@ pub(crate) struct World {
     pub(crate) store: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) log: Vec<(BlockContext, Vec<SignedOperation>, Digest)>,
     pub(crate) last: Option<BlockOutcome>,
+    /// Of all blocks.
+    pub(crate) events: Vec<Event>,
     sequences: BTreeMap<PublicKey, u64>,
     /// Loads the state from the store after each block, too: slower.
     pub(crate) loads: bool,
@@ -98,6 +100,7 @@ impl World {
             genesis,
             log: Vec::new(),
             last: None,
+            events: Vec::new(),
             sequences: BTreeMap::new(),
             loads: true,
         }
@@ -130,6 +133,7 @@ impl World {
         assert_eq!(outcome.root, self.state.root());
         self.log.push((context, operations, outcome.root));
         self.check_invariants();
+        self.events.extend_from_slice(&outcome.events);
         self.last = Some(outcome.clone());
         outcome
     }
@@ -200,6 +204,14 @@ impl World {
     pub(crate) fn end_epoch(&mut self) {
         let epoch = self.state.epoch();
         while self.state.epoch() == epoch {
+            let time = self.state.time().after(Millis::new(500));
+            self.apply(time, Vec::new());
+        }
+    }
+
+    /// Empty blocks, half a second apart, until the seats of `epoch` are fixed.
+    pub(crate) fn fix_seats(&mut self, epoch: EpochNumber) {
+        while self.state.seats(epoch).is_none() {
             let time = self.state.time().after(Millis::new(500));
             self.apply(time, Vec::new());
         }

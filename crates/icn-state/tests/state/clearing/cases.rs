@@ -232,9 +232,11 @@ fn a_pause_of_the_log_gives_the_lost_time_back() {
 fn the_last_reports_are_kept() {
     let mut net = Net::new(&RING);
     let count = limits::MAX_CLEARING_REPORTS as u64 + 2;
-    for _ in 0..count {
+    for number in 0..count {
+        // To and fro.
+        let end = usize::from(number % 2 == 1);
         for link in 0..3 {
-            net.owe(link, 0, 10);
+            net.owe(link, end, 10);
         }
         net.open();
         net.join_with(&[0, 1, 2]);

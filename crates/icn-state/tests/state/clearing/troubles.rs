@@ -1,10 +1,12 @@
 //! What goes wrong in a round, and how it ends then.
 use super::{Given, Net, code};
-use crate::world::{did, engine, key};
+use crate::world::{START, did, engine, key};
 use icn_model::{
-    AbortReason, AgreementAct, CreditAct, LineRecord, RoundNumber, RoundPhase, Signed, canonical,
+    AbortReason, AccountRecord, AgreementAct, CreditAct, LineLimits, Mana, RoundNumber, RoundPhase, Signed,
+    Totals, canonical,
 };
 use icn_state::{AuditError, State};
+use serde::Serialize;
 
 const FIRST: RoundNumber = RoundNumber::new(1);
 /// Beside the ring: A owes B, and B owes A on another line.
@@ -127,35 +129,69 @@ fn a_frozen_line_stays_out() {
 
 /// Nodes whose solvers were tampered with come to other records, and so to another outcome root. Records that were
 /// tampered with afterwards show by themselves.
+/// What the audit says of the state in which one record is another.
+fn audit_of<T: Serialize>(net: &Net, before: &T, after: &T) -> Result<Totals, AuditError> {
+    let (before, after) = (canonical::to_bytes(before), canonical::to_bytes(after));
+    let records = net.world.store.clone().into_iter().map(|(key, value)| {
+        let is_it = value == before;
+        (key, if is_it { after.clone() } else { value })
+    });
+    State::load(records, engine()).unwrap().audit()
+}
+
 #[test]
 fn the_books_show_what_was_tampered_with() {
     let mut net = joined();
     net.freeze();
+    let (id, record) = net.state().lines().find(|(_, line)| !line.is_even()).unwrap();
+    let mut other = record.clone();
+    other.highest = LineLimits::NONE;
+    let error = audit_of(&net, record, &other).unwrap_err();
+    assert!(
+        matches!(&error, AuditError::OverLimit { line, limit: 0, .. } if **line == id),
+        "{error}"
+    );
     net.finish();
     let line = net.links[0].id.clone();
-    let settled = net.state().line(&line).unwrap().settled;
-    let audit = |net: &Net, change: &dyn Fn(&mut LineRecord)| {
-        let mut record = net.state().line(&line).unwrap().clone();
-        let before = canonical::to_bytes(&record);
-        change(&mut record);
-        let records = net.world.store.clone().into_iter().map(|(key, value)| {
-            let is_it = value == before;
-            (
-                key,
-                if is_it {
-                    canonical::to_bytes(&record)
-                } else {
-                    value
-                },
-            )
-        });
-        State::load(records, engine()).unwrap().audit()
-    };
-    assert!(audit(&net, &|_| {}).is_ok());
-    let error = audit(&net, &|line| line.settled -= 1).unwrap_err();
+    let record = net.state().line(&line).unwrap();
+    assert!(record.settled > 1);
+    assert!(audit_of(&net, record, record).is_ok());
+    let mut other = record.clone();
+    other.settled -= 1;
+    let error = audit_of(&net, record, &other).unwrap_err();
     assert!(
         matches!(error, AuditError::Unbalanced { settled: -1 | 1, .. }),
         "{error}"
     );
-    assert!(settled > 1);
+
+    let (_, row) = net.state().round_rows(&FIRST).next().unwrap();
+    let mut other = *row;
+    other.cleared -= 1;
+    let error = audit_of(&net, row, &other).unwrap_err();
+    assert!(matches!(error, AuditError::Round { round: FIRST, .. }), "{error}");
+
+    let agreement = net.state().agreement(&line.agreement).unwrap();
+    let mut other = agreement.clone();
+    other.owing = !agreement.owing;
+    let error = audit_of(&net, agreement, &other).unwrap_err();
+    assert!(
+        matches!(error, AuditError::Owing { agreement } if agreement == line.agreement),
+        "{error}"
+    );
+
+    // At a time before it was touched an account is as it is stored.
+    let account = &net.state().account(&did("A"), START).unwrap();
+    let changes: [fn(&mut AccountRecord); 5] = [
+        |account| account.held = Mana::from_milli(1),
+        |account| account.holds += 1,
+        |account| account.maturing = Mana::from_milli(1),
+        |account| account.staked = Mana::from_milli(1),
+        |account| account.shared = Mana::from_milli(1),
+    ];
+    for change in changes {
+        let mut other = *account;
+        change(&mut other);
+        let error = audit_of(&net, account, &other).unwrap_err();
+        assert!(matches!(error, AuditError::Part { .. }), "{error}");
+    }
 }
