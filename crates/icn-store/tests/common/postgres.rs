@@ -254,10 +254,20 @@ impl Server {
 
     /// Ends the server at once, without a checkpoint, and starts it again in the same place.
     pub(crate) fn crash_and_restart(&mut self) {
+        self.crash();
+        self.restart();
+    }
+
+    /// Ends the server at once, without a checkpoint.
+    pub(crate) fn crash(&mut self) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
         let signalled = Command::new("kill").args(["-QUIT", pid.trim()]).status().unwrap();
         assert!(signalled.success());
         self.end("leave");
+    }
+
+    /// Starts a server that has crashed again, in the same place.
+    pub(crate) fn restart(&mut self) {
         self.run();
     }
 
