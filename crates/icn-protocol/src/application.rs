@@ -319,33 +319,13 @@ impl<E: Runtime> ConsensusApplication<E> for Application {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observations;
-    use commonware_runtime::{Clock as _, Runner as _, deterministic};
-    use icn_model::{
-        Action, Did, Founder, Genesis, Operation, PROTOCOL_VERSION, PublicKey as ModelKey, RoleKeys,
-        SecretKey, Sequence, Signature,
+    use crate::{
+        observations,
+        testing::{genesis, secret},
     };
+    use commonware_runtime::{Clock as _, Runner as _, deterministic};
+    use icn_model::{Action, Did, Operation, PROTOCOL_VERSION, PublicKey as ModelKey, Sequence, Signature};
     use icn_store::{MemoryBackend, Store, StoreConfig};
-
-    fn secret() -> SecretKey {
-        SecretKey::from_seed(&[7; 32])
-    }
-
-    fn genesis() -> Genesis {
-        let key = secret().public();
-        Genesis {
-            name: "valley".parse().unwrap(),
-            created: Time::new(1_000),
-            protocol: PROTOCOL_VERSION,
-            parameters: Parameters::devnet(),
-            founders: vec![Founder {
-                did: Did::new(key),
-                name: "mill".parse().unwrap(),
-                keys: RoleKeys::single(key),
-            }],
-            predecessor: None,
-        }
-    }
 
     /// A good first block.
     fn header(federation: Cid, parent: &LogBlock, leader: ModelKey) -> BlockHeader {

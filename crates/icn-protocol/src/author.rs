@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// The node's own operations are of no use later than this.
 const EXPIRY: Millis = Millis::from_secs(300);
 
+/// How often a number that somebody else took meanwhile is replaced by a later one.
+const TRIES: u32 = 4;
+
 /// Signs and hands in what the node itself has to say. Cheap to clone.
 #[derive(Clone)]
 pub struct Author {
@@ -47,19 +50,32 @@ impl Author {
     pub fn act(&self, action: Action, now: Time) -> Result<OperationId, Refusal> {
         let key = self.key.public();
         let mut last = self.last.lock();
-        let sequence = Sequence::new((last.get() + 1).max(self.ledger.next_sequence(&key).get()));
-        let operation = Operation {
-            federation: self.ledger.read(icn_state::State::federation),
-            author: self.did,
-            key,
-            sequence,
-            expires: now.after(EXPIRY),
-            action,
-        };
-        let operation = SignedOperation::sign(operation, &self.key);
-        let id = operation.id();
-        self.ledger.submit(operation, now)?;
-        *last = sequence;
-        Ok(id)
+        let mut least = last.get() + 1;
+        let mut tries = TRIES;
+        loop {
+            let sequence = Sequence::new(least.max(self.ledger.next_sequence(&key).get()));
+            let operation = Operation {
+                federation: self.ledger.read(icn_state::State::federation),
+                author: self.did,
+                key,
+                sequence,
+                expires: now.after(EXPIRY),
+                action: action.clone(),
+            };
+            let operation = SignedOperation::sign(operation, &self.key);
+            let id = operation.id();
+            match self.ledger.submit(operation, now) {
+                Ok(_) => {
+                    *last = sequence;
+                    return Ok(id);
+                }
+                // The cooperative's people sign with this key, too, and have taken the number in between.
+                Err(Refusal::SequenceUsed { .. }) if tries > 0 => {
+                    least = sequence.get() + 1;
+                    tries -= 1;
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
     }
 }

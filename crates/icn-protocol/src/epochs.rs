@@ -31,7 +31,10 @@ use commonware_cryptography::{
     sha256,
 };
 use commonware_macros::select;
-use commonware_p2p::utils::mux::{self, Builder as _, MuxHandle, Muxer};
+use commonware_p2p::{
+    Sender,
+    utils::mux::{self, Builder as _, MuxHandle, Muxer, SubReceiver, SubSender},
+};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Error as RuntimeError, Handle, buffer::paged::CacheRef};
 use commonware_utils::{
@@ -40,7 +43,11 @@ use commonware_utils::{
 use futures::pin_mut;
 use icn_model::{Did, EpochNumber, Genesis, Parameters, SeatPhase};
 use icn_state::State;
-use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+    time::Duration,
+};
 
 pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
@@ -115,7 +122,7 @@ pub(crate) struct Log<E: Runtime, N: Network> {
     observations: Observations,
     blocker: N::Blocker,
     admit: Admit,
-    admitted: Option<Admission>,
+    admitted: Option<Wanted>,
     /// What this seat remembers of its votes.
     journal: Journal,
     /// Where a restored log goes on from.
@@ -466,27 +473,12 @@ impl<E: Runtime, N: Network> Log<E, N> {
     /// seats, since who slept through its rotation still has the old one.
     fn admit_peers(&mut self, epoch: Epoch) {
         let recent = epoch.get().saturating_sub(EPOCHS_ADMITTED)..=epoch.get() + 1;
-        let seats = recent.filter_map(|epoch| seat_keys(&self.ledger, Epoch::new(epoch)));
-        let seats = Set::from_iter_dedup(seats.flat_map(|set| set.iter().cloned().collect::<Vec<_>>()));
-        let (syncing, successors) = self.ledger.read(|state| {
-            let syncing = state
-                .applicants()
-                .filter(|(_, seat)| matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {}));
-            let syncing: Vec<_> = syncing
-                .filter_map(|(_, seat)| keys::public(&seat.keys.seat))
-                .collect();
-            (syncing, successors(state))
-        });
-        let followers = syncing.into_iter().chain(successors.keys().cloned());
-        let followers = Set::from_iter_dedup(followers.filter(|key| seats.position(key).is_none()));
-        let now = Admission {
-            seats,
-            followers,
-            successors,
-        };
-        if self.admitted.as_ref() != Some(&now) {
-            (self.admit)(now.clone());
-            self.admitted = Some(now);
+        let wanted = self
+            .ledger
+            .read(|state| Wanted::of(state, recent.map(EpochNumber::new)));
+        if self.admitted.as_ref() != Some(&wanted) {
+            (self.admit)(wanted.admission());
+            self.admitted = Some(wanted);
         }
     }
 
@@ -579,13 +571,13 @@ impl<E: Runtime, N: Network> Log<E, N> {
         let runtime = self.runtime.child("simplex").with_attribute("epoch", epoch);
         let engine = simplex::Engine::new(runtime, config);
         let number = epoch.get();
-        let Some(votes) = opened(subchannels.votes.register(number).await) else {
+        let Some(votes) = open(&mut subchannels.votes, number).await else {
             return Ok(None);
         };
-        let Some(certificates) = opened(subchannels.certificates.register(number).await) else {
+        let Some(certificates) = open(&mut subchannels.certificates, number).await else {
             return Ok(None);
         };
-        let Some(resolver) = opened(subchannels.resolver.register(number).await) else {
+        let Some(resolver) = open(&mut subchannels.resolver, number).await else {
             return Ok(None);
         };
         // A node that was away for several epochs does not wait in each until it hears from a later one.
@@ -594,29 +586,71 @@ impl<E: Runtime, N: Network> Log<E, N> {
     }
 }
 
-/// A subchannel of an epoch; none if the network has ended, as when the node stops.
-fn opened<T>(registered: Result<T, mux::Error>) -> Option<T> {
-    match registered {
-        Ok(subchannel) => Some(subchannel),
-        Err(mux::Error::Closed | mux::Error::RecvFailed) => None,
-        Err(error @ mux::Error::AlreadyRegistered(_)) => panic!("an epoch is entered once: {error}"),
-    }
+/// The subchannel of an epoch; none if the network has ended, as when the node stops.
+async fn open<S: Sender>(
+    channel: &mut MuxHandle<S>,
+    epoch: u64,
+) -> Option<(SubSender<S>, SubReceiver<S::PublicKey>)> {
+    let error = match channel.register(epoch).await {
+        Ok(subchannel) => return Some(subchannel),
+        Err(error) => error,
+    };
+    // What ended before it came to the request drops it, as it does one for a subchannel that is open: the next one tells.
+    let has_ended = matches!(error, mux::Error::Closed | mux::Error::RecvFailed)
+        || matches!(channel.register(epoch).await, Err(mux::Error::Closed));
+    assert!(has_ended, "an epoch is entered once: {error}");
+    None
 }
 
 fn seat_keys(ledger: &Ledger, epoch: Epoch) -> Option<Set<PublicKey>> {
     ledger.seat_keys(EpochNumber::new(epoch.get()))
 }
 
-/// Every key that a seat had and is remembered, with the one that it has.
-fn successors(state: &State) -> BTreeMap<PublicKey, PublicKey> {
-    let seats = state.seat_records().filter(|(_, seat)| seat.phase.is_seated());
-    seats
-        .filter_map(|(_, seat)| Some((keys::public(&seat.keys.seat)?, &seat.succession.former_seats)))
-        .flat_map(|(now, former)| {
-            let former = former.iter().filter_map(keys::public);
-            former.map(move |former| (former, now.clone()))
-        })
-        .collect()
+/// Whom the state names to be admitted. To compare keys takes far less than to decode them, and hardly a block changes
+/// them.
+#[derive(PartialEq, Eq)]
+struct Wanted {
+    seats: BTreeSet<icn_model::PublicKey>,
+    syncing: Vec<icn_model::PublicKey>,
+    /// Every key that a seat had and is remembered, with the one that it has.
+    successors: BTreeMap<icn_model::PublicKey, icn_model::PublicKey>,
+}
+
+impl Wanted {
+    fn of(state: &State, epochs: impl Iterator<Item = EpochNumber>) -> Self {
+        let seats = epochs.filter_map(|epoch| state.seats(epoch));
+        let syncing = state
+            .applicants()
+            .filter(|(_, seat)| matches!(seat.phase, SeatPhase::Admitted { .. } | SeatPhase::Ready {}));
+        let seated = state.seat_records().filter(|(_, seat)| seat.phase.is_seated());
+        let successors = seated.flat_map(|(_, seat)| {
+            let former = seat.succession.former_seats.iter();
+            former.map(|former| (*former, seat.keys.seat))
+        });
+        Self {
+            seats: seats.flatten().map(|seat| seat.key).collect(),
+            syncing: syncing.map(|(_, seat)| seat.keys.seat).collect(),
+            successors: successors.collect(),
+        }
+    }
+
+    fn admission(&self) -> Admission {
+        let seats = Set::from_iter_dedup(self.seats.iter().filter_map(keys::public));
+        let successors: BTreeMap<_, _> = self
+            .successors
+            .iter()
+            .filter_map(|(former, now)| Some((keys::public(former)?, keys::public(now)?)))
+            .collect();
+        let followers = self.syncing.iter().filter_map(keys::public);
+        let followers = followers
+            .chain(successors.keys().cloned())
+            .filter(|key| seats.position(key).is_none());
+        Admission {
+            followers: Set::from_iter_dedup(followers),
+            seats,
+            successors,
+        }
+    }
 }
 
 fn model_height(height: Height) -> icn_model::Height {

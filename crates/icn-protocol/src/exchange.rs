@@ -28,6 +28,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 const MAX_FETCHES: usize = 256;
 /// A peer that does not answer in this time is passed over.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How often is looked whether those who are left alone answer again.
+const PROBE: Duration = Duration::from_secs(5);
 const MAX_MESSAGE_BYTES: usize = MAX_DAG_BLOCK_BYTES + 256;
 
 /// Why a block is not to be had.
@@ -190,7 +192,8 @@ impl Exchange {
 
 /// One for each node that is asked.
 type Circuits = Arc<Mutex<Breakers<PublicKey>>>;
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>>;
+/// What was asked: the number, whom, and who waits for the answer.
+type Waiting = Arc<Mutex<HashMap<u64, (PublicKey, oneshot::Sender<Option<Bytes>>)>>>;
 
 /// Starts the exchange over `channel`. It tells `observer` whom it leaves alone.
 pub fn start<E: Runtime>(
@@ -256,8 +259,8 @@ impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
                     self.sender
                         .send(Recipients::One(from), canonical::to_bytes(&answer), false);
                 }
-                Ok(Message::Have { number, bytes }) => self.answer(number, Some(bytes.into())),
-                Ok(Message::Missing { number }) => self.answer(number, None),
+                Ok(Message::Have { number, bytes }) => self.answer(&from, number, Some(bytes.into())),
+                Ok(Message::Missing { number }) => self.answer(&from, number, None),
                 Err(error) => {
                     tracing::debug!(?from, %error, "undecodable message about blocks");
                     self.counters.fault(Fault::MalformedMessage);
@@ -282,8 +285,11 @@ impl<S: Sender<PublicKey = PublicKey>> Serving<S> {
         }
     }
 
-    fn answer(&self, number: u64, answer: Option<Bytes>) {
-        if let Some(waiting) = self.waiting.lock().remove(&number) {
+    /// Passes an answer on, if it is from the one who was asked.
+    fn answer(&self, from: &PublicKey, number: u64, answer: Option<Bytes>) {
+        let mut waiting = self.waiting.lock();
+        let is_asked = waiting.get(&number).is_some_and(|(peer, _)| peer == from);
+        if is_asked && let Some((_, waiting)) = waiting.remove(&number) {
             let _ = waiting.send(answer);
         }
     }
@@ -312,6 +318,14 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
         let asking = Arc::new(self);
         // Random, so that answers to a former life of this node go nowhere.
         let mut number = runtime.child("numbers").next_u64();
+        let probing = Arc::downgrade(&asking);
+        runtime.child("probes").spawn(move |mut runtime| async move {
+            loop {
+                runtime.sleep(PROBE).await;
+                let Some(asking) = probing.upgrade() else { return };
+                asking.probe(&mut runtime).await;
+            }
+        });
         while let Some(request) = requests.recv().await {
             let asking = asking.clone();
             number = number.wrapping_add(1 << 16);
@@ -319,6 +333,32 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
                 let fetched = asking.fetch(&mut runtime, number, &request).await;
                 let _ = request.answer.send(fetched);
             });
+        }
+    }
+
+    /// Sees whether those who did not answer do again, so that nobody is called broken because nothing was needed of
+    /// it since.
+    async fn probe<E: Runtime>(&self, runtime: &mut E) {
+        let broken: Vec<_> = self
+            .circuits
+            .lock()
+            .broken()
+            .map(|(peer, _)| peer.clone())
+            .collect();
+        if broken.is_empty() {
+            return;
+        }
+        let peers = self.peers(&[]);
+        // Everybody has an answer to this, if only that it is missing.
+        let cid = Cid::of_raw(&[]);
+        for peer in broken {
+            if !peers.contains(&peer) {
+                self.forget(&peer);
+            } else if self.circuits.lock().admits(&peer, now(runtime)) {
+                let number = runtime.next_u64();
+                let answer = self.ask(runtime, number, &cid, &peer).await;
+                self.judge(answer, &cid, &peer, now(runtime));
+            }
         }
     }
 
@@ -386,13 +426,25 @@ impl<S: Sender<PublicKey = PublicKey>> Asking<S> {
             ),
             Turn::Closed => tracing::info!(?peer, "a node answers for blocks again"),
         }
+        self.tell(peer, turn);
+    }
+
+    /// Closes the circuit of a node that is asked no more: it has no seat.
+    fn forget(&self, peer: &PublicKey) {
+        let mut circuits = self.circuits.lock();
+        if let Some(turn) = circuits.succeeded(peer) {
+            self.tell(peer, turn);
+        }
+    }
+
+    fn tell(&self, peer: &PublicKey, turn: Turn) {
         self.observer
             .circuit(Callee::Peer(keys::model_public(peer)), turn);
     }
 
     async fn ask<E: Runtime>(&self, runtime: &E, number: u64, cid: &Cid, peer: &PublicKey) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.waiting.lock().insert(number, answer);
+        self.waiting.lock().insert(number, (peer.clone(), answer));
         let message = canonical::to_bytes(&Message::Want { number, cid: *cid });
         self.sender
             .clone()

@@ -29,5 +29,7 @@ pub mod node;
 pub mod observations;
 pub mod pool;
 pub mod resilience;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod verify;

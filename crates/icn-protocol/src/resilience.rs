@@ -132,7 +132,8 @@ impl<K: Ord + Clone> Breakers<K> {
         if circuit.state == CircuitState::Closed {
             return true;
         }
-        if now.since(circuit.since) < self.config.open_timeout {
+        // A clock that was set back does not tell for how long nobody has tried.
+        if now >= circuit.since && now.since(circuit.since) < self.config.open_timeout {
             return false;
         }
         (circuit.state, circuit.since) = (CircuitState::HalfOpen, now);
@@ -233,6 +234,17 @@ mod tests {
         // Failures before a success count for nothing.
         assert_eq!(breakers.failed(&'a', at(13)), None);
         assert_eq!(breakers.succeeded(&'a'), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_opens_no_circuit_for_longer() {
+        let mut breakers = Breakers::new(BreakerConfig {
+            failure_threshold: 1,
+            open_timeout: Millis::from_secs(5),
+        });
+        assert_eq!(breakers.failed(&'a', Time::new(3_600_000)), Some(Turn::Opened));
+        assert!(breakers.admits(&'a', Time::new(1_000)));
+        assert!(!breakers.admits(&'a', Time::new(5_999)) && breakers.admits(&'a', Time::new(6_000)));
     }
 
     #[test]

@@ -77,8 +77,14 @@ impl Ledger {
         put_changes(&mut batch, outcome.changes)?;
         for (index, (operation, result)) in operations.iter().zip(outcome.results).enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            if let Err(refusal) = &result {
-                self.counters.refused_in_block(refusal);
+            // One id to follow through the logs of all nodes: a job's is that of the operation that submitted it.
+            let (id, height, action) = (operation.id(), header.height, operation.operation().action.name());
+            match &result {
+                Ok(()) => tracing::debug!(operation = %id, action, %height, "final"),
+                Err(refusal) => {
+                    tracing::debug!(operation = %id, action, %height, %refusal, "final, and refused");
+                    self.counters.refused_in_block(refusal);
+                }
             }
             let place = FinalOperation {
                 height: header.height,
@@ -87,11 +93,11 @@ impl Ledger {
             };
             batch.put(
                 Table::Operations,
-                operation.id().digest().as_bytes(),
+                id.digest().as_bytes(),
                 canonical::to_bytes(&place),
             )?;
-            inner.pool.remove(&operation.id());
-            inner.dropped.remove(&operation.id());
+            inner.pool.remove(&id);
+            inner.dropped.remove(&id);
         }
         for event in outcome.events {
             inner

@@ -318,32 +318,13 @@ enum End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::LogBlock;
+    use crate::{block::LogBlock, testing::genesis};
     use commonware_runtime::{Runner as _, deterministic};
-    use icn_model::{
-        Block, BlockHeader, Did, EpochNumber, Founder, Genesis, Mana, PROTOCOL_VERSION, Parameters, RoleKeys,
-        SecretKey,
-    };
+    use icn_model::{Block, BlockHeader, EpochNumber, Mana, PROTOCOL_VERSION};
     use icn_store::{MemoryBackend, Store, StoreConfig};
     use std::sync::Arc;
 
     const KINDS: [EventKind; 3] = [EventKind::Membership, EventKind::Mana, EventKind::Challenge];
-
-    fn genesis() -> Genesis {
-        let key = SecretKey::from_seed(&[7; 32]).public();
-        Genesis {
-            name: "valley".parse().unwrap(),
-            created: Time::new(1_000),
-            protocol: PROTOCOL_VERSION,
-            parameters: Parameters::devnet(),
-            founders: vec![Founder {
-                did: Did::new(key),
-                name: "mill".parse().unwrap(),
-                keys: RoleKeys::single(key),
-            }],
-            predecessor: None,
-        }
-    }
 
     async fn open(store: &Store) -> Ledger {
         let engine = Arc::new(icn_state::NoPolicies);

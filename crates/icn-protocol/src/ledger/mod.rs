@@ -139,6 +139,12 @@ impl LedgerError {
         "other",
     ];
 
+    /// Whether the log ends in the same way however often the node is started again: with this state, or by this
+    /// program.
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::TooOld { .. })
+    }
+
     /// The name of the kind.
     pub const fn kind(&self) -> &'static str {
         match self {

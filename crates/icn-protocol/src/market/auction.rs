@@ -134,6 +134,7 @@ impl Auction {
             return None;
         }
         lot.awarded = Some(now);
+        tracing::debug!(job = %id, attempt, bids = bids.len(), "awards");
         let executors = ranking
             .bids
             .iter()

@@ -88,7 +88,7 @@ impl MarketConfig {
     fn wants(&self, spec: &JobSpec, cooperative: Did) -> bool {
         let affordable = self.price(spec) <= spec.max_mana;
         let welcome = self.only_for.is_empty() || self.only_for.contains(&cooperative);
-        affordable && welcome && spec.limits.memory_bytes <= self.memory_bytes
+        affordable && welcome
     }
 }
 
@@ -248,7 +248,7 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
     /// Does what the state asks for now. Says whether to look again soon.
     fn step(&mut self) -> bool {
         let now = now(&self.runtime);
-        self.runner.step(self.view.offer().max_concurrent_jobs, now);
+        self.runner.step(&self.view.offer(), now);
         let bids = self.bids(now);
         for batch in bids.chunks(MAX_BIDS_PER_MESSAGE) {
             self.sender
@@ -292,7 +292,9 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
         if !offer.executes || slots == 0 || self.view.is_draining() {
             return Vec::new();
         }
-        let free = slots.saturating_sub(self.runner.running());
+        let used = self.runner.used();
+        let free_memory_bytes = offer.memory_bytes.saturating_sub(used.memory_bytes);
+        let free = slots.saturating_sub(used.slots);
         let load = 1_000 - 1_000 * free / slots;
         let load_per_mille = u16::try_from(load).unwrap_or(1_000);
         self.bid.retain(|_, at| now.since(*at) < BID_AGAIN);
@@ -303,7 +305,8 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
             new.filter_map(|(id, job)| {
                 let spec = state
                     .job_spec(&id)
-                    .filter(|spec| offer.wants(spec, job.cooperative))?;
+                    .filter(|spec| offer.wants(spec, job.cooperative))
+                    .filter(|spec| spec.limits.memory_bytes <= free_memory_bytes)?;
                 let bid = Bid {
                     federation: state.federation(),
                     job: id,
@@ -311,7 +314,7 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
                     executor: self.author.did(),
                     key: self.author.key().public(),
                     price: offer.price(spec),
-                    free_memory_bytes: offer.memory_bytes,
+                    free_memory_bytes,
                     local_bytes: self.runner.local_bytes(spec),
                     load_per_mille,
                     expires: now.after(BID_VALID),
@@ -323,6 +326,7 @@ impl<E: Runtime, X: Executor, S: Sender<PublicKey = PublicKey>> Market<E, X, S> 
             .collect()
         });
         let sign = |bid: Bid| {
+            tracing::debug!(job = %bid.job, attempt = bid.attempt, price = %bid.price, "bids");
             self.bid.insert((bid.job, bid.attempt), now);
             Signed::new(bid, self.author.key())
         };

@@ -1,5 +1,5 @@
 //! Running jobs that this node won, and replaying those that it was drawn for.
-use super::MarketView;
+use super::{MarketConfig, MarketView};
 use crate::{
     author::Author,
     environment::{Executor, Run, Runtime, Task},
@@ -41,12 +41,19 @@ pub(super) struct Finished {
 }
 
 enum Stage {
-    Running,
-    /// Has something to say, and said it last at this time.
-    Says {
-        action: Box<Action>,
-        at: Option<Time>,
+    Running {
+        /// What it may take.
+        memory_bytes: u64,
     },
+    /// Has something to say, and said it last at this time.
+    Says { action: Box<Action>, at: Option<Time> },
+}
+
+/// A part of what the owner gives to jobs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    pub(super) slots: usize,
+    pub(super) memory_bytes: u64,
 }
 
 pub(super) struct Runner<E: Runtime, X: Executor> {
@@ -94,12 +101,16 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
         }
     }
 
-    /// Errands that run now.
-    pub(super) fn running(&self) -> usize {
-        self.errands
-            .values()
-            .filter(|stage| matches!(stage, Stage::Running))
-            .count()
+    /// What the errands that run now have of the owner's offer.
+    pub(super) fn used(&self) -> Used {
+        let mut used = Used::default();
+        for stage in self.errands.values() {
+            if let Stage::Running { memory_bytes } = stage {
+                used.slots += 1;
+                used.memory_bytes += memory_bytes;
+            }
+        }
+        used
     }
 
     /// Whether anything is under way.
@@ -126,7 +137,7 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
     }
 
     /// Starts what the state gives this node to do, says what is to be said, and forgets what is over.
-    pub(super) fn step(&mut self, slots: usize, now: Time) {
+    pub(super) fn step(&mut self, offer: &MarketConfig, now: Time) {
         let me = self.worker.author.did();
         let wanted: Vec<_> = self.ledger.read(|state| {
             let attempt = |id| Some((Errand::Attempt(id, state.job(&id)?.attempt), state.job_spec(&id)?));
@@ -139,7 +150,7 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
         });
         self.errands
             .retain(|errand, _| wanted.iter().any(|(other, _)| other == errand));
-        let mut free = slots.saturating_sub(self.running());
+        let mut used = self.used();
         for (errand, spec) in wanted {
             match self.errands.get_mut(&errand) {
                 Some(Stage::Says { action, at }) if at.is_none_or(|at| now.since(at) >= AGAIN) => {
@@ -149,18 +160,36 @@ impl<E: Runtime, X: Executor> Runner<E, X> {
                     }
                 }
                 Some(_) => {}
-                None if free > 0 => {
-                    free -= 1;
+                // Drawn for it without being asked, or the owner gives less than when it was won.
+                None if spec.limits.memory_bytes > offer.memory_bytes => self.decline(errand),
+                None if used.slots < offer.max_concurrent_jobs
+                    && spec.limits.memory_bytes <= offer.memory_bytes.saturating_sub(used.memory_bytes) =>
+                {
+                    used.slots += 1;
+                    used.memory_bytes += spec.limits.memory_bytes;
                     self.start(errand, spec);
                 }
                 None => {}
             }
         }
-        self.view.inner.lock().running = self.running();
+        self.view.inner.lock().running = used.slots;
+    }
+
+    /// Says, at the next step, that this node cannot do it.
+    fn decline(&mut self, errand: Errand) {
+        tracing::warn!(?errand, "takes more memory than this node gives to jobs");
+        let action = Box::new(match errand {
+            Errand::Attempt(job, attempt) => Action::ReturnJob { job, attempt },
+            Errand::Replay(job) => Action::PostVerdict {
+                verdict: Verdict { job, outcome: None },
+            },
+        });
+        self.errands.insert(errand, Stage::Says { action, at: None });
     }
 
     fn start(&mut self, errand: Errand, spec: Arc<JobSpec>) {
-        self.errands.insert(errand, Stage::Running);
+        let memory_bytes = spec.limits.memory_bytes;
+        self.errands.insert(errand, Stage::Running { memory_bytes });
         let (worker, done) = (self.worker.clone(), self.done.clone());
         self.runtime.child("errand").spawn(move |runtime| async move {
             let says = match errand {
@@ -204,7 +233,10 @@ impl<X: Executor> Worker<X> {
         key: &[u8],
     ) -> Result<Signed<Receipt>, FetchError> {
         let started = now(runtime);
+        tracing::debug!(%job, attempt, "runs");
         let run = self.execute(job, spec).await;
+        let took = now(runtime).since(started);
+        tracing::debug!(%job, attempt, exit = ?run.exit, took_ms = took.get(), "ran");
         self.view.count(ending(&run.exit));
         // What is not paid for is not delivered, or computing could be had for nothing.
         let run = if run.exit.is_deterministic() {
@@ -244,6 +276,7 @@ impl<X: Executor> Worker<X> {
     }
 
     async fn replay(&self, job: JobId, spec: Arc<JobSpec>) -> Action {
+        tracing::debug!(%job, "runs again, for a jury");
         let run = self.execute(job, &spec).await;
         let outcome = if run.exit.is_deterministic() {
             self.outcome(&mut Batch::new(), &run).ok()

@@ -35,7 +35,8 @@ async fn start_wiped(federation: &mut Federation, life: &str) {
     let store = Store::inline(MemoryBackend::new(), StoreConfig::default());
     let connections = connect(&federation.oracle, &secret(WIPED)).await;
     let context = federation.context.child("again").with_attribute("life", life);
-    let (node, log) = node::start(context, config, store, connections, Echo)
+    let executor = Echo::new(&context);
+    let (node, log) = node::start(context, config, store, connections, executor)
         .await
         .unwrap();
     (federation.nodes[at], federation.logs[at]) = (node, log);

@@ -9,6 +9,7 @@
 mod amnesia;
 mod clearing;
 mod credit;
+mod succession;
 
 use bytes::Bytes;
 use commonware_cryptography::ed25519::PublicKey;
@@ -39,7 +40,14 @@ use icn_protocol::{
 use icn_state::{NoPolicies, State};
 use icn_store::{Batch, Durability, MemoryBackend, Reader as _, ScanRange, Store, StoreConfig, Table};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 type Context = deterministic::Context;
 
@@ -54,9 +62,27 @@ impl Network for Simulated {
     type Blocker = simulated::Control<PublicKey, Context>;
 }
 
-/// Gives back what it reads.
+/// Gives back what it reads, after a moment, and knows how much memory its jobs might have taken at once.
 #[derive(Clone)]
-struct Echo;
+struct Echo {
+    context: Arc<Context>,
+    memory: Arc<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+impl Echo {
+    fn new(context: &Context) -> Self {
+        Self {
+            context: Arc::new(context.child("echo")),
+            memory: Arc::default(),
+        }
+    }
+}
 
 impl Executor for Echo {
     fn engine(&self) -> String {
@@ -64,6 +90,11 @@ impl Executor for Echo {
     }
 
     async fn run(&self, task: Task) -> Run {
+        let bytes = task.spec.limits.memory_bytes;
+        let taken = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.memory.most.fetch_max(taken, Ordering::Relaxed);
+        self.context.sleep(Duration::from_millis(50)).await;
+        self.memory.now.fetch_sub(bytes, Ordering::Relaxed);
         Run {
             exit: ExitStatus::Code(0),
             stdout: task.stdin,
@@ -83,6 +114,8 @@ struct Federation {
     oracle: Oracle<PublicKey, Context>,
     nodes: Vec<Node>,
     logs: Vec<Handle<Result<(), LedgerError>>>,
+    /// What jobs took on each.
+    memory: Vec<Arc<Memory>>,
 }
 
 fn secret(number: u8) -> SecretKey {
@@ -228,6 +261,7 @@ impl Federation {
             oracle: oracle.clone(),
             nodes: Vec::new(),
             logs: Vec::new(),
+            memory: Vec::new(),
         };
         let mut unused = None;
         for number in 0..seats {
@@ -261,7 +295,9 @@ impl Federation {
                 continue;
             }
             let context = federation.context.child("node").with_attribute("number", number);
-            let (node, log) = node::start(context, config, store, connections, Echo)
+            let executor = Echo::new(&context);
+            federation.memory.push(executor.memory.clone());
+            let (node, log) = node::start(context, config, store, connections, executor)
                 .await
                 .unwrap();
             federation.nodes.push(node);
@@ -351,6 +387,64 @@ fn four_nodes_agree_on_an_operation() {
     });
 }
 
+/// Puts a block into a node's store.
+async fn put(node: &Node, bytes: &[u8]) -> Cid {
+    let cid = Cid::of_raw(bytes);
+    let put = node
+        .exchange()
+        .blocks()
+        .put(&cid.generic(), bytes.to_vec(), Durability::Sync);
+    put.unwrap().await.unwrap();
+    cid
+}
+
+#[test]
+fn jobs_that_run_at_once_share_the_memory_for_jobs() {
+    deterministic::Runner::seeded(5).start(|context| async move {
+        let federation = Federation::start(context, 4).await;
+        federation
+            .until("first blocks", |f| {
+                f.nodes.iter().all(|n| n.ledger().progress().height.get() > 1)
+            })
+            .await;
+        let submitter = &federation.nodes[1];
+        let cid = put(submitter, b"a large batch").await;
+        let deadline = federation.now().after(Millis::from_secs(600));
+        let jobs: Vec<_> = (0..16)
+            .map(|number| {
+                let mut spec = spec(cid, deadline);
+                spec.args = vec![number.to_string()];
+                // Two fit, and four have a slot.
+                spec.limits.memory_bytes = 400 << 20;
+                let spec = Box::new(spec);
+                let job = submitter
+                    .author()
+                    .act(Action::SubmitJob { spec }, federation.now());
+                JobId::from(job.unwrap())
+            })
+            .collect();
+        federation
+            .until("all are settled", |f| {
+                f.nodes[1].ledger().read(|state| {
+                    let status = |job| state.job(job).map(|job| job.phase.status());
+                    jobs.iter().all(|job| status(job) >= Some(JobStatus::Settled))
+                })
+            })
+            .await;
+        let most: Vec<_> = federation
+            .memory
+            .iter()
+            .map(|memory| memory.most.load(Ordering::Relaxed))
+            .collect();
+        assert!(
+            most.iter()
+                .all(|most| *most <= MarketConfig::default().memory_bytes),
+            "{most:?}"
+        );
+        assert!(most.contains(&(800 << 20)), "none ran two at once: {most:?}");
+    });
+}
+
 #[test]
 fn one_runs_a_job_for_another_and_is_paid() {
     deterministic::Runner::seeded(2).start(|context| async move {
@@ -361,15 +455,7 @@ fn one_runs_a_job_for_another_and_is_paid() {
             })
             .await;
         let submitter = &federation.nodes[1];
-        let input = b"flour, water, salt".to_vec();
-        let cid = icn_model::Cid::of_raw(&input);
-        submitter
-            .exchange()
-            .blocks()
-            .put(&cid.generic(), input, icn_store::Durability::Sync)
-            .unwrap()
-            .await
-            .unwrap();
+        let cid = put(submitter, b"flour, water, salt").await;
         let deadline = federation.now().after(Millis::from_secs(600));
         let action = Action::SubmitJob {
             spec: Box::new(spec(cid, deadline)),
