@@ -26,8 +26,8 @@ use icn_protocol::{
 use icn_store::{MemoryBackend, Store, StoreConfig};
 use std::{num::NonZeroU64, sync::Arc};
 
-/// The simulated disk copies a file at each of its syncs, so files are small.
-const BLOCKS_PER_FILE: NonZeroU64 = NZU64!(64);
+/// The simulated disk copies a file at each of its syncs, and each sync goes through all files: neither may grow large.
+const BLOCKS_PER_FILE: NonZeroU64 = NZU64!(1_024);
 
 /// The oracle of a run, as its tasks share it.
 pub type Judge = Arc<Mutex<Oracle>>;

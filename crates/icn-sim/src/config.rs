@@ -11,6 +11,9 @@ pub const MIN_SPAN: Duration = Duration::from_secs(30);
 /// Runs of at least this length use the parameters of production unless told otherwise.
 pub const LONG_SPAN: Duration = Duration::from_secs(2 * 3_600);
 
+/// How long everything is well between troubles, in the mean, unless told otherwise.
+const CALM: Duration = Duration::from_secs(10);
+
 /// A kind of trouble that a run can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -150,6 +153,8 @@ pub struct Config {
     pub span: Duration,
     /// What goes wrong.
     pub faults: Faults,
+    /// How long everything is well between troubles, in the mean.
+    pub calm: Duration,
     /// Operations of users per virtual minute, of all nodes together.
     pub load_per_minute: u32,
     /// The rules of the federation.
@@ -191,6 +196,7 @@ impl Config {
             nodes,
             span,
             faults: Faults::all(),
+            calm: CALM,
             load_per_minute: 30,
             parameters: if span < LONG_SPAN { short() } else { long() },
             broken: None,
@@ -212,7 +218,8 @@ impl Config {
         if self.absence.is_some() && self.tolerated() == 0 {
             return Err(ConfigError::Absence { nodes: self.nodes });
         }
-        if let Some(span) = self.absence.filter(|span| *span > MAX_SPAN) {
+        let long = self.absence.into_iter().chain([self.calm]).max();
+        if let Some(span) = long.filter(|span| *span > MAX_SPAN) {
             return Err(ConfigError::Span { span });
         }
         Ok(())
@@ -222,6 +229,11 @@ impl Config {
     pub const fn tolerated(&self) -> usize {
         (self.nodes - 1) / 3
     }
+}
+
+/// A time of a run as the model's.
+pub(crate) fn millis(span: Duration) -> Millis {
+    Millis::new(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Parameters for runs of minutes: many epochs and many ended challenge windows.

@@ -56,6 +56,9 @@ struct Args {
     /// Milliseconds between blocks when nothing happens, instead of what the parameters say
     #[arg(long, value_name = "MS")]
     heartbeat_ms: Option<u64>,
+    /// Virtual minutes between troubles, in the mean; 10 s if nothing says
+    #[arg(long, value_name = "M")]
+    calm_minutes: Option<u64>,
     /// Virtual minutes that the last node is away at the beginning; then shows how fast it catches up
     #[arg(long, value_name = "M")]
     away_minutes: Option<u64>,
@@ -113,6 +116,9 @@ impl Args {
             config.parameters.heartbeat_ms = Millis::new(heartbeat_ms);
         }
         config.broken = self.broken;
+        if let Some(minutes) = self.calm_minutes {
+            config.calm = Duration::from_secs(minutes.saturating_mul(60));
+        }
         config.absence = self
             .away_minutes
             .map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));

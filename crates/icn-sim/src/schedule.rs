@@ -1,11 +1,15 @@
 //! What goes wrong and when: drawn from the seed, whatever the nodes do.
 use crate::{
-    config::{Config, Fault},
+    config::{Config, Fault, millis},
     executor::Manner,
     weather::Weather,
 };
+use icn_model::Millis;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Sets the schedule's numbers apart from the runtime's and the workload's.
 const STREAM: u64 = 0x5c4e_d01e;
@@ -69,6 +73,8 @@ pub struct Schedule {
     nodes: usize,
     tolerated: usize,
     kinds: Vec<Fault>,
+    /// How long everything is well between troubles, in the mean.
+    calm: Duration,
     /// Nodes whose seats have been given their other key.
     rotated: BTreeSet<usize>,
 }
@@ -88,13 +94,15 @@ impl Schedule {
             nodes: config.nodes,
             tolerated: config.tolerated(),
             kinds: config.faults.iter().filter(possible).collect(),
+            calm: config.calm,
             rotated: BTreeSet::new(),
         }
     }
 
     /// How long everything is well before the next trouble.
-    pub fn calm_ms(&mut self) -> u64 {
-        self.rng.random_range(5_000..15_000)
+    pub fn calm(&mut self) -> Millis {
+        let half = millis(self.calm).get() / 2;
+        Millis::new(self.rng.random_range(half..=3 * half))
     }
 
     /// Of buffered commits, how many the disk has when the power goes.

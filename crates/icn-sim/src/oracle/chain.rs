@@ -58,6 +58,11 @@ impl Chain {
         self.read.iter().map(|read| read.height).min().unwrap_or(0)
     }
 
+    /// The highest that any node has reached.
+    pub(super) const fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Reads what a node has written since the last time.
     pub(super) fn read(&mut self, node: usize, ledger: &Ledger) -> Result<News, Violation> {
         let mut read = self.read[node];
