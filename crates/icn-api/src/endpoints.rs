@@ -137,7 +137,6 @@ const OF_SUBMITTING: &[ErrorKind] = &[
     ErrorKind::NoFederation,
     ErrorKind::BodyTooLarge,
     ErrorKind::UnsupportedMediaType,
-    ErrorKind::NotReady,
 ];
 
 /// A route that reads JSON; the rest of an entry is laid over it.
@@ -391,7 +390,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         scope: Scope::Operate,
         details: "For a node that was started with bootstrap peers and is in no federation: it keeps the \
                   invitation, applies with it, and follows the log from then on.",
-        request: Some(Body::json::<crate::InvitationFile>()),
+        request: Some(Body::json::<federation::JoinRequest>()),
         max_request_bytes: MAX_INVITATION_BODY_BYTES,
         errors: OF_JOINING,
         ..get(

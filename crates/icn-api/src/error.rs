@@ -237,6 +237,7 @@ impl ErrorKind {
         Self::BadRequest,
         Self::RateLimited,
         Self::Internal,
+        Self::NotReady,
         Self::Overloaded,
     ];
 }

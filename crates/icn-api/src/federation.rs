@@ -1,8 +1,8 @@
 //! The federation: its rules, seats, applicants and members, and how it began.
-use crate::node::FederationBrief;
+use crate::{InvitationFile, node::FederationBrief};
 use icn_model::{
-    Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, MemberRecord, Name, Parameters, ProposalId,
-    SeatEntry, SeatRecord, Time,
+    Checkpoint, Cid, Did, Digest, EpochNumber, Genesis, Height, Invitation, MemberRecord, Name, Officers,
+    Parameters, ProposalId, PublicKey, RoleKeys, SeatEntry, SeatRecord, Signed, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,83 @@ impl GenesisView {
         }
     }
 }
+
+/// Request of [`crate::paths::JOIN`]: an invitation file, and how the node is to apply.
+///
+/// The file cannot say that itself: who invites would choose the keys that act for the newcomer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// How the federation began.
+    pub genesis: Genesis,
+    /// The invitation.
+    pub invitation: Signed<Invitation>,
+    /// What the node does not apply with by itself.
+    #[serde(default)]
+    pub applicant: Applicant,
+}
+
+impl JoinRequest {
+    /// What a node is told by whoever has a file.
+    pub fn new(file: InvitationFile, applicant: Applicant) -> Self {
+        let InvitationFile { genesis, invitation } = file;
+        Self {
+            genesis,
+            invitation,
+            applicant,
+        }
+    }
+
+    /// The two again.
+    pub fn into_parts(self) -> (InvitationFile, Applicant) {
+        let Self {
+            genesis,
+            invitation,
+            applicant,
+        } = self;
+        (InvitationFile { genesis, invitation }, applicant)
+    }
+}
+
+/// As whom a node applies: what is not said is the node's own name, and its own key in every role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Applicant {
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Who speaks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officers: Option<Officers>,
+    /// The key that replaces lost ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<PublicKey>,
+}
+
+impl Applicant {
+    /// The name and keys of an applicant that has `name` and `keys` by itself.
+    ///
+    /// # Errors
+    /// If the keys cannot act.
+    pub fn or(self, name: &Name, keys: &RoleKeys) -> Result<(Name, RoleKeys), UnusableKeys> {
+        let keys = RoleKeys {
+            officers: self.officers.unwrap_or_else(|| keys.officers.clone()),
+            recovery: self.recovery.unwrap_or(keys.recovery),
+            ..keys.clone()
+        };
+        if !keys.is_usable() {
+            return Err(UnusableKeys);
+        }
+        Ok((self.name.unwrap_or_else(|| name.clone()), keys))
+    }
+}
+
+/// Keys that nobody could act with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these keys cannot act: name each officer once, and a threshold that they can meet")]
+pub struct UnusableKeys;
 
 /// Answer of [`crate::paths::JOIN`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The calls, one for each route.
 use super::{Client, ClientError, Request};
 use crate::{
-    GZIP, InvitationFile, MAX_OPERATIONS, Method, OCTETS,
+    GZIP, MAX_OPERATIONS, Method, OCTETS,
     agreements::{AgreementPage, AgreementView, AgreementsQuery, HistoryPage, HistoryQuery},
     audit::{AuditBundle, MAX_AUDIT_BYTES},
     backups::{BackupList, BackupRequest, Merged, VerifyQuery, VerifyStatus},
@@ -16,7 +16,7 @@ use crate::{
         Stored, UnpinQuery,
     },
     events::{EventPage, EventsQuery},
-    federation::{Federation, GenesisView, Joining, Members, MembersQuery, SuccessorQuery},
+    federation::{Federation, GenesisView, JoinRequest, Joining, Members, MembersQuery, SuccessorQuery},
     governance::{
         Backtest, BacktestReport, BallotPage, BallotsQuery, ContractPage, ContractView, ContractsQuery,
         Delegations, DelegationsQuery, Plan, ProposalPage, ProposalView, ProposalsQuery, Rules,
@@ -113,8 +113,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]; the node answers 409 if it is in a federation.
-    pub fn join(&self, invitation: &InvitationFile) -> Result<Joining, ClientError> {
-        let body = serde_json::to_vec(invitation).map_err(|source| ClientError::Decode {
+    pub fn join(&self, request: &JoinRequest) -> Result<Joining, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|source| ClientError::Decode {
             url: paths::JOIN.to_owned(),
             source,
         })?;

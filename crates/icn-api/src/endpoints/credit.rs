@@ -30,7 +30,6 @@ const OF_TRANSFERS: &[ErrorKind] = &[
     ErrorKind::NoLineKey,
     ErrorKind::TransferRefused,
     ErrorKind::RoundLimit,
-    ErrorKind::NotReady,
 ];
 /// The errors of telling the log.
 const OF_TELLING: &[ErrorKind] = &[
@@ -41,7 +40,6 @@ const OF_TELLING: &[ErrorKind] = &[
     ErrorKind::NotAnEnd,
     ErrorKind::NothingPending,
     ErrorKind::NothingToAnchor,
-    ErrorKind::NotReady,
 ];
 
 pub(super) const LINES: Endpoint = Endpoint {

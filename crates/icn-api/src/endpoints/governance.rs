@@ -13,7 +13,6 @@ const OF_AUDITING: &[ErrorKind] = &[
     ErrorKind::Forbidden,
     ErrorKind::NoFederation,
     ErrorKind::NotFound,
-    ErrorKind::NotReady,
     ErrorKind::Busy,
 ];
 /// The errors of trying a contract, one at a time.
@@ -21,7 +20,6 @@ const OF_TRYING: &[ErrorKind] = &[
     ErrorKind::Unauthorised,
     ErrorKind::Forbidden,
     ErrorKind::NoFederation,
-    ErrorKind::NotReady,
     ErrorKind::Busy,
     ErrorKind::BodyTooLarge,
     ErrorKind::UnsupportedMediaType,
