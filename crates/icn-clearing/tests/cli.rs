@@ -12,6 +12,8 @@ fn icn_clear(directory: &Path, args: &[&str], stdin: &[u8]) -> Output {
         .args(args)
         .current_dir(directory)
         .env_clear()
+        // Where `cargo xtask coverage` wants to be told which lines ran.
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
