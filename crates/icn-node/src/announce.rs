@@ -7,7 +7,11 @@ use crate::{
 use anyhow::{Context as _, ensure};
 use icn_api::{Profile, TEST_MODE_KEY};
 use icn_model::{Did, Genesis};
-use std::{io::Write as _, net::SocketAddr, path::Path};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+};
 
 /// Writes the profile for `icn-cli`, readable by the owner alone: it holds a key.
 pub(crate) fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()> {
@@ -16,7 +20,12 @@ pub(crate) fn write_profile(path: &Path, profile: &Profile) -> anyhow::Result<()
 }
 
 /// Tells on stdout that the node waits, and how to give it an invitation.
-pub(crate) fn announce_waiting(did: Did, url: &str, data_dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn announce_waiting(
+    did: Did,
+    url: &str,
+    metrics: Option<SocketAddr>,
+    data_dir: &Path,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -24,14 +33,37 @@ pub(crate) fn announce_waiting(did: Did, url: &str, data_dir: &Path) -> anyhow::
     )?;
     writeln!(out, "identity    {did}")?;
     writeln!(out, "http        {url}")?;
+    write_metrics(&mut out, metrics)?;
+    write_try(&mut out, data_dir, "federation join INVITATION")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells on stdout that the node waits for its store, and where it says why.
+pub(crate) fn announce_away(url: &str, metrics: Option<SocketAddr>, data_dir: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "storage     cannot be reached: the node starts when it can")?;
+    writeln!(out, "http        {url}")?;
+    write_metrics(&mut out, metrics)?;
+    write_try(&mut out, data_dir, "status")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn write_metrics(out: &mut impl Write, address: Option<SocketAddr>) -> io::Result<()> {
+    match address {
+        Some(address) => writeln!(out, "metrics     http://{}/metrics", access::from_here(address)),
+        None => Ok(()),
+    }
+}
+
+fn write_try(out: &mut impl Write, data_dir: &Path, command: &str) -> io::Result<()> {
     let profile = data_dir.join("cli.toml");
     writeln!(
         out,
-        "try         icn-cli --config {} federation join INVITATION",
+        "try         icn-cli --config {} {command}",
         profile.display()
-    )?;
-    out.flush()?;
-    Ok(())
+    )
 }
 
 /// Tells on stdout where the node is and what to try next.
@@ -55,11 +87,8 @@ pub(crate) fn announce(
     for address in p2p {
         writeln!(out, "p2p         {address}")?;
     }
-    if let Some(address) = metrics {
-        writeln!(out, "metrics     http://{}/metrics", access::from_here(address))?;
-    }
-    let profile = data_dir.join("cli.toml");
-    writeln!(out, "try         icn-cli --config {} status", profile.display())?;
+    write_metrics(&mut out, metrics)?;
+    write_try(&mut out, data_dir, "status")?;
     if config.runtime.test_mode {
         writeln!(
             out,

@@ -152,7 +152,7 @@ impl Default for Credit {
 pub struct Performance {
     /// Jobs that run here at once; 0 offers none. Default: 4.
     pub max_concurrent_jobs: usize,
-    /// Memory for jobs in total, bytes. Default: 1 GiB.
+    /// Memory for jobs in total, bytes: a job is run when what it may take is left. Default: 1 GiB.
     pub job_memory_bytes: u64,
     /// Mana that a cooperative regenerates in an hour, in the federation that this node founds; in one that exists the
     /// rate is the federation's. Default: 10000.

@@ -1,15 +1,23 @@
 //! A node as a value: configured, with its identity, ready to run in this process.
 use crate::{
     config::{Config, Live, Sources},
+    files,
     service::{self, Ended, Founding, Prepared},
 };
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use commonware_runtime::{Runner as _, tokio as runtime};
 use icn_model::Did;
 use icn_serve::log::Log;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 /// Threads that run the node's tasks; the sandbox and the disk have their own.
 const WORKER_THREADS: usize = 2;
+
+/// With less than this a write may have failed for want of room: files grow by pages and in advance.
+const NO_ROOM_BYTES: u64 = 16 << 20;
 
 /// A node that is not running yet.
 ///
@@ -90,11 +98,19 @@ impl RuntimeContext {
         let _scratch = prepared.take_scratch();
         loop {
             let (live, log) = prepared.origin();
+            let directory = prepared.journal_dir();
             let settings = runtime::Config::default()
                 .with_worker_threads(WORKER_THREADS)
-                .with_storage_directory(prepared.journal_dir());
-            let ended = runtime::Runner::new(settings).start(|context| service::run(context, prepared))?;
-            match ended {
+                .with_storage_directory(directory.clone());
+            let runner = runtime::Runner::new(settings);
+            // Consensus panics where it cannot write, and what it had not written is as if it had never been.
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                runner.start(|context| service::run(context, prepared))
+            }));
+            let Ok(ended) = ran else {
+                bail!(why_it_failed(&directory));
+            };
+            match ended? {
                 Ended::Stopped => return Ok(()),
                 Ended::Succeeded(bound) => {
                     // What it was founded or invited with is kept in its data directory.
@@ -103,6 +119,18 @@ impl RuntimeContext {
                 }
             }
         }
+    }
+}
+
+/// What an operator is told after a panic, which has said on standard error what it was.
+fn why_it_failed(directory: &Path) -> String {
+    match files::free_bytes(directory) {
+        Some(free) if free < NO_ROOM_BYTES => format!(
+            "the disk of {} is full, {free} bytes are left: make room, and start the node again; nothing that was \
+             acknowledged is lost",
+            directory.display()
+        ),
+        _ => "a part of the node has failed, as said above: start it again, and it goes on from what is on its disk".into(),
     }
 }
 

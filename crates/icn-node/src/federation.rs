@@ -5,7 +5,10 @@ use crate::{
     files::{self, Readers},
 };
 use anyhow::{Context as _, bail};
-use icn_api::{InvitationFile, RecoveryFile};
+use icn_api::{
+    InvitationFile, RecoveryFile,
+    federation::{Applicant, JoinRequest},
+};
 use icn_model::{Action, Founder, Genesis, Mana, PROTOCOL_VERSION, Parameters, Time, canonical};
 use icn_protocol::ledger::{self, SucceedError};
 use icn_state::{Engine, check_endorsed};
@@ -20,6 +23,8 @@ use std::{
 const GENESIS_FILE: &str = "genesis.json";
 /// File of the invitation in the data directory.
 const INVITATION_FILE: &str = "invitation.json";
+/// File in the data directory of what the node applies with, where it is not its own name and key.
+const APPLICANT_FILE: &str = "applicant.json";
 /// File of the state that the log before ended with, in the data directory.
 const PREDECESSOR_STATE_FILE: &str = "predecessor.state";
 
@@ -233,7 +238,9 @@ fn recovered(
 ///
 /// # Errors
 /// If it does not hold, or cannot be kept.
-pub(crate) fn accept(data_dir: &Path, file: InvitationFile, founder: &Founder) -> anyhow::Result<Membership> {
+pub(crate) fn accept(data_dir: &Path, request: JoinRequest, founder: &Founder) -> anyhow::Result<Membership> {
+    let (file, wishes) = request.into_parts();
+    write_json(&data_dir.join(APPLICANT_FILE), &wishes)?;
     settle(data_dir, file.genesis.clone(), Some(file), founder)
 }
 
@@ -251,7 +258,8 @@ fn settle(
             // Before the genesis: a node that has one does not wait for the other.
             write_json(&data_dir.join(INVITATION_FILE), &file)?;
             let addresses = file.invitation.content.addresses.clone();
-            (Some(application(file, founder)?), addresses)
+            let wishes = read_json::<Applicant>(&data_dir.join(APPLICANT_FILE))?.unwrap_or_default();
+            (Some(application(file, wishes, founder)?), addresses)
         }
         None => (None, Vec::new()),
     };
@@ -264,9 +272,9 @@ fn settle(
     })
 }
 
-fn application(file: InvitationFile, applicant: &Founder) -> anyhow::Result<Action> {
+fn application(file: InvitationFile, wishes: Applicant, applicant: &Founder) -> anyhow::Result<Action> {
     file.check().context("the invitation does not hold")?;
-    let (name, keys) = (applicant.name.clone(), applicant.keys.clone());
+    let (name, keys) = wishes.or(&applicant.name, &applicant.keys)?;
     Ok(Action::Join {
         invitation: file.invitation,
         name,

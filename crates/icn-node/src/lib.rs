@@ -26,11 +26,12 @@ pub mod memory;
 mod metrics;
 pub mod migrate;
 mod network;
+mod opening;
 mod reload;
 mod reporting;
 mod retention;
 pub mod service;
-mod succession;
+pub mod succession;
 pub mod templates;
 
 pub use builder::{RuntimeConfigBuilder, Template, WriteError};

@@ -1,11 +1,13 @@
 //! `icn-node`: reads its configuration, starts the service, waits for a signal, drains.
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use icn_api::config::Setting;
+use icn_model::Did;
 use icn_runtime::{
     RuntimeContext, backup,
     config::{self, Layered, Live, Sources},
     memory, migrate,
     service::Founding,
+    succession,
 };
 use icn_serve::log::Log;
 use icn_store::BackendKind;
@@ -44,6 +46,18 @@ enum NodeCommand {
     /// Look after the store of a node that is stopped
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Make this machine's node the one of a cooperative that has its seat already, by the key that is here
+    ///
+    /// For a seat whose key was lost and that was given this one (`icn-cli key assign --seat`), and for one that was given
+    /// another key before its data directory was lost. Until the log that the node fetches says that the key has the seat,
+    /// the node follows without a vote.
+    Claim {
+        /// The cooperative, by its identity
+        #[arg(value_name = "DID")]
+        did: Did,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
     /// Write the manual pages to a directory
     Man {
         /// Where they go
@@ -273,6 +287,7 @@ pub(crate) fn main() -> ExitCode {
             json,
             options,
         })) => show_config(*options, origin, json),
+        Some(NodeCommand::Claim { did, options }) => claim(*options, did),
         Some(NodeCommand::Man { directory }) => manual(&directory),
         None => {
             let (file, layer, founding) = cli.options.split();
@@ -286,6 +301,17 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn claim(options: Options, did: Did) -> anyhow::Result<()> {
+    let (file, layer, _) = options.split();
+    let config = Layered::read(file.as_deref(), &layer)?.config;
+    let key = succession::claim(&config, did)?;
+    writeln!(
+        std::io::stdout(),
+        "this is the node of {did} now, with the key {key}"
+    )?;
+    Ok(())
 }
 
 fn manual(directory: &Path) -> anyhow::Result<()> {

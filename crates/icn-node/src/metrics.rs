@@ -16,7 +16,7 @@ pub(crate) use tally::Tally;
 
 use crate::{executor::JobMetrics, reporting::Reports};
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
-use icn_model::{EventKind, Fault, Mana, Time};
+use icn_model::{EventKind, Fault, Mana, PROTOCOL_VERSION, Time};
 use icn_net::CounterValues;
 use icn_protocol::{counters::Counts, ledger::LedgerError, resilience::CircuitState};
 use icn_serve::http::HttpMetrics;
@@ -124,6 +124,19 @@ pub(crate) fn encode(counted: &Counted<'_>, sample: &Sample) -> Result<String, f
     Ok(text)
 }
 
+/// The text of the metrics of a node that is not in operation yet: what it is, that it is not ready, and who asks it.
+///
+/// # Errors
+/// The encoder's, which has none when it writes to memory.
+pub(crate) fn encode_before_operation(http: &HttpMetrics, uptime_secs: u64) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    program(&mut registry, PROTOCOL_VERSION, uptime_secs, false);
+    http.register(&mut registry, "icn_");
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
 fn registry(counted: &Counted<'_>, sample: &Sample) -> Registry {
     let mut registry = Registry::default();
     node(&mut registry, sample);
@@ -185,15 +198,35 @@ fn whole(amount: Mana) -> f64 {
     amount.milli() as f64 / 1_000.0
 }
 
-fn node(registry: &mut Registry, sample: &Sample) {
+/// What is told of the program in any state.
+fn program(registry: &mut Registry, protocol: u32, uptime_secs: u64, ready: bool) {
     let build = Family::<[(&'static str, String); 2], Gauge>::default();
     let labels = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("protocol", sample.protocol.to_string()),
+        ("protocol", protocol.to_string()),
     ];
     build.get_or_create(&labels).set(1);
     let help = "Always 1: the program's version, and the latest version of the protocol that it knows";
     registry.register("icn_build_info", help, build);
+    gauges(
+        registry,
+        [
+            (
+                "icn_node_uptime_seconds",
+                "Since the process started",
+                uptime_secs,
+            ),
+            (
+                "icn_node_ready",
+                "Whether every check of /ready passes",
+                ready.into(),
+            ),
+        ],
+    );
+}
+
+fn node(registry: &mut Registry, sample: &Sample) {
+    program(registry, sample.protocol, sample.uptime_secs, sample.ready);
     let ended = Family::<[(&'static str, &'static str); 1], Gauge>::default();
     for kind in LedgerError::KINDS {
         let is_so = i64::from(sample.log_ended == Some(kind));
@@ -201,21 +234,6 @@ fn node(registry: &mut Registry, sample: &Sample) {
     }
     let help = "1 for the reason why the log of this node has ended, if it has";
     registry.register("icn_log_ended", help, ended);
-    gauges(
-        registry,
-        [
-            (
-                "icn_node_uptime_seconds",
-                "Since the process started",
-                sample.uptime_secs,
-            ),
-            (
-                "icn_node_ready",
-                "Whether every check of /ready passes",
-                sample.ready.into(),
-            ),
-        ],
-    );
     let Some(mana) = sample.mana else { return };
     let amounts = [
         // The name is the one that operators' dashboards have; it is a balance, and falls as well.

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::ensure;
 use commonware_cryptography::Signer as _;
 use commonware_p2p::{Manager as _, TrackedPeers};
-use commonware_runtime::{Clock, Metrics, Quota, Spawner};
+use commonware_runtime::{Clock, Handle, Metrics, Quota, Spawner};
 use commonware_utils::{NZU32, NZUsize};
 use icn_model::SecretKey;
 use icn_net::{Class, Network, NetworkStatus, Oracle, Presence, StartError, Validator, Verdict};
@@ -140,6 +140,8 @@ pub(crate) struct Started<E: Clock + Spawner + Metrics> {
     pub(crate) status: NetworkStatus,
     /// Where it listens, without the peer id.
     pub(crate) listen: Vec<icn_net::Address>,
+    /// Ends all of it when it is aborted.
+    pub(crate) swarm: Handle<()>,
 }
 
 /// Starts the swarm with every channel of the protocol.
@@ -201,6 +203,7 @@ where
         connections,
         status,
         listen: running.listen,
+        swarm: running.task,
     })
 }
 

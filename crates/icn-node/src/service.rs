@@ -1,7 +1,7 @@
 //! The service: opens what it needs, starts network, protocol and HTTP interface, waits, drains.
 use crate::{
     access::Access,
-    announce::{announce, announce_waiting, write_profile},
+    announce::{announce, announce_away, announce_waiting, write_profile},
     backup::Backups,
     chores,
     config::{self, Config, Live},
@@ -15,13 +15,14 @@ use crate::{
     identity, listen,
     metrics::Tally,
     network,
+    opening::{self, Opened},
     reload::Reloads,
     reporting::{self, Reporter, Reports},
     retention,
     succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
-use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
+use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Genesis, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::{
@@ -33,7 +34,7 @@ use icn_protocol::{
 use icn_sandbox::{PolicyHost, Sandbox, SandboxConfig};
 use icn_serve::{clock, log::Log, supervisor};
 use icn_state::Engine;
-use icn_store::{BackendKind, Location, Store, StoreConfig};
+use icn_store::{BackendKind, Location, Store};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -46,6 +47,8 @@ pub use crate::federation::Founding;
 
 /// What running jobs and open requests get to end in.
 const DRAIN: Duration = Duration::from_secs(10);
+/// What consensus gets to end in.
+const STOP: Duration = Duration::from_secs(2);
 /// Prefix of the consensus journals.
 const PARTITION: &str = "log";
 /// Characters of its id that tell the journals of a log that continues another one from those of that.
@@ -231,15 +234,15 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
     let hangup = unix::signal(unix::SignalKind::hangup())?;
     origin.config.storage.say();
     let location = origin.config.storage.location()?;
-    let store = open_store(&location)?;
-    origin.key = origin.keys.in_force(&store, origin.key)?;
+    // Before anything that a node which runs here already would notice.
+    let opened = opening::open(&location).await?;
     let Origin {
         config,
         live,
         logging,
         data_dir,
-        key,
         keys,
+        ..
     } = &origin;
     let did = keys.did();
     let sandbox = Sandbox::new(SandboxConfig::default())?;
@@ -248,6 +251,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
     let http_address = listener
         .local_addr()
         .context("the HTTP listener has no address")?;
+    let metrics = listen::for_metrics(config).await?;
     let access = Arc::new(Access::open(config, data_dir, &api_key)?);
     let url = access.url(http_address);
     let front = Front::new(access.clone());
@@ -272,6 +276,20 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         store: Some(store_place(&location)?),
     };
     write_profile(&data_dir.join("cli.toml"), &profile)?;
+    let store = match opened {
+        Opened::Store(store) => store,
+        Opened::Away(why) => {
+            announce_away(&url, address_of(metrics.as_ref()), data_dir)?;
+            supervisor::ready();
+            let tells_metrics = config.monitoring.metrics_enabled;
+            let listeners = (&listener, metrics.as_ref());
+            tokio::select! {
+                store = opening::reach(&location, why, listeners, &front, tells_metrics) => store?,
+                () = signals.recv() => return Ok(Ended::Stopped),
+            }
+        }
+    };
+    let key = keys.in_force(&store, origin.key.clone())?;
     let membership = match membership {
         Some(membership) => membership,
         None => {
@@ -280,7 +298,7 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
                 did,
                 name: Some(founder.name.clone()),
                 key: key.public(),
-                peer_id: network::peer_name(key),
+                peer_id: network::peer_name(&key),
                 role: waiting::role(),
                 federation: None,
                 engine: engine.clone(),
@@ -290,25 +308,27 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
                 test_mode: config.runtime.test_mode,
                 started: now(&context),
             };
-            announce_waiting(did, &url, data_dir)?;
+            announce_waiting(did, &url, address_of(metrics.as_ref()), data_dir)?;
             supervisor::ready();
             let accept = {
                 let data_dir = data_dir.clone();
-                move |file| federation::accept(&data_dir, file, &founder)
+                move |request| federation::accept(&data_dir, request, &founder)
             };
             let waiting = Waiting {
                 info,
                 slots: config.performance.max_concurrent_jobs as u64,
+                tells_metrics: config.monitoring.metrics_enabled,
                 accept: Box::new(accept),
             };
             tokio::select! {
-                invited = waiting::serve(&listener, front.clone(), waiting) => {
+                invited = waiting::serve(&listener, metrics.as_ref(), front.clone(), waiting) => {
                     invited.context("the interface ended before an invitation came")?
                 }
                 () = signals.recv() => return Ok(Ended::Stopped),
             }
         }
     };
+    origin.key = key;
     let place = Place {
         origin,
         location,
@@ -323,12 +343,16 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         membership,
         store,
         sandbox,
-        (listener, front),
+        (listener, metrics, front),
         signals,
     ))
     .await;
     access.audit.sync();
     ran
+}
+
+fn address_of(listener: Option<&TcpListener>) -> Option<SocketAddr> {
+    listener.and_then(|listener| listener.local_addr().ok())
 }
 
 /// Prefix of a log's journals: those of the log before stay where they are.
@@ -355,7 +379,7 @@ async fn run_in_federation(
     membership: Membership,
     store: Store,
     sandbox: Sandbox,
-    (listener, front): (TcpListener, Arc<Front>),
+    (listener, metrics, front): (TcpListener, Option<TcpListener>, Arc<Front>),
     mut signals: Signals,
 ) -> anyhow::Result<Ended> {
     let Place {
@@ -471,13 +495,13 @@ async fn run_in_federation(
         job_metrics,
         tally,
         reports: reports.clone(),
+        data_dir: data_dir.clone(),
         ended,
         config: config.clone(),
     };
     let (stop, stopping) = watch::channel(false);
     let app = App::new(inner, front);
-    let metrics = listen::for_metrics(&config).await?;
-    let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+    let metrics_address = address_of(metrics.as_ref());
     if let Some(listener) = metrics {
         tokio::spawn(http::serve_metrics(listener, app.clone(), stopping.clone()));
     }
@@ -516,17 +540,28 @@ async fn run_in_federation(
             }))
         }
         ended = log => {
-            let (error, kind) = match ended {
-                Ok(Ok(())) => (anyhow::anyhow!("the log ended"), "other"),
+            let (error, kind, is_for_good) = match ended {
+                Ok(Ok(())) => (anyhow::anyhow!("the log ended"), "other", false),
                 Ok(Err(error)) => {
-                    let kind = error.kind();
-                    (error.into(), kind)
+                    let (kind, is_for_good) = (error.kind(), error.is_for_good());
+                    (error.into(), kind, is_for_good)
                 }
-                Err(error) => (anyhow::anyhow!("the log's task failed: {error}"), "other"),
+                Err(error) => (anyhow::anyhow!("the log's task failed: {error}"), "other", false),
             };
             let why = format!("{error:#}");
-            stopped.send_replace(Some(LogEnd { why, kind }));
-            Err(error)
+            stopped.send_replace(Some(LogEnd { why: why.clone(), kind }));
+            if is_for_good {
+                tracing::error!(
+                    %why,
+                    "the log has ended here: the node serves what it has, and takes part in nothing until it is mended"
+                );
+                // Nobody is to hear what a wrong state says: no bids, no receipts, no signatures on lines of credit.
+                started.swarm.abort();
+                signals.recv().await;
+                Ok(Ended::Stopped)
+            } else {
+                Err(error)
+            }
         }
     };
     tracing::info!("stopping");
@@ -539,6 +574,11 @@ async fn run_in_federation(
     if let Some(reporter) = reporter {
         // It bounds its leave-taking itself; what it is at when it is told to stop, it drops.
         let _ = tokio::time::timeout(2 * reporting::LEAVE, reporter).await;
+    }
+    // Consensus ends as a whole: dropped with the runtime, its parts would go in any order, and those that are left would
+    // report the others as lost.
+    if let Err(error) = context.stop(0, Some(STOP)).await {
+        tracing::warn!(%error, "consensus did not end in time");
     }
     result
 }
@@ -598,12 +638,6 @@ async fn drain(node: &Node, store: &Store) {
     if let Err(error) = store.persist().await {
         tracing::error!(%error, "the store did not take everything");
     }
-}
-
-fn open_store(location: &Location) -> anyhow::Result<Store> {
-    let backend = icn_store::open(location)
-        .with_context(|| format!("cannot open the {} store in {location}", location.kind()))?;
-    Ok(Store::threaded(backend, StoreConfig::default())?)
 }
 
 fn market_config(config: &Config) -> MarketConfig {

@@ -25,16 +25,20 @@ const IDENTITY_FILE: &str = "identity.json";
 /// Largest size of that file, bytes.
 const MAX_IDENTITY_BYTES: u64 = 4_096;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentityFile {
     did: Did,
+    /// The key that has the seat, or gets it, whatever an older state says: until then the node only follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed: Option<PublicKey>,
 }
 
 /// Whose node it is, and where its keys are.
 #[derive(Clone)]
 pub(crate) struct KeyRing {
     did: Did,
+    claimed: Option<PublicKey>,
     data_dir: PathBuf,
     path: PathBuf,
     variable: String,
@@ -47,10 +51,11 @@ impl KeyRing {
     /// # Errors
     /// If what is kept of its identity cannot be read.
     pub(crate) fn of(config: &Config, data_dir: &Path, key: &SecretKey) -> anyhow::Result<Self> {
-        let kept = kept_did(data_dir)?;
+        let kept = kept_identity(data_dir)?;
         let settings: &Identity = &config.identity;
         Ok(Self {
-            did: kept.unwrap_or_else(|| Did::new(key.public())),
+            did: kept.map_or_else(|| Did::new(key.public()), |kept| kept.did),
+            claimed: kept.and_then(|kept| kept.claimed),
             data_dir: data_dir.to_owned(),
             path: settings.key_path(data_dir),
             variable: settings.passphrase_variable().to_owned(),
@@ -102,8 +107,17 @@ impl KeyRing {
                 return Ok(key);
             }
         }
+        if self.claimed == Some(current.public()) {
+            tracing::warn!(
+                seat = %seat,
+                key = %current.public(),
+                "following until the log gives this node's key the seat"
+            );
+            return Ok(current);
+        }
         bail!(
-            "the seat of {} has the key {seat}, and the one in {} is {}: put the seat's key there",
+            "the seat of {} has the key {seat}, and the one in {} is {}: put the seat's key there, or, where it is lost, \
+             have the officers give the seat this one (icn-cli key assign --seat), and say so with icn-node claim",
             self.did,
             self.path.display(),
             current.public()
@@ -155,19 +169,51 @@ impl KeyRing {
     }
 }
 
+/// Makes the node of `config` the one of `did`, whose seat its key has or is given by the federation, and says which key
+/// that is.
+///
+/// # Errors
+/// If the node has no key, or is another's.
+pub fn claim(config: &Config, did: Did) -> anyhow::Result<PublicKey> {
+    let data_dir = &config.storage.data_dir;
+    let path = config.identity.key_path(data_dir);
+    if !path.exists() {
+        bail!(
+            "there is no key at {}: put the seat's there, or make one with icn-cli key new",
+            path.display()
+        );
+    }
+    let is_production = config.runtime.environment == Environment::Production;
+    let key = identity::load_or_create(&config.identity, data_dir, is_production)?.public();
+    if let Some(kept) = kept_identity(data_dir)?
+        && kept.did != did
+    {
+        bail!(
+            "{} is the node of {}: claim a seat with an empty data directory",
+            data_dir.display(),
+            kept.did
+        );
+    }
+    let claimed = Some(key);
+    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
+    keep_identity(data_dir, IdentityFile { did, claimed })
+        .with_context(|| format!("cannot write {}", data_dir.join(IDENTITY_FILE).display()))?;
+    Ok(key)
+}
+
 /// Whose node the one of `data_dir` is, if that is kept there.
 ///
 /// # Errors
 /// If it cannot be read.
-fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
+fn kept_identity(data_dir: &Path) -> anyhow::Result<Option<IdentityFile>> {
     let path = data_dir.join(IDENTITY_FILE);
     let file = match std::fs::File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let kept: IdentityFile = serde_json::from_reader(io::Read::take(file, MAX_IDENTITY_BYTES))
+    let kept = serde_json::from_reader(io::Read::take(file, MAX_IDENTITY_BYTES))
         .with_context(|| format!("{} is damaged", path.display()))?;
-    Ok(Some(kept.did))
+    Ok(Some(kept))
 }
 
 /// Keeps in `data_dir` whose node it is.
@@ -175,7 +221,11 @@ fn kept_did(data_dir: &Path) -> anyhow::Result<Option<Did>> {
 /// # Errors
 /// If it cannot be written.
 pub(crate) fn keep_did(data_dir: &Path, did: Did) -> io::Result<()> {
-    let file = serde_json::to_vec_pretty(&IdentityFile { did })?;
+    keep_identity(data_dir, IdentityFile { did, claimed: None })
+}
+
+fn keep_identity(data_dir: &Path, identity: IdentityFile) -> io::Result<()> {
+    let file = serde_json::to_vec_pretty(&identity)?;
     files::replace(&data_dir.join(IDENTITY_FILE), &file, Readers::Masked)
 }
 

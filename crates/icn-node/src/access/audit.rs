@@ -49,6 +49,16 @@ pub(crate) struct Change {
     pub(crate) to: Option<String>,
 }
 
+/// What a request was about: the ids that lead from its line to what it did, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct About(Vec<String>);
+
+impl About {
+    pub(crate) fn new(ids: impl IntoIterator<Item = impl ToString>) -> Self {
+        Self(ids.into_iter().map(|id| id.to_string()).collect())
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct AuditLine<'a> {
@@ -75,6 +85,9 @@ pub(crate) struct AuditLine<'a> {
     /// The name of the error, which `icn-cli explain` knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'a str>,
+    /// What it was about: ids of operations, a line of credit and numbers of transfers, a CID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<&'a About>,
     /// What was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) change: Option<&'a Change>,
@@ -92,6 +105,7 @@ impl<'a> AuditLine<'a> {
             status: None,
             outcome,
             error: None,
+            about: None,
             change: Some(change),
         }
     }

@@ -10,7 +10,7 @@ mod limits;
 mod tls;
 mod token;
 
-pub(crate) use audit::{Audit, AuditLine, Change, Outcome};
+pub(crate) use audit::{About, Audit, AuditLine, Change, Outcome};
 pub(crate) use certificate::Certificate;
 pub(crate) use keys::{Holder, KeyError, Keys};
 pub(crate) use limits::{Limited, Limits, Standing};

@@ -1,9 +1,9 @@
 //! Making a backup of a node that runs, as a stream.
 //!
 //! State, pins and jobs are read from one snapshot of the store. Log, operations and events only grow, so they are
-//! read as they are, up to the snapshot's height; that events are forgotten meanwhile leaves their chain whole. Blocks never change: whatever was there at the moment of the
-//! snapshot, and was not collected as garbage since, is in the list of blocks and in this archive or an earlier one
-//! of its chain.
+//! read as they are, up to the snapshot's height; that events are forgotten meanwhile leaves their chain whole. Blocks
+//! never change: whatever was there at the moment of the snapshot, and was not collected as garbage since, is in the list
+//! of blocks and in this archive or an earlier one of its chain.
 use super::{
     BackupError,
     format::{

@@ -16,6 +16,7 @@ use icn_serve::clock;
 use icn_store::Location;
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 use tokio::sync::{Semaphore, watch};
@@ -75,6 +76,8 @@ pub(crate) struct AppInner {
     pub(crate) tally: Tally,
     /// What came of its reports to a Federation Service.
     pub(crate) reports: Reports,
+    /// Where the node keeps what is not in its store.
+    pub(crate) data_dir: PathBuf,
     /// Why the log has stopped, once it has.
     pub(crate) ended: watch::Receiver<Option<LogEnd>>,
 }

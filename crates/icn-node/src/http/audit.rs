@@ -1,6 +1,6 @@
 //! Which requests get a line in the audit log, and what it says.
 use super::gate::Caller;
-use crate::access::{AuditLine, Change, Outcome};
+use crate::access::{About, AuditLine, Change, Outcome};
 use axum::response::Response;
 use icn_api::Scope;
 use icn_serve::http::{self, Called};
@@ -10,6 +10,7 @@ pub(super) async fn note(response: &mut Response, called: &Called) {
     let method = called.method;
     let extensions = response.extensions_mut();
     let (caller, change) = (extensions.remove::<Caller>(), extensions.remove::<Change>());
+    let about = extensions.remove::<About>();
     // Probes of health have no caller.
     let Some(caller) = caller.filter(|caller| caller.access.audit.is_enabled()) else {
         return;
@@ -40,6 +41,7 @@ pub(super) async fn note(response: &mut Response, called: &Called) {
                 _ => Outcome::Failed,
             },
             error: error.as_deref(),
+            about: about.as_ref(),
             change: change.as_ref(),
         });
     };

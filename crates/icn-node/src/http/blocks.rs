@@ -1,7 +1,8 @@
 //! Blocks of the DAG: put durably, got from here or from peers, listed.
 use super::{app::App, failure::Failure, page};
+use crate::access::About;
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -62,15 +63,16 @@ pub(super) async fn put(
     State(app): State<App>,
     Query(query): Query<PutQuery>,
     Octets(bytes): Octets,
-) -> Result<Json<Stored>, Failure> {
+) -> Result<(Extension<About>, Json<Stored>), Failure> {
     let codec = Codec::from(query.codec);
     let size_bytes = bytes.len() as u64;
     let cid = keep(&app, codec, bytes, Durability::Sync).await?;
-    Ok(Json(Stored {
+    let stored = Stored {
         cid,
         size_bytes,
         blocks: 1,
-    }))
+    };
+    Ok((Extension(About::new([cid])), Json(stored)))
 }
 
 /// Stores a block, if there is room for it, and returns when it has the durability asked for.

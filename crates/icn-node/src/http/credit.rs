@@ -1,7 +1,8 @@
 //! Lines of credit: as the log has them, and as this node keeps its own.
 use super::{app::App, failure::Failure, operations, page};
+use crate::access::About;
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -194,6 +195,10 @@ pub(super) async fn transfer(
             },
         });
     }
+    let numbers = transfers
+        .iter()
+        .filter_map(|answer| Some(answer.transfer.as_ref()?.number.to_string()));
+    let about = Extension(About::new(std::iter::once(line.to_string()).chain(numbers)));
     let is_pending = |answer: &TransferAnswer| {
         let transfer = answer.transfer.as_ref();
         transfer.is_some_and(|transfer| transfer.standing == Standing::Pending)
@@ -203,7 +208,7 @@ pub(super) async fn transfer(
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(TransferAnswers { transfers })).into_response())
+    Ok((status, about, Json(TransferAnswers { transfers })).into_response())
 }
 
 async fn settled(app: &App, mut made: Made, order: &Order, deadline: Instant) -> TransferMade {
@@ -251,17 +256,23 @@ fn order(asked: &TransferOrder) -> Result<Order, Failure> {
 }
 
 /// `POST /v1/credit/lines/{line}/anchor`
-pub(super) async fn anchor(State(app): State<App>, Path(line): Path<LineId>) -> Result<Json<Told>, Failure> {
+pub(super) async fn anchor(
+    State(app): State<App>,
+    Path(line): Path<LineId>,
+) -> Result<(Extension<About>, Json<Told>), Failure> {
     let credit = app.inner.node.credit();
     let operation = credit.anchor(&line, app.now()).await.map_err(failure)?;
-    Ok(Json(Told { operation }))
+    Ok((Extension(About::new([operation])), Json(Told { operation })))
 }
 
 /// `POST /v1/credit/lines/{line}/void`
-pub(super) async fn void(State(app): State<App>, Path(line): Path<LineId>) -> Result<Json<Told>, Failure> {
+pub(super) async fn void(
+    State(app): State<App>,
+    Path(line): Path<LineId>,
+) -> Result<(Extension<About>, Json<Told>), Failure> {
     let credit = app.inner.node.credit();
     let operation = credit.void(&line, app.now()).await.map_err(failure)?;
-    Ok(Json(Told { operation }))
+    Ok((Extension(About::new([operation])), Json(Told { operation })))
 }
 
 /// `GET /v1/credit/exposure`

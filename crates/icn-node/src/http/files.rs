@@ -6,8 +6,9 @@ use super::{
     failure::Failure,
     pins::has_room,
 };
+use crate::access::About;
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
@@ -24,10 +25,18 @@ use icn_store::Durability;
 use std::io;
 
 /// `POST /v1/dag/files`
-pub(super) async fn put(State(app): State<App>, mut body: Incoming) -> Result<Json<Stored>, Failure> {
+pub(super) async fn put(
+    State(app): State<App>,
+    body: Incoming,
+) -> Result<(Extension<About>, Json<Stored>), Failure> {
+    let stored = store(&app, body).await?;
+    Ok((Extension(About::new([stored.cid])), Json(stored)))
+}
+
+async fn store(app: &App, mut body: Incoming) -> Result<Stored, Failure> {
     // Of a file that is known to have no room nothing is stored.
     if let Some(bytes) = body.announced()
-        && let Err(full) = has_room(&app, bytes).await
+        && let Err(full) = has_room(app, bytes).await
     {
         // Read to its end, or the caller would see a broken connection instead of the answer.
         while body.next().await?.is_some() {}
@@ -41,15 +50,7 @@ pub(super) async fn put(State(app): State<App>, mut body: Incoming) -> Result<Js
         while !rest.is_empty() {
             if buffer.len() == MAX_DAG_BLOCK_BYTES {
                 // Commits are in order, so the last block's makes these durable, too.
-                chunks.push(
-                    keep(
-                        &app,
-                        Codec::Raw,
-                        std::mem::take(&mut buffer),
-                        Durability::Buffered,
-                    )
-                    .await?,
-                );
+                chunks.push(keep(app, Codec::Raw, std::mem::take(&mut buffer), Durability::Buffered).await?);
             }
             let (head, tail) = rest.split_at(rest.len().min(MAX_DAG_BLOCK_BYTES - buffer.len()));
             buffer.extend_from_slice(head);
@@ -58,22 +59,22 @@ pub(super) async fn put(State(app): State<App>, mut body: Incoming) -> Result<Js
         size += piece.len() as u64;
     }
     if chunks.is_empty() {
-        let cid = keep(&app, Codec::Raw, buffer, Durability::Sync).await?;
-        return Ok(Json(Stored {
+        let cid = keep(app, Codec::Raw, buffer, Durability::Sync).await?;
+        return Ok(Stored {
             cid,
             size_bytes: size,
             blocks: 1,
-        }));
+        });
     }
-    chunks.push(keep(&app, Codec::Raw, buffer, Durability::Buffered).await?);
+    chunks.push(keep(app, Codec::Raw, buffer, Durability::Buffered).await?);
     let blocks = chunks.len() as u64 + 1;
     let index = canonical::to_bytes(&FileIndex { size, chunks });
-    let cid = keep(&app, Codec::DagCbor, index, Durability::Sync).await?;
-    Ok(Json(Stored {
+    let cid = keep(app, Codec::DagCbor, index, Durability::Sync).await?;
+    Ok(Stored {
         cid,
         size_bytes: size,
         blocks,
-    }))
+    })
 }
 
 /// `GET /v1/dag/files/{cid}`

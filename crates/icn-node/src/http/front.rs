@@ -1,5 +1,6 @@
 //! What every request meets first, whatever the node has behind it: names, counts, slots, and who may call.
 use crate::access::Access;
+use icn_api::node::Health;
 use icn_serve::http::{CorrelationIds, HttpMetrics};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::{Semaphore, watch};
@@ -30,6 +31,14 @@ impl Front {
             ids: CorrelationIds::default(),
             since: Instant::now(),
         })
+    }
+
+    /// What `GET /health` says, whatever the node has behind it.
+    pub(super) fn health(&self) -> Health {
+        Health {
+            alive: true,
+            uptime_secs: self.uptime_secs(),
+        }
     }
 
     /// Since the process started, in seconds.

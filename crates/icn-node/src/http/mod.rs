@@ -36,6 +36,7 @@ mod pins;
 mod routes;
 mod scrape;
 mod server;
+pub(crate) mod starting;
 mod status;
 mod wait;
 pub(crate) mod waiting;

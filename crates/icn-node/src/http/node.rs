@@ -1,5 +1,5 @@
 //! The node itself: alive, ready, what it is, how it fares, what it measures.
-use super::{app::App, failure::Failure, status};
+use super::{app::App, failure::Failure, front::Front, status};
 use crate::metrics::{self, Counted};
 use axum::{
     Json,
@@ -18,15 +18,12 @@ const OPEN_METRICS: HeaderValue =
 
 /// `GET /health`
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
-    Json(Health {
-        alive: true,
-        uptime_secs: app.front.uptime_secs(),
-    })
+    Json(app.front.health())
 }
 
 /// `GET /ready`
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
-    let ready = status::ready(&app);
+    let ready = status::aside(&app, status::ready).await;
     let status = if ready.ready {
         StatusCode::OK
     } else {
@@ -47,13 +44,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<Info> {
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
-    if !app.inner.config.monitoring.metrics_enabled {
-        return Err(ApiError::NotFound {
-            what: "route",
-            id: "/metrics: monitoring.metrics_enabled is false".into(),
-        }
-        .into());
-    }
+    check_metrics(app.inner.config.monitoring.metrics_enabled)?;
     let counted = Counted {
         http: &app.front.metrics,
         reports: &app.inner.reports,
@@ -63,7 +54,30 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
     let sample = status::sample(&app).await;
     let own = metrics::encode(&counted, &sample).map_err(Failure::internal)?;
     let text = metrics::join(own, &(app.inner.runtime_metrics)());
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+    Ok(metrics_text(text))
+}
+
+/// The same of a node that is not in operation yet.
+pub(super) fn metrics_before_operation(front: &Front, tells_metrics: bool) -> Result<Response, Failure> {
+    check_metrics(tells_metrics)?;
+    let text = metrics::encode_before_operation(&front.metrics, front.uptime_secs());
+    Ok(metrics_text(text.map_err(Failure::internal)?))
+}
+
+/// Refuses where metrics are not wanted.
+fn check_metrics(enabled: bool) -> Result<(), ApiError> {
+    if enabled {
+        return Ok(());
+    }
+    Err(ApiError::NotFound {
+        what: "route",
+        id: "/metrics: monitoring.metrics_enabled is false".into(),
+    })
+}
+
+/// Metrics as an answer.
+fn metrics_text(text: String) -> Response {
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }
 
 /// `GET /openapi.json`

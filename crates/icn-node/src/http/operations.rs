@@ -1,7 +1,8 @@
 //! Operations: handing them in, and what became of them.
 use super::{app::App, failure::Failure};
+use crate::access::About;
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -38,7 +39,10 @@ pub(super) async fn submit(
     } else {
         take_in(&app, &text)?
     };
+    let about = Extension(About::new(operations.iter().map(|operation| operation.id)));
     for status in &mut operations {
+        // Leads from the caller's correlation id to the id that every node's log has.
+        tracing::debug!(operation = %status.id, "handed in");
         if !status.state.is_final() {
             *status = wait_for(&app, status.id, deadline)
                 .await?
@@ -53,7 +57,7 @@ pub(super) async fn submit(
             },
         ] = &operations[..]
     {
-        return Err(Failure::refused(refusal));
+        return Ok((about, Failure::refused(refusal)).into_response());
     }
     let answer = Submitted { operations };
     let status = if answer.is_final() {
@@ -61,7 +65,7 @@ pub(super) async fn submit(
     } else {
         StatusCode::ACCEPTED
     };
-    Ok((status, Json(answer)).into_response())
+    Ok((status, about, Json(answer)).into_response())
 }
 
 /// Reads operations and hands them to the log. Says whether it was one alone, and where each stands.

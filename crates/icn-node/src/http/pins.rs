@@ -1,7 +1,10 @@
 //! Pins and garbage collection.
 use super::{app::App, blocks::fetch, failure::Failure, page, wait};
-use crate::dag::{PinError, place};
-use axum::{Json, extract::State, http::StatusCode};
+use crate::{
+    access::About,
+    dag::{PinError, place},
+};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use icn_api::{
     ApiError,
     car::links,
@@ -46,7 +49,10 @@ fn cursor(text: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// `POST /v1/dag/pins`
-pub(super) async fn pin(State(app): State<App>, JsonText(body): JsonText) -> Result<Json<Pin>, Failure> {
+pub(super) async fn pin(
+    State(app): State<App>,
+    JsonText(body): JsonText,
+) -> Result<(Extension<About>, Json<Pin>), Failure> {
     let request: PinRequest = serde_json::from_slice(&body).map_err(|error| Failure::bad("body", error))?;
     let now = app.now();
     if request.expires.is_some_and(|expires| expires <= now) {
@@ -70,7 +76,7 @@ pub(super) async fn pin(State(app): State<App>, JsonText(body): JsonText) -> Res
         }
         return Err(failure);
     }
-    Ok(Json(pin))
+    Ok((Extension(About::new([pin.cid])), Json(pin)))
 }
 
 /// Sees to it that a block and everything that it leads to is here.
@@ -111,14 +117,15 @@ pub(super) async fn unpin(
     State(app): State<App>,
     Path(cid): Path<Cid>,
     Query(query): Query<UnpinQuery>,
-) -> Result<Json<Pin>, Failure> {
+) -> Result<(Extension<About>, Json<Pin>), Failure> {
     let owner = owner(query.owner)?;
     let removed = app.inner.dag.pins().remove(&cid, &owner).await?;
     let missing = || ApiError::NotFound {
         what: "pin of",
         id: format!("{cid} for {owner}"),
     };
-    Ok(Json(removed.ok_or_else(missing)?))
+    let removed = removed.ok_or_else(missing)?;
+    Ok((Extension(About::new([removed.cid])), Json(removed)))
 }
 
 /// `GET /v1/dag/gc`

@@ -6,10 +6,11 @@ use super::{
 use axum::{
     Router,
     extract::Request,
+    handler::Handler,
     middleware,
     routing::{MethodRouter, delete, get, patch, post},
 };
-use icn_api::{ApiError, ENDPOINTS, Method, paths};
+use icn_api::{ApiError, ENDPOINTS, Endpoint, Method, paths};
 use icn_serve::http::{not_found, panicked};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -33,6 +34,39 @@ pub(super) fn of_keys<S: Clone + Send + Sync + 'static>() -> [Route<S>; 4] {
         (Method::Delete, paths::KEY, delete(keys::revoke)),
         (Method::Post, paths::KEY_ROTATE, post(keys::rotate)),
     ]
+}
+
+/// Every route of the table for a node that is not in operation yet, of which keys can be managed already.
+pub(super) fn before_operation<S: Clone + Send + Sync + 'static>(
+    handler: impl Fn(Method, &'static str) -> MethodRouter<S>,
+) -> Vec<Route<S>> {
+    let keys = of_keys();
+    let about_keys = |endpoint: &&Endpoint| {
+        keys.iter()
+            .any(|(method, path, _)| (*method, *path) == (endpoint.method, endpoint.path))
+    };
+    let other = ENDPOINTS
+        .iter()
+        .filter(|endpoint| !about_keys(endpoint))
+        .map(|endpoint| {
+            let Endpoint { method, path, .. } = *endpoint;
+            (method, path, handler(method, path))
+        });
+    other.collect::<Vec<_>>().into_iter().chain(keys).collect()
+}
+
+/// One answer to a method.
+pub(super) fn answer<T, S>(method: Method, handler: impl Handler<T, S>) -> MethodRouter<S>
+where
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    match method {
+        Method::Get => get(handler),
+        Method::Post => post(handler),
+        Method::Patch => patch(handler),
+        Method::Delete => delete(handler),
+    }
 }
 
 fn of_governance() -> [Route<App>; 10] {

@@ -2,6 +2,7 @@
 use super::{app::App, front::Front, routes};
 use axum::Router;
 use icn_serve::http::take_connections;
+use std::future::pending;
 use tokio::{net::TcpListener, sync::watch};
 
 /// Serves a node until `stopping` says true, or its sender is gone; then ends streams, and returns when the last
@@ -27,5 +28,25 @@ pub(super) async fn with_tls(
     match tls.map(|tls| || tls.acceptor()) {
         Some(acceptor) => take_connections(listener, router, Some(&acceptor), stop).await,
         None => take_connections(listener, router, None, stop).await,
+    }
+}
+
+/// Serves what a node has to say before it is in operation, on its listener and, if there is one, on that for metrics,
+/// until `over` ends.
+pub(super) async fn before_operation(
+    (listener, router): (&TcpListener, Router),
+    (metrics_listener, scraped): (Option<&TcpListener>, Router),
+    front: &Front,
+    over: impl Future<Output = ()>,
+) {
+    let serve_metrics = async {
+        if let Some(listener) = metrics_listener {
+            take_connections(listener, scraped, None, pending()).await;
+        }
+        pending().await
+    };
+    tokio::select! {
+        () = with_tls(listener, router, front, over) => {}
+        () = serve_metrics => {}
     }
 }

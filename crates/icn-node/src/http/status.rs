@@ -2,6 +2,7 @@
 //! store.
 use super::{app::App, mesh::online};
 use crate::{
+    files,
     metrics::{BreakerSample, CreditSample, Sample},
     reporting::Failing,
 };
@@ -17,6 +18,7 @@ use icn_state::State as LogState;
 use icn_store::{BlockUsage, Location, Reader as _, Table};
 use std::{
     collections::BTreeMap,
+    panic::resume_unwind,
     time::{Duration, Instant},
 };
 use tokio::sync::Mutex;
@@ -124,6 +126,19 @@ pub(super) fn network(app: &App) -> NetworkStatus {
     }
 }
 
+/// What `GET /ready` says of a node that is not in operation for want of one thing.
+pub(super) fn lacking(name: &str, reason: String) -> Ready {
+    let check = ReadyCheck {
+        name: name.into(),
+        passed: false,
+        reason,
+    };
+    Ready {
+        ready: false,
+        checks: vec![check],
+    }
+}
+
 /// Whether the node can serve. Quorum is told and not required: without it the node still answers, and nodes
 /// that wait for each other to be ready would wait for ever.
 pub(super) fn ready(app: &App) -> Ready {
@@ -228,7 +243,7 @@ fn jobs(app: &App) -> JobsStatus {
 pub(super) async fn status(app: &App) -> Status {
     let mut warnings = Vec::new();
     let storage = storage(app, &mut warnings).await;
-    let (ready, network) = (ready(app), network(app));
+    let (ready, network) = (aside(app, ready).await, network(app));
     warnings.extend(warn(app, &ready, &network, &storage));
     Status {
         info: info(app),
@@ -252,25 +267,38 @@ async fn storage(app: &App, warnings: &mut Vec<String>) -> StorageStatus {
         warnings.push("the blocks cannot be counted: see the node's log".to_owned());
         BlockUsage::default()
     });
-    let used_bytes = app.ledger().store().size_bytes().unwrap_or_else(|error| {
+    let (used_bytes, free_bytes) =
+        aside(app, |app| (app.ledger().store().size_bytes(), free_bytes(app))).await;
+    let used_bytes = used_bytes.unwrap_or_else(|error| {
         warnings.push(format!("the store does not tell its size: {error}"));
         0
     });
     StorageStatus {
         used_bytes,
-        free_bytes: free_bytes(app),
+        free_bytes,
         blocks: usage.blocks,
         block_bytes: usage.size_bytes,
     }
 }
 
-/// What is free where the store is.
+/// What is free where the node writes: where its store is, or where its journals are if that is a server's.
 fn free_bytes(app: &App) -> Option<u64> {
-    let Location::Directory { path, .. } = &app.inner.location else {
-        return None;
-    };
-    let disk = rustix::fs::statvfs(path).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    match &app.inner.location {
+        Location::Memory => None,
+        Location::Directory { path, .. } => files::free_bytes(path),
+        _ => files::free_bytes(&app.inner.data_dir),
+    }
+}
+
+/// Reads what may take its time, the store being a server that does not answer for example, on a thread where nothing
+/// waits behind it.
+pub(super) async fn aside<T: Send + 'static>(app: &App, read: impl FnOnce(&App) -> T + Send + 'static) -> T {
+    let app = app.clone();
+    match tokio::task::spawn_blocking(move || read(&app)).await {
+        Ok(read) => read,
+        // Nothing cancels it, so it has panicked.
+        Err(error) => resume_unwind(error.into_panic()),
+    }
 }
 
 /// What an operator should look at, most urgent first.
@@ -367,7 +395,7 @@ pub(super) async fn sample(app: &App) -> Sample {
         blacklisted: blacklisted(app, app.now()),
         log,
         log_running: app.ended().is_none(),
-        ready: ready(app).ready,
+        ready: aside(app, ready).await.ready,
         storage,
         commits: app.ledger().store().commit_counts(),
         backups: app.inner.backups.last(),

@@ -1,23 +1,19 @@
 //! The interface of a node that is in no federation yet: it says what it waits for, and takes an invitation.
 //!
 //! All other routes of the table are there and answer that there is no federation.
-use super::{failure::Failure, front::Front, routes, server};
+use super::{failure::Failure, front::Front, node, routes, scrape, server, status};
 use crate::federation::Membership;
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    routing::{get, on},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response, routing::get};
 use icn_api::{
-    ApiError, ENDPOINTS, Endpoint, InvitationFile, Method, OPENAPI_JSON,
-    federation::Joining,
+    ApiError, Method,
+    federation::{JoinRequest, Joining},
     node::{
-        FederationBrief, Health, Identity, Info, JobsStatus, NetworkStatus, NodeRole, Ready, ReadyCheck,
-        Status, StorageStatus,
+        FederationBrief, Health, Identity, Info, JobsStatus, NetworkStatus, NodeRole, Ready, Status,
+        StorageStatus,
     },
     paths,
 };
+use icn_model::RoleKeys;
 use icn_serve::{clock, http::JsonText};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -27,7 +23,7 @@ const WAITS_FOR: &str = "an invitation: ask a cooperative for one (icn-cli feder
                          and give it to this node (icn-cli federation join FILE)";
 
 /// Takes an invitation for good, or says what is wrong with it.
-pub(crate) type Accept = Box<dyn Fn(InvitationFile) -> anyhow::Result<Membership> + Send + Sync>;
+pub(crate) type Accept = Box<dyn Fn(JoinRequest) -> anyhow::Result<Membership> + Send + Sync>;
 
 /// A node that waits.
 pub(crate) struct Waiting {
@@ -35,6 +31,8 @@ pub(crate) struct Waiting {
     pub(crate) info: Info,
     /// Jobs that it will run at once.
     pub(crate) slots: u64,
+    /// Whether it tells its metrics.
+    pub(crate) tells_metrics: bool,
     /// What becomes of an invitation.
     pub(crate) accept: Accept,
 }
@@ -48,56 +46,42 @@ struct Shared {
 
 type App = Arc<Shared>;
 
-/// Serves until somebody brings an invitation, which is then the node's place in the world.
-pub(crate) async fn serve(listener: &TcpListener, front: Arc<Front>, waiting: Waiting) -> Option<Membership> {
+/// Serves until somebody brings an invitation, which is then the node's place in the world; metrics on a listener of their
+/// own, if there is one.
+pub(crate) async fn serve(
+    listener: &TcpListener,
+    metrics_listener: Option<&TcpListener>,
+    front: Arc<Front>,
+    waiting: Waiting,
+) -> Option<Membership> {
     let (invited, mut invitation) = mpsc::channel(1);
     let app = Arc::new(Shared {
         front: front.clone(),
         waiting,
         invited: Mutex::new(Some(invited)),
     });
+    let scraped = scrape::router(&front, get(metrics), get(health), get(ready)).with_state(app.clone());
     let router = routes::guarded(&front, routes()).with_state(app);
     let mut membership = None;
-    server::with_tls(listener, router, &front, async {
+    let over = async {
         membership = invitation.recv().await;
-    })
-    .await;
+    };
+    server::before_operation((listener, router), (metrics_listener, scraped), &front, over).await;
     membership
 }
 
 fn routes() -> Vec<routes::Route<App>> {
-    let handler = |method, path| match (method, path) {
+    routes::before_operation(|method, path| match (method, path) {
         (Method::Get, paths::HEALTH) => get(health),
         (Method::Get, paths::READY) => get(ready),
         (Method::Get, paths::STATUS) => get(status),
         (Method::Get, paths::INFO) => get(info),
+        (Method::Get, paths::METRICS) => get(metrics),
         (Method::Get, paths::IDENTITY) => get(identity),
-        (Method::Get, paths::OPENAPI) => get(async || OPENAPI_JSON),
+        (Method::Get, paths::OPENAPI) => get(node::openapi),
         (Method::Post, paths::JOIN) => axum::routing::post(join),
-        (method, _) => on(filter(method), no_federation),
-    };
-    let keys = routes::of_keys();
-    let about_keys = |endpoint: &&Endpoint| {
-        keys.iter()
-            .any(|(method, path, _)| (*method, *path) == (endpoint.method, endpoint.path))
-    };
-    let other = ENDPOINTS
-        .iter()
-        .filter(|endpoint| !about_keys(endpoint))
-        .map(|endpoint| {
-            let Endpoint { method, path, .. } = *endpoint;
-            (method, path, handler(method, path))
-        });
-    other.collect::<Vec<_>>().into_iter().chain(keys).collect()
-}
-
-fn filter(method: Method) -> axum::routing::MethodFilter {
-    match method {
-        Method::Get => axum::routing::MethodFilter::GET,
-        Method::Post => axum::routing::MethodFilter::POST,
-        Method::Patch => axum::routing::MethodFilter::PATCH,
-        Method::Delete => axum::routing::MethodFilter::DELETE,
-    }
+        (method, _) => routes::answer(method, no_federation),
+    })
 }
 
 async fn no_federation() -> Failure {
@@ -105,26 +89,19 @@ async fn no_federation() -> Failure {
 }
 
 async fn health(State(app): State<App>) -> Json<Health> {
-    Json(Health {
-        alive: true,
-        uptime_secs: app.front.uptime_secs(),
-    })
+    Json(app.front.health())
 }
 
 fn readiness() -> Ready {
-    let check = ReadyCheck {
-        name: "federation".into(),
-        passed: false,
-        reason: format!("the node waits for {WAITS_FOR}"),
-    };
-    Ready {
-        ready: false,
-        checks: vec![check],
-    }
+    status::lacking("federation", format!("the node waits for {WAITS_FOR}"))
 }
 
 async fn ready() -> (StatusCode, Json<Ready>) {
     (StatusCode::SERVICE_UNAVAILABLE, Json(readiness()))
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+    node::metrics_before_operation(&app.front, app.waiting.tells_metrics)
 }
 
 async fn info(State(app): State<App>) -> Json<Info> {
@@ -183,9 +160,15 @@ async fn join(
     State(app): State<App>,
     JsonText(text): JsonText,
 ) -> Result<(StatusCode, Json<Joining>), Failure> {
-    let file: InvitationFile =
+    let request: JoinRequest =
         serde_json::from_slice(&text).map_err(|error| Failure::bad("invitation", error))?;
+    let (file, applicant) = request.clone().into_parts();
     file.check().map_err(|error| Failure::bad("invitation", error))?;
+    let Info { ref name, key, .. } = app.waiting.info;
+    if let Some(name) = name {
+        let keys = applicant.or(name, &RoleKeys::single(key));
+        keys.map_err(|error| Failure::bad("applicant", error))?;
+    }
     let federation = FederationBrief {
         name: file.genesis.name.clone(),
         id: file.genesis.id(),
@@ -195,7 +178,7 @@ async fn join(
     let Some(sender) = invited.take() else {
         return Err(ApiError::InFederation { id: federation.id }.into());
     };
-    match (app.waiting.accept)(file) {
+    match (app.waiting.accept)(request) {
         Ok(membership) => {
             // There is room for the one message that is ever sent.
             let _ = sender.try_send(membership);

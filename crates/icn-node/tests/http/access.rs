@@ -11,7 +11,7 @@ use icn_api::{
     node::Status,
     paths,
 };
-use icn_model::{Codec, Millis, Time};
+use icn_model::{Cid, Codec, Millis, Time};
 use std::{fs, time::SystemTime};
 
 fn name(text: &str) -> KeyName {
@@ -395,6 +395,7 @@ fn the_audit_log_tells_who_changed_what_and_who_was_denied() {
             "(configured key) POST none failed 404 -",
         ]
     );
+    assert_eq!(lines[3]["about"], serde_json::json!([Cid::of_raw(b"x")]));
     assert_eq!(
         (&lines[2]["correlation_id"], &lines[2]["error"]),
         (&"probe-1".into(), &"unauthorised".into())

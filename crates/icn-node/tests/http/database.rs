@@ -1,11 +1,20 @@
 //! A node whose store is a PostgreSQL server: moved into it, run from it, and restored into another database.
 use crate::{
     backups::{back_up, restore, restored},
-    harness::Node,
+    harness::{Node, WAIT},
 };
-use icn_api::{backups::BackupRequest, mana::ManaQuery};
+use icn_api::{
+    backups::BackupRequest,
+    mana::ManaQuery,
+    node::{Health, Ready},
+};
 use icn_model::Codec;
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 #[path = "../../../icn-store/tests/common/postgres.rs"]
 mod postgres;
@@ -68,5 +77,60 @@ fn a_node_moves_into_a_database_and_is_restored_into_another() {
     let balances = node.client.accounts(&ManaQuery::default()).unwrap();
     assert_eq!(balances.items, accounts.items);
     assert_eq!(node.client.get_block(&cid, true).unwrap(), b"goes along");
+    node.stop();
+}
+
+#[test]
+fn a_node_waits_for_its_database_and_says_so() {
+    let mut server = Server::start(&["fsync=off"]);
+    server.sql("CREATE DATABASE icn");
+    let url = format!("postgresql://node:{PASSWORD}@localhost:{}/icn", server.port());
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::on_disk_with(directory.path(), &["--db-url", &url]);
+    let cid = node.client.put_block(Codec::Raw, b"kept").unwrap();
+    node.stop();
+
+    server.crash();
+    let node = Node::on_disk_with(
+        directory.path(),
+        &["--db-url", &url, "--metrics-bind-addr", "127.0.0.1:0"],
+    );
+    assert!(node.get("/health").json::<Health>(200).alive);
+    let ready: Ready = node.get("/ready").json(503);
+    assert_eq!(ready.checks[0].name, "storage");
+    let problem = node.get("/status").problem(503, 908);
+    for reason in [&ready.checks[0].reason, &problem.detail] {
+        assert!(
+            reason.contains("could not reach the database icn at localhost"),
+            "{reason}"
+        );
+        assert!(!reason.contains(PASSWORD), "{reason}");
+    }
+    node.get_with("/status", &[]).problem(401, 901);
+    node.get("/openapi.json").json::<serde_json::Value>(200);
+    let metrics = node.get_at(node.metrics(), &[]);
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    assert!(metrics.contains("icn_node_ready 0"), "{metrics}");
+
+    server.restart();
+    node.wait_for_log("the store can be reached");
+    let start = Instant::now();
+    while node.get("/ready").status != 200 {
+        assert!(start.elapsed() < WAIT, "{}", node.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(node.client.get_block(&cid, true).unwrap(), b"kept");
+    node.stop();
+}
+
+#[test]
+fn a_node_that_waits_for_its_database_can_be_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    // Port 1 is nobody's.
+    let node = Node::on_disk_with(
+        directory.path(),
+        &["--db-url", "postgresql://node@localhost:1/icn"],
+    );
+    assert_eq!(node.get("/ready").status, 503);
     node.stop();
 }
