@@ -185,7 +185,7 @@ fn ingest() {
             let before = (
                 service.metric("heartbeat_total"),
                 sent.load(Ordering::Relaxed),
-                cpu(service),
+                service.cpu_secs(),
             );
             let started = Instant::now();
             let seen = visible(service, &scene.nats.url());
@@ -193,7 +193,7 @@ fn ingest() {
             let span = started.elapsed().as_secs_f64();
             let heard = (service.metric("heartbeat_total") - before.0) / span;
             let offered = (sent.load(Ordering::Relaxed) - before.1) as f64 / span;
-            let busy = (cpu(service) - before.2) / span;
+            let busy = (service.cpu_secs() - before.2) / span;
             ended.store(true, Ordering::Relaxed);
             println!(
                 "  offered {offered:.0}/s, taken in {heard:.0}/s ({:.0} % of the bare subscriber), service {:.0} % of a core, \
@@ -243,9 +243,9 @@ fn steady() {
         wait("all are online", 30, || {
             scene.service.metric("heartbeat_total") >= 10_000.0
         });
-        let (before, started) = (cpu(&scene.service), Instant::now());
+        let (before, started) = (scene.service.cpu_secs(), Instant::now());
         thread::sleep(SPAN * 3);
-        let busy = (cpu(&scene.service) - before) / started.elapsed().as_secs_f64();
+        let busy = (scene.service.cpu_secs() - before) / started.elapsed().as_secs_f64();
         ended.store(true, Ordering::Relaxed);
         println!(
             "  service {:.1} % of a core, memory {:.0} MB, online {}",
@@ -319,15 +319,6 @@ fn requests(port: u16, path: &str) -> Vec<Duration> {
         .into_iter()
         .flat_map(|thread| thread.join().unwrap())
         .collect()
-}
-
-/// Processor time that the service has used, in seconds.
-fn cpu(service: &Service) -> f64 {
-    const TICKS: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |place: usize| fields[place].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / TICKS
 }
 
 /// Memory that the service holds, in megabytes.

@@ -135,8 +135,20 @@ impl Core {
         }
     }
 
-    pub(crate) fn set_revision(&self, revision: i64) {
-        self.revision.send_replace(revision);
+    /// Up to which revision the catalog has been read.
+    pub(crate) fn revision(&self) -> i64 {
+        *self.revision.borrow()
+    }
+
+    /// The catalog has been read up to a revision. Never goes back: whoever waits for one may look only later.
+    pub(crate) fn reach(&self, revision: i64) {
+        self.revision.send_if_modified(|read| {
+            let is_further = *read < revision;
+            if is_further {
+                *read = revision;
+            }
+            is_further
+        });
     }
 
     /// Waits until the catalog has been read up to a revision.
@@ -264,4 +276,22 @@ impl Core {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Lists only, which are good at every moment.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_revision_that_was_read_stays_read() {
+        let rules = Rules {
+            threshold: Millis::from_secs(60),
+        };
+        let core = Core::new(Clock::default(), rules, false);
+        core.reach(6);
+        // What was looked up before it.
+        core.reach(5);
+        core.reached(6).await;
+        assert_eq!(core.revision(), 6);
+    }
 }

@@ -17,7 +17,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{self, JoinSet},
+};
 use url::{Host, Url};
 
 /// How long a hook may take to answer.
@@ -49,46 +52,55 @@ enum CallError {
     Http(Box<ureq::Error>),
 }
 
-/// Calls hooks for as long as it is run.
+/// Calls hooks for as long as it is run. Each has a turn of its own: one that takes its time holds up no other.
 pub(crate) async fn call(core: Arc<Core>, store: Store, allow_private: bool, mut more: watch::Receiver<i64>) {
     let agent = agent();
     let mut retries = HashMap::<i64, Retry>::new();
+    let (mut turns, mut whose) = (JoinSet::new(), HashMap::<task::Id, i64>::new());
     core.loaded().await;
     loop {
-        if core.is_keeper() && core.ears.database() {
-            let hooks = store.webhooks().await.unwrap_or_default();
+        while let Some(ended) = turns.try_join_next_with_id() {
+            let (turn, went_well) = ended.unwrap_or_else(|error| (error.id(), false));
+            let Some(id) = whose.remove(&turn) else { continue };
+            if went_well {
+                retries.remove(&id);
+            } else {
+                let failures = retries.get(&id).map_or(0, |retry| retry.failures);
+                let retry = Retry {
+                    failures: failures + 1,
+                    at: Instant::now() + pause(failures),
+                };
+                retries.insert(id, retry);
+            }
+        }
+        if core.is_keeper()
+            && core.ears.database()
+            && let Ok(hooks) = store.webhooks().await
+        {
             retries.retain(|id, _| hooks.iter().any(|hook| hook.id == *id));
-            let mut turns = JoinSet::new();
             for hook in hooks {
-                if retries
-                    .get(&hook.id)
-                    .is_some_and(|retry| retry.at > Instant::now())
-                {
+                let id = hook.id;
+                let waits = retries.get(&id).is_some_and(|retry| retry.at > Instant::now());
+                if waits || whose.values().any(|called| *called == id) {
                     continue;
                 }
                 let (core, store, agent) = (core.clone(), store.clone(), agent.clone());
-                turns.spawn(async move {
-                    let id = hook.id;
-                    (id, turn(&core, &store, &agent, hook, allow_private).await)
-                });
-            }
-            while let Some(Ok((id, went_well))) = turns.join_next().await {
-                if went_well {
-                    retries.remove(&id);
-                } else {
-                    let failures = retries.get(&id).map_or(0, |retry| retry.failures);
-                    let pause = MAX_PAUSE.min(FIRST_PAUSE * 2_u32.pow(failures.min(16)));
-                    let retry = Retry {
-                        failures: failures + 1,
-                        at: Instant::now() + pause,
-                    };
-                    retries.insert(id, retry);
-                }
+                let turn = turns.spawn(async move { turn(&core, &store, &agent, hook, allow_private).await });
+                whose.insert(turn.id(), id);
             }
         }
         // Fails when the sender is gone: the service ends, and with it this task.
         let _ = tokio::time::timeout(TICK, more.changed()).await;
     }
+}
+
+/// How long a hook is left alone after `failures` failures before the last one: between half of the pause and all of it, by
+/// chance, so that those that failed together are not called together again.
+fn pause(failures: u32) -> Duration {
+    let whole = MAX_PAUSE.min(FIRST_PAUSE * 2_u32.pow(failures.min(16)));
+    // Without chance it is all of the pause.
+    let chance = getrandom::u32().unwrap_or(0);
+    whole.mul_f64(1.0 - f64::from(chance) / f64::from(u32::MAX) / 2.0)
 }
 
 /// Tells one hook what it has not been told. Whether all went well.
@@ -240,6 +252,17 @@ mod tests {
             assert!(is_public(private).is_err(), "{private}");
         }
         assert!(is_public("http://203.0.113.7/").is_ok());
+    }
+
+    #[test]
+    fn pauses_double_and_end_growing() {
+        for (failures, whole) in [(0, 1), (1, 2), (5, 32), (8, 256), (9, 300), (u32::MAX, 300)] {
+            let whole = Duration::from_secs(whole);
+            for _ in 0..20 {
+                let pause = pause(failures);
+                assert!((whole / 2..=whole).contains(&pause), "{failures}: {pause:?}");
+            }
+        }
     }
 
     #[test]

@@ -49,8 +49,6 @@ pub(crate) struct Writer {
     keys: Arc<Keys>,
     retention: Millis,
     started: Time,
-    /// Up to where the catalog has been read.
-    revision: i64,
     /// Up to where keys have been read.
     keys_revision: i64,
     /// Up to where news have been read.
@@ -80,7 +78,6 @@ impl Writer {
             keys,
             retention,
             started,
-            revision: 0,
             keys_revision: -1,
             news: 0,
             more,
@@ -295,9 +292,10 @@ impl Writer {
 
     /// Reads what has changed.
     async fn follow(&mut self, marks: Marks) -> Result<(), StoreError> {
-        if marks.revision > self.revision {
+        if marks.revision > self.core.revision() {
             self.refresh().await?;
-            self.core.set_revision(marks.revision);
+            // Not all revisions leave a row in the catalog.
+            self.core.reach(marks.revision);
         }
         if marks.revision != self.keys_revision {
             self.keys.load(&self.store).await?;
@@ -324,14 +322,13 @@ impl Writer {
 
     /// Reads what has changed of the catalog.
     async fn refresh(&mut self) -> Result<(), StoreError> {
-        let (records, revision) = self.store.records_since(self.revision).await?;
+        let (records, revision) = self.store.records_since(self.core.revision()).await?;
         for record in records {
             if let Some(project) = self.core.registry.take(record) {
                 self.core.touch(project);
             }
         }
-        self.revision = revision;
-        self.core.set_revision(revision);
+        self.core.reach(revision);
         self.core.metrics.catalog_size(self.core.registry.len());
         Ok(())
     }
@@ -345,7 +342,7 @@ impl Writer {
                 project.vital().standing = standing;
             }
         }
-        self.revision = revision;
+        self.core.reach(revision);
         Ok(())
     }
 

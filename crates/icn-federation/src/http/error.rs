@@ -49,6 +49,8 @@ codes! {
         "GET /api/fed/webhooks lists all.";
     TOO_MANY_STREAMS 1314 "too-many-streams" "As many streams are open as the service keeps."
         "Close streams that nobody reads, or read GET /api/fed/projects now and then instead.";
+    SLOW 1315 "database-slow" "The database did not confirm in time. What was sent may count already, or soon."
+        "Look with GET /api/fed/projects, or send it again: an entry that is there already stays as it is.";
 }
 
 /// A failure of the service's own list.
@@ -101,6 +103,10 @@ pub(super) fn database(error: &StoreError) -> Failure {
 
 pub(super) fn away() -> Failure {
     failure(AWAY, 503, "the database does not answer")
+}
+
+pub(super) fn slow() -> Failure {
+    failure(SLOW, 503, "the database is slow")
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn body<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Failure> {
             (status = 413, description = "905: the body is too large", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 415, description = "906: the body is not JSON", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 422, description = "1306: the entry breaks rules of the catalog", body = icn_api::Problem, content_type = "application/problem+json"),
-            (status = 503, description = "1310: the database does not answer", body = icn_api::Problem, content_type = "application/problem+json"),
+            (status = 503, description = "1310: the database does not answer; 1315: it did not confirm in time", body = icn_api::Problem, content_type = "application/problem+json"),
         ),
         security(("api_key" = []), ("bearer" = [])),
     )
@@ -143,7 +143,7 @@ pub(super) async fn register(
             (status = 413, description = "905: the body is too large", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 415, description = "906: the body is not JSON", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 422, description = "1306: the entry breaks rules of the catalog", body = icn_api::Problem, content_type = "application/problem+json"),
-            (status = 503, description = "1310: the database does not answer", body = icn_api::Problem, content_type = "application/problem+json"),
+            (status = 503, description = "1310: the database does not answer; 1315: it did not confirm in time", body = icn_api::Problem, content_type = "application/problem+json"),
         ),
         security(("api_key" = []), ("bearer" = [])),
     )
@@ -212,7 +212,7 @@ fn changed(entry: &Entry, wanted: &Change) -> Draft {
             (status = 403, description = "1302: the key is not for this", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 404, description = "1303: there is no such project", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 409, description = "1304, 1305: the entry is somebody else's, or of the catalog's file", body = icn_api::Problem, content_type = "application/problem+json"),
-            (status = 503, description = "1310: the database does not answer", body = icn_api::Problem, content_type = "application/problem+json"),
+            (status = 503, description = "1310: the database does not answer; 1315: it did not confirm in time", body = icn_api::Problem, content_type = "application/problem+json"),
         ),
         security(("api_key" = []), ("bearer" = [])),
     )
@@ -253,7 +253,7 @@ pub(super) async fn remove(
             (status = 409, description = "1308: it was there before", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 413, description = "905: the body is too large", body = icn_api::Problem, content_type = "application/problem+json"),
             (status = 422, description = "1307: no heartbeat, or one of another project", body = icn_api::Problem, content_type = "application/problem+json"),
-            (status = 503, description = "1310: the database does not answer", body = icn_api::Problem, content_type = "application/problem+json"),
+            (status = 503, description = "1310: the database does not answer; 1315: it did not confirm in time", body = icn_api::Problem, content_type = "application/problem+json"),
         ),
         security(("api_key" = []), ("bearer" = [])),
     )
@@ -382,8 +382,9 @@ async fn settled(app: &App, project: &Project) {
     }
 }
 
+/// Waits for the writer, which comes by several times a second.
 async fn durable(done: impl Future<Output = ()>) -> Result<(), Failure> {
     tokio::time::timeout(DURABLE, done)
         .await
-        .map_err(|_| error::away())
+        .map_err(|_| error::slow())
 }

@@ -287,6 +287,81 @@ fn a_stream_goes_on_where_it_was_cut_off() {
     });
 }
 
+/// Takes a call, answers it with `status`, and gives its head and body.
+fn answer(listener: &TcpListener, status: &str) -> (String, Value) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn a_webhook_that_does_not_answer_holds_up_no_other() {
+    let service = Setup::new()
+        .with("FEDERATION_WEBHOOKS_ALLOW_PRIVATE", "true")
+        .start();
+    let [silent, prompt] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    for listener in [&silent, &prompt] {
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let hook = service.send("POST", "/api/fed/webhooks", &json!({"url": url}));
+        assert_eq!(hook.status, 201, "{hook:?}");
+    }
+    service.register("a");
+    let (kept_waiting, _) = silent.accept().unwrap();
+    assert_eq!(answer(&prompt, "204 Thanks").1["slug"], "a");
+    service.register("b");
+    assert_eq!(answer(&prompt, "204 Thanks").1["slug"], "b");
+    let hooks = service.get("/api/fed/webhooks").json();
+    assert_eq!(
+        hooks[0]["failed"],
+        Value::Null,
+        "it is given its ten seconds still"
+    );
+    drop(kept_waiting);
+    wait("the silent one is said to have failed", 10, || {
+        !service.get("/api/fed/webhooks").json()[0]["failed"].is_null()
+    });
+}
+
+#[test]
+fn a_webhook_that_is_told_nothing_keeps_nobody_busy() {
+    let service = Setup::new()
+        .with("FEDERATION_WEBHOOKS_ALLOW_PRIVATE", "true")
+        .start();
+    let hook = service.send(
+        "POST",
+        "/api/fed/webhooks",
+        &json!({"url": "http://127.0.0.1:9/"}),
+    );
+    assert_eq!(hook.status, 201, "{hook:?}");
+    std::thread::sleep(Duration::from_secs(1));
+    let before = service.cpu_secs();
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = service.cpu_secs() - before;
+    assert!(
+        spent < 0.5,
+        "{spent} s of processor time in 2 s: hooks are looked at without a pause"
+    );
+}
+
 #[test]
 fn webhooks_are_called_until_they_answer() {
     let service = Setup::new()
@@ -298,30 +373,7 @@ fn webhooks_are_called_until_they_answer() {
     assert_eq!(hook.status, 201, "{hook:?}");
     assert!(hook.json()["secret"].as_str().unwrap().len() > 32);
     service.register("a");
-    let answer = |status: &str| -> (String, Value) {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let (mut head, mut length) = (String::new(), 0);
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            head.push_str(&line);
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        (head, serde_json::from_slice(&body).unwrap())
-    };
+    let answer = |status: &str| answer(&listener, status);
     let (_, refused) = answer("500 Not today");
     let (head, told) = answer("204 Thanks");
     assert_eq!(refused, told);

@@ -123,6 +123,8 @@ fn run(dir: &tempfile::TempDir, port: u16, variables: &[(String, String)]) -> Ch
     command
         .current_dir(dir.path())
         .env_clear()
+        // Where `cargo xtask coverage` wants to be told which lines ran.
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("FEDERATION_PORT", port.to_string())
         .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -164,6 +166,15 @@ impl Service {
     }
 
     #[allow(dead_code, reason = "the bench asks for it")]
+    /// Processor time that it has used, in seconds.
+    pub(crate) fn cpu_secs(&self) -> f64 {
+        const TICKS: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / TICKS
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
