@@ -151,4 +151,29 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn remedies_name_commands_that_there_are() {
+        use clap::error::ErrorKind;
+
+        let mut found = 0;
+        for code in icn_api::codes() {
+            let quoted = code.remedy.split('`').skip(1).step_by(2);
+            for command in quoted.filter(|quoted| quoted.starts_with("icn-cli ")) {
+                found += 1;
+                // What stands for a value is none, so other faults are expected.
+                let words = command.split_whitespace().take_while(|word| *word != "…");
+                let kind = Cli::command()
+                    .try_get_matches_from(words)
+                    .err()
+                    .map(|error| error.kind());
+                let is_there = !matches!(
+                    kind,
+                    Some(ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand)
+                );
+                assert!(is_there, "{}: {command}", code.name);
+            }
+        }
+        assert!(found > 20, "{found}");
+    }
 }

@@ -19,7 +19,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use icn_api::{
     InvitationFile,
     client::Client,
-    federation::{Application, Members, SeatView},
+    federation::{Applicant, Application, JoinRequest, Members, SeatView},
     operations::NextOperation,
 };
 use icn_model::{
@@ -100,7 +100,7 @@ pub(crate) struct InviteArgs {
 pub(crate) struct JoinArgs {
     /// The invitation file
     invitation: PathBuf,
-    /// What the applicant is called; a waiting node knows its own name
+    /// What the applicant is called; a waiting node knows a name of its own
     #[arg(long)]
     name: Option<Name>,
     /// The node's key, if it is not the identity's first
@@ -239,8 +239,20 @@ fn read_invitation(path: &Path) -> anyhow::Result<InvitationFile> {
 fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
     let file = read_invitation(&args.invitation)?;
     let client = session.client()?;
+    let officers = (!args.officers.is_empty() || args.threshold != 1).then(|| Officers {
+        threshold: args.threshold,
+        keys: args.officers.clone(),
+    });
+    let applicant = Applicant {
+        name: args.name,
+        officers,
+        recovery: args.recovery,
+    };
     if client.info()?.federation.is_none() {
-        let joining = client.join(&file)?;
+        if args.seat.is_some() {
+            return Err(Usage::new("a waiting node applies with its own key: leave --seat out").into());
+        }
+        let joining = client.join(&JoinRequest::new(file, applicant))?;
         return session.output.data(&joining, |output| {
             output.say(format!(
                 "the node applies to {}: it waits for {}",
@@ -249,31 +261,18 @@ fn join(session: &Session, args: JoinArgs) -> anyhow::Result<()> {
             Ok(output.line(joining.federation.id.to_string())?)
         });
     }
-    let name = args.name.ok_or_else(|| {
+    let name = applicant.name.clone().ok_or_else(|| {
         Usage::new("the node is in a federation: to apply through it for somebody else, say --name")
     })?;
     let signer = session.signer()?;
     let first = signer.key.public();
-    let officers = if args.officers.is_empty() {
-        vec![first]
-    } else {
-        args.officers
-    };
-    let keys = RoleKeys {
+    let own = RoleKeys {
         seat: args.seat.unwrap_or(first),
-        officers: Officers {
-            threshold: args.threshold,
-            keys: officers,
-        },
-        line: first,
-        recovery: args.recovery.unwrap_or(first),
+        ..RoleKeys::single(first)
     };
-    if !keys.is_usable() {
-        return Err(Usage::new(
-            "these keys cannot act: name each officer once, and a threshold that they can meet",
-        )
-        .into());
-    }
+    let (name, keys) = applicant
+        .or(&name, &own)
+        .map_err(|error| Usage::new(error.to_string()))?;
     let federation = file.invitation.content.federation;
     let next: NextOperation = client.next_operation(first)?;
     if next.federation != federation {

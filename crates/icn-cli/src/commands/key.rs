@@ -47,10 +47,10 @@ pub(crate) enum KeyCommand {
     Roles,
     /// Give the roles of a cooperative to other keys: signed by enough of its officers, or by the recovery key
     ///
-    /// The seat's key is rotated (`key rotate`). Only the recovery key names another recovery key. Of several officers
-    /// each signs the same.
+    /// The seat's key is rotated (`key rotate`) by the node that has it; `--seat` is for one that is lost. Only the
+    /// recovery key names another recovery key. Of several officers each signs the same.
     Assign(AssignArgs),
-    /// Print the proof that a new key is held, for an officer who puts it in the place of a lost one
+    /// Print the proof that a new key is held, for officers who put it in the place of a lost one
     Prove(ProveArgs),
     /// Show the public key and the identity that begins with it
     Show {

@@ -53,6 +53,9 @@ pub(crate) struct AssignArgs {
     /// The key that replaces lost ones
     #[arg(long, value_name = "KEY", value_parser = public_key)]
     recovery: Option<PublicKey>,
+    /// A new seat key, where the old one is lost: what `key prove` printed for it
+    #[arg(long, value_name = "PROOF")]
+    seat: Option<PathBuf>,
 }
 
 /// `key prove`
@@ -209,14 +212,18 @@ pub(crate) fn prove(session: &Session, args: &ProveArgs) -> anyhow::Result<()> {
     Ok(session.output.line(serde_json::to_string_pretty(&proof)?)?)
 }
 
+fn read_proof(path: &Path) -> anyhow::Result<Signed<Possession>> {
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_PROOF_BYTES).read_to_end(&mut text))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no proof of `icn-cli key prove`", path.display()))
+}
+
 /// Puts the key of a proof in the place of a member's, as an officer of its cooperative.
 pub(crate) fn replace_member_key(session: &Session, proof: &Path) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    fs::File::open(proof)
-        .and_then(|file| file.take(MAX_PROOF_BYTES).read_to_end(&mut text))
-        .with_context(|| format!("cannot read {}", proof.display()))?;
-    let possession: Signed<Possession> = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no proof of `icn-cli key prove`", proof.display()))?;
+    let possession = read_proof(proof)?;
     let Possession { did, key, .. } = possession.content;
     let done = session.submit(&session.client()?, &Action::RotateMemberKey { possession })?;
     session.output.data(&done, |output| {
@@ -267,34 +274,55 @@ pub(crate) fn assign(session: &Session, args: &AssignArgs) -> anyhow::Result<()>
     keys.officers.threshold = args.threshold.unwrap_or(keys.officers.threshold);
     keys.line = args.line.unwrap_or(keys.line);
     keys.recovery = args.recovery.unwrap_or(keys.recovery);
+    let possession = args.seat.as_deref().map(read_proof).transpose()?;
+    if let Some(proof) = &possession {
+        if proof.content.did != signer.did {
+            return Err(Usage::new(format!(
+                "the proof is for {}, and you sign for {}: icn-cli key prove FILE --for {}",
+                proof.content.did, signer.did, signer.did
+            ))
+            .into());
+        }
+        keys.seat = proof.content.key;
+    }
     if keys == before.keys {
-        return Err(
-            Usage::new("nothing would change: name --officer, --threshold, --line or --recovery").into(),
-        );
+        return Err(Usage::new(
+            "nothing would change: name --officer, --threshold, --line, --recovery or --seat",
+        )
+        .into());
     }
     let action = Action::RotateKeys {
         keys: Box::new(keys.clone()),
-        possession: None,
+        possession,
     };
     let done = session.submit_as(&client, &signer, &action)?;
     let after = seat_of(&client, &signer.did)?;
-    let data = json!({ "operation": done, "keys": after.keys, "wishes": after.succession.wishes });
+    let is_done = has_followed(&after, &keys);
+    let succession = &after.succession;
+    let data = json!({
+        "operation": done, "keys": after.keys, "next_seat": succession.next_seat, "wishes": succession.wishes,
+    });
     session.output.data(&data, |output| {
-        let text = if same_but_seat(&after.keys, &keys) {
-            "these keys act now: icn-cli key roles".to_owned()
-        } else {
+        let text = if !is_done {
             format!(
                 "{} of {} officers want these keys: the others sign the same",
-                after.succession.wishes.len(),
+                succession.wishes.len(),
                 after.keys.officers.threshold
             )
+        } else if keys.seat == before.keys.seat {
+            "these keys act now: icn-cli key roles".to_owned()
+        } else {
+            "these keys act now, the seat's from the next epoch on: icn-node claim makes its node".to_owned()
         };
         Ok(output.line(text)?)
     })
 }
 
-fn same_but_seat(a: &RoleKeys, b: &RoleKeys) -> bool {
-    (&a.officers, a.line, a.recovery) == (&b.officers, b.line, b.recovery)
+/// Whether a seat has `keys`, that of the seat itself at the latest when the epoch turns.
+fn has_followed(seat: &SeatRecord, keys: &RoleKeys) -> bool {
+    let has = &seat.keys;
+    let has_seat = has.seat == keys.seat || seat.succession.next_seat == Some(keys.seat);
+    has_seat && (&has.officers, has.line, has.recovery) == (&keys.officers, keys.line, keys.recovery)
 }
 
 fn seat_of(client: &Client, did: &Did) -> anyhow::Result<SeatRecord> {

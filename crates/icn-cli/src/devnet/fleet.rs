@@ -268,6 +268,13 @@ impl Fleet {
         Ok(Some(self.last_words(at)))
     }
 
+    /// Why a node's log has ended, if it has and the node still serves what it has.
+    pub(super) fn log_end(&self, at: usize) -> Option<String> {
+        let ready = self.runs(at).then(|| self.client(at).ready())?.ok()?;
+        let log = ready.checks.into_iter().find(|check| check.name == "log")?;
+        (!log.passed).then_some(log.reason)
+    }
+
     /// What a node's log ends with.
     pub(super) fn last_words(&self, at: usize) -> String {
         let log = self.state.nodes[at].log_path(&self.directory);
@@ -416,6 +423,17 @@ impl Fleet {
                     node.log_path(&self.directory).display(),
                     self.last_words(at)
                 );
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if a node has ended by itself, or takes part in nothing any more.
+    pub(super) fn check_well(&self) -> anyhow::Result<()> {
+        self.check_alive()?;
+        for (at, node) in self.state.nodes.iter().enumerate() {
+            if let Some(why) = self.log_end(at) {
+                anyhow::bail!("{}: its log has ended: {why}", node.name);
             }
         }
         Ok(())

@@ -62,6 +62,10 @@ pub(super) fn judge(fleet: &mut Fleet, acknowledged: &[(OperationId, Height)]) -
     for at in 0..fleet.nodes().len() {
         if let Some(words) = fleet.note_end(at)? {
             failures.push(format!("{} ended by itself: {words}", fleet.nodes()[at].name));
+        } else if let Some(why) = fleet.log_end(at) {
+            failures.push(format!("{}: its log has ended: {why}", fleet.nodes()[at].name));
+            // It will not agree with the others any more.
+            fleet.kill(at)?;
         } else if !fleet.runs(at) {
             failures.push(format!("{} does not run", fleet.nodes()[at].name));
         }

@@ -12,6 +12,8 @@ mod rotation;
 use harness::{CLI, Devnet, NOOP, SEATS, jobs, node_binary, run, until};
 use serde_json::Value;
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -113,7 +115,16 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
         },
     );
     assert_eq!(ask(&["mana", "balance"]), None);
-    assert!(ask(&["federation", "join", invitation.to_str().unwrap()]).is_some());
+    let told = metrics(18_352);
+    assert!(told.contains("icn_build_info{"), "{told}");
+    assert!(told.contains("\nicn_node_ready 0\n"), "{told}");
+    let join = ["federation", "join", invitation.to_str().unwrap()];
+    assert_eq!(
+        ask(&[&join[..], &["--threshold", "2"]].concat()),
+        None,
+        "two of one officer"
+    );
+    assert!(ask(&join).is_some());
     for applicant in ["smithy", "absent"] {
         until(Duration::from_secs(30), "the application is in the log", || {
             devnet
@@ -121,9 +132,13 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
                 .to_string()
                 .contains(applicant)
         });
-        for officer in ["bakery", "dairy", "mill"] {
-            devnet.ask(officer, &["federation", "approve", applicant]);
-        }
+        // At once: the vote of a devnet is open for five seconds.
+        std::thread::scope(|scope| {
+            for officer in ["bakery", "dairy", "mill"] {
+                let devnet = &devnet;
+                scope.spawn(move || devnet.ask(officer, &["federation", "approve", applicant]));
+            }
+        });
     }
     until(Duration::from_secs(180), "the newcomer has a seat", || {
         ask(&["status"]).is_some_and(|status| !status["info"]["role"]["seat"].is_null())
@@ -276,6 +291,17 @@ fn flip_one_byte(store: &Path, content: &[u8]) {
     panic!("the content lies in no table");
 }
 
+/// What a node answers a scraper.
+fn metrics(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// A node that is no founder.
 struct Newcomer {
     process: Child,
@@ -297,6 +323,7 @@ impl Newcomer {
             ])
             .args(["--http-listen-addr", &format!("127.0.0.1:{port}")])
             .args(["--p2p-listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", port + 1)])
+            .args(["--metrics-bind-addr", &format!("127.0.0.1:{}", port + 2)])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -41,6 +41,12 @@ fn ask(profile: &Path, args: &[&str]) -> Option<Value> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
+/// A settled job is completed once nobody can challenge its outcome any more, which may be in either log.
+fn is_paid(jobs: &[(String, String)]) -> bool {
+    jobs.iter()
+        .all(|(_, state)| matches!(state.as_str(), "settled" | "completed"))
+}
+
 #[test]
 fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let devnet = Devnet::up(24_400);
@@ -48,6 +54,9 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     devnet.ask("bakery", &["job", "submit", NOOP, "--max-mana", "1", "--wait"]);
     devnet.agree(&["bakery", "dairy", "mill", "orchard"]);
+    until(Duration::from_secs(60), "the job is paid", || {
+        is_paid(&jobs(&devnet, "bakery"))
+    });
     let jobs_before = jobs(&devnet, "bakery");
     let federation = devnet.ask("bakery", &["status"])["info"]["federation"]["id"].clone();
     for name in ["mill", "orchard"] {
@@ -119,8 +128,10 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
         status["info"]["federation"]["id"], federation,
         "it is the same federation"
     );
-    let names = |jobs: Vec<(String, String)>| jobs.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-    assert_eq!(names(jobs(&devnet, "bakery")), names(jobs_before));
+    let jobs_after = jobs(&devnet, "bakery");
+    assert!(is_paid(&jobs_after), "{jobs_after:?}");
+    let ids = |jobs: Vec<(String, String)>| jobs.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(ids(jobs_after), ids(jobs_before));
     let members = ask(&profile("bakery"), &["federation", "members"]).unwrap();
     let left = members["seats"].as_array().unwrap().iter();
     let left = left.filter(|seat| !seat["record"]["phase"]["left"].is_null());

@@ -76,6 +76,65 @@ fn a_seat_goes_on_with_another_key_and_one_that_slept_finds_its_turn() {
 }
 
 #[test]
+fn a_seat_whose_key_is_lost_with_its_disk_is_given_another_by_its_officer() {
+    let devnet = Devnet::up(24_600);
+    let dir = devnet.dir.path();
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (officer, proof, config) = (path("officer.pem"), path("proof.json"), path("mill/icn.toml"));
+    let made = devnet.ask("mill", &["key", "new", &officer]);
+    let made = made["key"].as_str().unwrap();
+    devnet.ask("mill", &["key", "assign", "--officer", made, "--recovery", made]);
+    let mill = devnet.ask("mill", &["key", "roles"])["did"].clone();
+    let mill = mill.as_str().unwrap();
+
+    devnet.kill("mill");
+    std::fs::remove_dir_all(path("mill/data")).unwrap();
+    std::fs::remove_file(key_file(&devnet, "mill", "")).unwrap();
+    let claim = || {
+        let mut command = Command::new(node_binary());
+        command.args(["claim", mill, "--config", &config]);
+        command.output().unwrap()
+    };
+    let talk = String::from_utf8_lossy(&claim().stderr).into_owned();
+    assert!(talk.contains("there is no key at"), "{talk}");
+
+    // A new key at the old place, which proves for whom it is to act.
+    let key_path = path("mill/node.key");
+    let new = devnet.ask("bakery", &["key", "new", &key_path]);
+    let prove = |did: &str| {
+        let proven = devnet.ask("bakery", &["key", "prove", &key_path, "--for", did]);
+        std::fs::write(&proof, proven.to_string()).unwrap();
+    };
+    let assign = [
+        "--key", &officer, "--author", mill, "key", "assign", "--seat", &proof,
+    ];
+    prove(new["did"].as_str().unwrap());
+    let refused = devnet.try_ask("bakery", &assign);
+    let talk = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && talk.contains("the proof is for"),
+        "{talk}"
+    );
+    prove(mill);
+    let assigned = devnet.ask("bakery", &assign);
+    assert_eq!(assigned["next_seat"], new["key"], "{assigned}");
+
+    // Started before its epoch: nobody knows its key yet.
+    let claimed = claim();
+    assert!(claimed.status.success(), "{claimed:?}");
+    devnet.devnet(&["up"]);
+    until(EPOCH, "the mill is back", || {
+        let roles = devnet.ask("mill", &["key", "roles"]);
+        roles["keys"]["seat"] == new["key"] && roles["did"] == mill
+    });
+    until(Duration::from_secs(20), "all seats are online", || {
+        SEATS.iter().all(|name| online(&devnet, name) == 4)
+    });
+    a_job_settles(&devnet, "mill");
+    devnet.agree(&SEATS);
+}
+
+#[test]
 fn a_copy_of_a_node_that_runs_does_not_start() {
     let devnet = Devnet::up(24_300);
     let (original, copy) = (devnet.dir.path().join("bakery"), devnet.dir.path().join("copy"));

@@ -525,7 +525,7 @@ const SERVICE_DOCKER: &str = "about the Federation Service, and needs Docker: be
 pub(crate) const LISTED: &[(&str, &str)] = &[
     (
         "core/automated-federation-setup",
-        "starts federations of several nodes: belongs to their deployment",
+        "starts federations of several nodes: scripts/launch_test.sh runs it",
     ),
     (
         "core/disaster-recovery-procedure-4",
@@ -535,7 +535,7 @@ pub(crate) const LISTED: &[(&str, &str)] = &[
     ("core/monitoring-with-prometheus-grafana-2", DOCKER),
     (
         "core/large-federation-script",
-        "starts a federation of several nodes: belongs to their deployment",
+        "starts a federation of several nodes: scripts/launch_test.sh runs it",
     ),
     (
         "federation/1-prerequisites",
@@ -577,11 +577,11 @@ pub(crate) const LISTED: &[(&str, &str)] = &[
     ),
     (
         "phase-5/week-5-large-federation-testing",
-        "starts federations of several nodes: belongs to their deployment",
+        "starts federations of several nodes: scripts/launch_test.sh and cargo xtask soak run it",
     ),
     (
         "phase-5/week-7-advanced-resilience-features",
-        "starts federations of several nodes: belongs to their deployment",
+        "starts federations of several nodes: cargo xtask soak runs it",
     ),
     (
         "phase-5/week-8-production-deployment-documentation",

@@ -139,7 +139,8 @@ fn node(client: &Client) -> Vec<Check> {
     let federation = client.federation().ok();
     match (&status.log, &federation) {
         (Some(log), Some(federation)) => {
-            checks.push(height(log, federation.parameters.heartbeat_ms));
+            let uptime = Millis::from_secs(status.uptime_secs);
+            checks.push(height(log, uptime, federation.parameters.heartbeat_ms));
             checks.push(lag(log));
         }
         _ => checks.push(Check::unknown("height", "the node has no log yet")),
@@ -209,7 +210,7 @@ fn clock(node: Time, here: Time) -> Check {
     }
 }
 
-fn height(log: &LogStatus, heartbeat: Millis) -> Check {
+fn height(log: &LogStatus, uptime: Millis, heartbeat: Millis) -> Check {
     let finding = format!("height {}, {} old", log.height, format::span(log.age_ms));
     let still = heartbeat
         .get()
@@ -217,6 +218,14 @@ fn height(log: &LogStatus, heartbeat: Millis) -> Check {
         .saturating_add(MAX_CLOCK_SKEW.get());
     if log.age_ms.get() <= still {
         Check::pass("height", finding)
+    } else if uptime.get() <= still {
+        // Its last block is as old as it was away for, until it has the next.
+        let since = format::span(uptime);
+        Check::warn(
+            "height",
+            format!("{finding}: no new block in the {since} since the node started"),
+            "wait; it may have to find the others first",
+        )
     } else {
         Check::fail(
             "height",
@@ -383,8 +392,11 @@ mod tests {
             waiting_operations: 0,
         };
         let heartbeat = Millis::from_secs(1);
-        assert_eq!(height(&log(5_000, 0), heartbeat).verdict, Verdict::Pass);
-        assert_eq!(height(&log(5_001, 0), heartbeat).verdict, Verdict::Fail);
+        let aged = |age_ms, uptime_ms| height(&log(age_ms, 0), Millis::new(uptime_ms), heartbeat).verdict;
+        assert_eq!(aged(5_000, 60_000), Verdict::Pass);
+        assert_eq!(aged(5_001, 60_000), Verdict::Fail);
+        assert_eq!(aged(5_001, 5_001), Verdict::Fail);
+        assert_eq!(aged(3_600_000, 5_000), Verdict::Warn, "it was away for an hour");
         assert_eq!(lag(&log(0, 9)).verdict, Verdict::Warn);
     }
 

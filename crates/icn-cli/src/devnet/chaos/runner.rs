@@ -406,15 +406,15 @@ impl Runner<'_> {
         if self.scenario == Scenario::Byzantine {
             for at in Self::ill(sides) {
                 let name = &self.fleet.nodes()[at].name;
-                let words = self.fleet.last_words(at);
-                if self.fleet.runs(at) {
-                    failures.push(format!("{name} has altered its ledger, and goes on"));
-                } else if words.contains("its state has diverged") {
-                    self.output.say(format!("{name} stopped by itself: {words}"));
-                } else {
-                    failures.push(format!(
-                        "{name} stopped, and not because its state has diverged: {words}"
-                    ));
+                match self.fleet.log_end(at) {
+                    Some(why) if why.contains("its state has diverged") => {
+                        self.output
+                            .say(format!("{name} takes part in nothing any more: {why}"));
+                    }
+                    Some(why) => failures.push(format!(
+                        "{name} takes part in nothing any more, and not because its state has diverged: {why}"
+                    )),
+                    None => failures.push(format!("{name} has altered its ledger, and goes on")),
                 }
             }
         }

@@ -220,13 +220,13 @@ pub(super) fn run(output: &Output, args: &LoadArgs) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     while !load.is_complete() && until.is_none_or(|until| Instant::now() < until) {
         stage.fleet.check_interrupt()?;
-        if stage.fleet.check_alive().is_err() {
+        if stage.fleet.check_well().is_err() {
             break;
         }
         load.tell(output);
         thread::sleep(POLL);
     }
-    let has_failed = stage.fleet.check_alive().is_err();
+    let has_failed = stage.fleet.check_well().is_err();
     let report = load.finish(output, &stage.fleet, has_failed)?;
     let verdict = verdict::judge(&mut stage.fleet, &report.acknowledged)?;
     failures.extend(verdict.failures.iter().cloned());
