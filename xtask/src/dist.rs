@@ -21,7 +21,7 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("zsh", "share/zsh/vendor-completions/_icn-cli"),
     ("fish", "share/fish/vendor_completions.d/icn-cli.fish"),
 ];
-/// Puts systemd's units and the configuration that they start with where they belong.
+/// Puts systemd's units, what they run, and the configuration that they start with where they belong.
 const UNITS: &str = "deploy/systemd/install.sh";
 /// What Debian runs around the package, and which of its files are an operator's.
 const DEBIAN: &str = "deploy/debian";
@@ -31,6 +31,10 @@ const PAPERS: [(&str, &str); 3] = [
     ("README.md", "share/doc/icn/README.md"),
     ("CHANGELOG.md", "share/doc/icn/CHANGELOG.md"),
 ];
+/// What Prometheus, Alertmanager and Grafana are started with, and where it goes.
+const MONITORING: [&str; 2] = ["deploy/monitoring", "share/doc/icn/monitoring"];
+/// A folder of this name goes along empty: what an operator has put there is nobody else's.
+const SECRETS: &str = "secrets";
 
 /// Builds the archive and says where it is.
 pub(crate) fn dist() -> anyhow::Result<()> {
@@ -98,6 +102,8 @@ fn lay_out(root: &Path) -> anyhow::Result<()> {
         let to = format!("share/doc/icn/configs/{}", name.to_string_lossy());
         fs::copy(sample.path(), place(root, &to)?)?;
     }
+    let [from, to] = MONITORING;
+    copy_all(Path::new(from), &root.join(to))?;
     // Where /etc is nobody's prefix, the configuration is a sample like the others.
     let mut units = Command::new("sh");
     units.arg(UNITS).env("DESTDIR", root).env("PREFIX", "");
@@ -124,7 +130,7 @@ fn debian(dist: &Path, root: &Path) -> anyhow::Result<PathBuf> {
     let libraries = needs(root)?;
     let control = format!(
         "Package: icn\nVersion: {VERSION}\nArchitecture: {architecture}\nMaintainer: The ICN developers\n\
-         Depends: {libraries}, systemd\nSection: net\nPriority: optional\n\
+         Depends: {libraries}, systemd\nRecommends: logrotate\nSection: net\nPriority: optional\n\
          Description: node and command line of a federation of cooperatives\n \
          Each cooperative runs one node. Together the nodes keep one Byzantine-fault-tolerant log of who is a\n \
          member, what work was asked for and done, and what it cost.\n"
@@ -165,6 +171,23 @@ fn checksums(root: &Path) -> anyhow::Result<()> {
             &format!("cd '{}' && sha256sum --quiet --check SHA256SUMS", root.display()),
         ],
     )
+}
+
+/// Copies a folder with everything below it but secrets.
+fn copy_all(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for file in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let file = file?;
+        let to = to.join(file.file_name());
+        if file.file_name() == SECRETS {
+            fs::create_dir_all(to)?;
+        } else if file.file_type()?.is_dir() {
+            copy_all(&file.path(), &to)?;
+        } else {
+            fs::copy(file.path(), to).with_context(|| format!("cannot copy {}", file.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The place of a file below `root`, with its directory made.

@@ -1,9 +1,12 @@
-//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | fuzz | bench | dist`.
+//! The project's own chores: `cargo xtask demo | test | lint | sim | soak | fuzz | coverage | bench | dist`.
 //!
 //! A chore is a few commands that people would otherwise have to remember. What can go wrong is said by
 //! those commands; this only stops at the first one that fails.
+mod coverage;
 mod dist;
 mod fuzz;
+mod lanes;
+mod suites;
 
 use anyhow::{Context as _, bail, ensure};
 use std::{
@@ -17,7 +20,8 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE [OPTION ...]
 
   demo [--built]  build the node and the command line, unless they are, and show a federation of four at work
-  test            all tests: federations of real processes, a cut between them, requests of all kinds, simulated ones
+  test [OPTION..] all tests: federations of real processes, a cut between them, requests of all kinds, simulated ones; options go to
+                  cargo test
   lint            formatting, and clippy with warnings denied, over benchmarks, too
   sim [OPTION..]  500 simulated federations of 10 minutes; options go to icn-sim
   soak            the units and the image in a Debian of their own (root), a cut of 60 s between real nodes, everything that
@@ -26,6 +30,8 @@ usage: cargo xtask CHORE [OPTION ...]
   fuzz [--seconds N] [TARGET..]
                   libFuzzer over what parses bytes from outside, each target for N seconds (60); builds every dependency
                   anew and needs a C++ compiler
+  coverage        which lines of the model, the state, clearing, CCL, the protocol and the configuration the tests go through; needs
+                  cargo-tarpaulin, and builds every dependency anew
   bench [NAME..]  the figures of docs/benchmarks.md: latency, jobs, operations, votes, credit, or blocks, backup; all of them if none
                   is named; clearing [OPTION..] has figures of its own
   dist            the programs with their papers and a Debian package, in one archive
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         "sim" => simulate(&rest),
         "soak" => soak(),
         "fuzz" => fuzz::fuzz(&rest),
+        "coverage" => coverage::coverage(&rest),
         "bench" => bench(&rest),
         "dist" => dist::dist(),
         "modules" => run("sh", &["jobs/build.sh", "--check"]),
@@ -91,101 +98,82 @@ fn demo(rest: &[String]) -> anyhow::Result<()> {
 fn test(rest: &[String]) -> anyhow::Result<()> {
     // One selection of packages, so that each library has the same features in all of them and is built once. The programs
     // come with it: end-to-end tests drive them, those of other packages, too.
-    cargo(&["test", "--workspace", "--no-run"])?;
-    let mut command = cargo_command();
-    status(command.args(["test", "--workspace"]).args(rest))?;
-    service()?;
-    let mut modules = Command::new("sh");
-    modules.args(["jobs/build.sh", "--check"]);
-    status(modules.env("ICN_WAT", target_dir().join("debug/examples/wat")))?;
-    deployment(&["deployment_test.py", "backup_test.sh"])?;
+    if rest.is_empty() {
+        suites::run()?;
+    } else {
+        status(cargo_command().args(["test", "--workspace"]).args(rest))?;
+    }
+    built_programs()?;
     cut("15")?;
     chaos("node_failure", "4", "15s")?;
-    load(&["--nodes", "4", "--jobs", "40", "--concurrent-jobs", "20"])?;
-    interface("20")?;
-    monitoring()
+    load(&["--nodes", "4", "--jobs", "40", "--concurrent-jobs", "20"])
 }
 
-/// Holds the built Federation Service against what its dashboards ask, what browsers show, and what its deployment says.
-fn service() -> anyhow::Result<()> {
-    let programs = target_dir().join("debug");
-    for script in [
-        "scripts/federation_compose_test.py",
-        "scripts/federation_monitoring_test.py",
-        "scripts/federation_page_test.sh",
-    ] {
-        status(Command::new(script).arg("--bin").arg(&programs))?;
-    }
-    let mut command = Command::new("bash");
-    command.args([
-        "scripts/api_test.sh",
-        "--program",
-        SERVICE,
-        "--seconds",
-        "20",
-        "--bin",
-    ]);
-    status(command.arg(&programs))
+/// Holds the built programs against what deploys, watches, shows and asks them: two at a time, for each mostly waits.
+fn built_programs() -> anyhow::Result<()> {
+    let mut modules = Command::new("sh");
+    modules.args(["jobs/build.sh", "--check"]);
+    modules.env("ICN_WAT", target_dir().join("debug/examples/wat"));
+    let asked = vec![
+        script("federation_compose_test.py").into(),
+        script("federation_monitoring_test.py").into(),
+        script("federation_page_test.sh").into(),
+        requests(&["--program", SERVICE, "--seconds", "20"]).into(),
+        requests(&["--seconds", "20"]).into(),
+    ];
+    let watched = vec![
+        modules.into(),
+        script("monitoring_test.py").into(),
+        script("deployment_test.py").into(),
+        script("backup_test.sh").into(),
+    ];
+    lanes::run([asked, watched])
 }
 
-/// Holds what deploys the built programs against what reads it, and runs it.
-fn deployment(scripts: &[&str]) -> anyhow::Result<()> {
-    scripts.iter().try_for_each(|script| {
-        let mut command = Command::new(format!("scripts/{script}"));
-        status(command.arg("--bin").arg(target_dir().join("debug")))
-    })
+/// A script about the built programs.
+fn script(name: &str) -> Command {
+    let mut command = Command::new(format!("scripts/{name}"));
+    command.arg("--bin").arg(target_dir().join("debug"));
+    command
+}
+
+/// Sends a built program requests made from its OpenAPI document.
+fn requests(options: &[&str]) -> Command {
+    let mut command = script("api_test.sh");
+    command.args(options);
+    command
 }
 
 /// Cuts two built nodes off from two for so many seconds.
 fn cut(outage_secs: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command.args(["scripts/partition_test.sh", "--outage", outage_secs, "--bin"]);
-    status(command.arg(target_dir().join("debug")))
+    status(script("partition_test.sh").args(["--outage", outage_secs]))
 }
 
 /// Breaks a federation of built nodes in a way, and mends it, for so long.
 fn chaos(scenario: &str, seats: &str, duration: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command.args([
-        "scripts/chaos_test.sh",
+    let what = [
         "--scenario",
         scenario,
         "--federation-size",
         seats,
-    ]);
-    command.args(["--duration", duration, "--bin"]);
-    status(command.arg(target_dir().join("debug")))
+        "--duration",
+        duration,
+    ];
+    status(script("chaos_test.sh").args(what))
 }
 
 /// Hands built nodes jobs of all kinds.
 fn load(options: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command.arg("scripts/load_test.sh").args(options).arg("--bin");
-    status(command.arg(target_dir().join("debug")))
+    status(script("load_test.sh").args(options))
 }
 
 /// Everything that can be done to a federation, one of it being a node that goes wrong when it is told to.
 fn break_everything() -> anyhow::Result<()> {
     let hooked = ["--features", "test-hooks", "--bin", "icn-node-test-hooks"];
     cargo(&[&["build", "--package", "icn-node"][..], &hooked].concat())?;
-    let mut command = Command::new("bash");
-    command.args(["scripts/altered_ledger_test.sh", "--bin"]);
-    status(command.arg(target_dir().join("debug")))?;
+    status(&mut script("altered_ledger_test.sh"))?;
     chaos("all", "8", "2m")?;
     load(&["--nodes", "12", "--concurrent-jobs", "100", "--duration", "30m"])
-}
-
-/// Sends a built node requests made from its OpenAPI document for so many seconds.
-fn interface(seconds: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("bash");
-    command.args(["scripts/api_test.sh", "--seconds", seconds, "--bin"]);
-    status(command.arg(target_dir().join("debug")))
-}
-
-/// Runs every query of the dashboards and alerts about nodes against a federation of built ones, and kills some.
-fn monitoring() -> anyhow::Result<()> {
-    let mut command = Command::new("scripts/monitoring_test.py");
-    status(command.arg("--bin").arg(target_dir().join("debug")))
 }
 
 fn lint() -> anyhow::Result<()> {
@@ -209,16 +197,18 @@ fn soak() -> anyhow::Result<()> {
     cargo(&["build", "--package", "icn-node", "--package", "icn-cli"])?;
     cargo(&["build", "--package", SERVICE])?;
     // These boot or make another system, which only root can.
-    deployment(&[
+    let rebooting = [
         "systemd_test.sh",
         "dockerfile_test.sh",
         "pods_test.py",
         "proxy_test.py",
         "runbooks_test.py",
-    ])?;
+        "launch_test.sh",
+    ];
+    rebooting.iter().try_for_each(|name| status(&mut script(name)))?;
     cut("60")?;
     break_everything()?;
-    interface("600")?;
+    status(&mut requests(&["--seconds", "600"]))?;
     let mut command = cargo_command();
     command
         .args([
@@ -317,12 +307,15 @@ fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
     status(Command::new(program).args(args))
 }
 
-fn status(command: &mut Command) -> anyhow::Result<()> {
+/// A command as people would type it.
+fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let shown = words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+fn status(command: &mut Command) -> anyhow::Result<()> {
+    let shown = shown(command);
     eprintln!("+ {shown}");
     let started = Instant::now();
     let status = command
