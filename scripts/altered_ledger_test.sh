@@ -24,7 +24,7 @@ code=0
 attend "$root/scripts/load_test.sh" "${given[@]}" --nodes 4 --duration 30s --concurrent-jobs 12 --work "$work/federation" \
     --alter-ledger dairy@30 --metrics-output "$work/figures.json" >"$work/out" 2>"$work/err" || code=$?
 [ "$code" = 1 ] || fail "the load test ended with $code, and one of its nodes had altered its ledger"
-found=$(grep -E '^FAIL dairy ended by itself: .*its state has diverged' "$work/err") ||
+found=$(grep -E '^FAIL dairy: its log has ended: .*its state has diverged' "$work/err") ||
     fail "the load test does not say that dairy's state has diverged"
 [ "$(grep -oE '[0-9a-f]{64}' <<<"$found" | sort -u | wc -l)" = 2 ] || fail "it does not say both roots"
 python3 - "$work/figures.json" <<'PYTHON' || fail "the other three did not go on, or do not agree"

@@ -171,9 +171,19 @@ stop
 export PGPASSWORD=$password
 createdb icn_production_new
 gunzip -c "$work"/backups/db-*.sql.gz | psql --quiet --set ON_ERROR_STOP=1 icn_production_new >/dev/null || failed "restoring the dump"
-# With its data directory, for what is no database's: a node that lost both is restored from the archive, as above.
+# With its data directory, for what is no database's.
 start postgresql --db-url "postgresql://icn:$password@127.0.0.1:$port/icn_production_new"
 cli postgresql dag get "$cid" >"$work/back.md"
 cmp -s README.md "$work/back.md" || failed "a file is not what it was"
 stop
-echo "ok: postgresql dumped, backed up and restored"
+# A node that lost both: the archive alone, into an empty database and a new data directory.
+createdb icn_production_empty
+empty=postgresql://icn:$password@127.0.0.1:$port/icn_production_empty
+"$bin/icn-node" storage restore --input "$work"/backups/dag-*.tar.gz --db-url "$empty" --data-dir "$work/again-postgresql" \
+    >/dev/null 2>"$work/restore.log" || failed "restoring into an empty database"
+start again-postgresql --db-url "$empty"
+cli again-postgresql dag get "$cid" >"$work/back.md"
+cmp -s README.md "$work/back.md" || failed "a file is not what it was"
+cli again-postgresql dag verify --deep >/dev/null || failed "dag verify --deep after restoring into an empty database"
+stop
+echo "ok: postgresql dumped, backed up and restored, and from the archive alone"

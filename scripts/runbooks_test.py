@@ -75,6 +75,8 @@ for _name in MACHINES:
     _upper = _name.upper()
     _there = f"cd $WORLD/{_name}/home && export ICN_KEY_PASSPHRASE_FILE=$WORLD/{_name}/etc/icn/secrets/key_passphrase"
     VARIABLES[_upper] = f"{_there} && icn-cli --json key show ../var/lib/icn/node.key | field 'it[\"did\"]'"
+    VARIABLES[f"{_upper}_URL"] = f"sed -n 's/^api_url = \"\\(.*\\)\"$/\\1/p' $WORLD/{_name}/var/lib/icn/cli.toml"
+    VARIABLES[f"{_upper}_API_KEY"] = f"sed -n 's/^api_key = \"\\(.*\\)\"$/\\1/p' $WORLD/{_name}/var/lib/icn/cli.toml"
     for _role in ("OFFICER", "RECOVERY", "OFFICER2", "RECOVERY2"):
         VARIABLES[f"{_upper}_{_role}"] = (
             f"{_there} && icn-cli --json key show {_role.lower()}.pem | field 'it[\"key\"]'"
@@ -162,6 +164,8 @@ class World:
             "WORLD": str(self.directory),
             "LANG": "C.UTF-8",
         }
+        # Whose node a machine's is.
+        self.identities = {}
         self.install_stand_ins()
         for name in MACHINES:
             self.furnish(name)
@@ -287,7 +291,9 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         return printed
 
     def variable(self, name, variable, environment):
-        """What a variable of the page stands for."""
+        """What a variable of the page stands for. A machine's identity is what it was when a page first named it: keys come and go."""
+        if variable in self.identities:
+            return self.identities[variable]
         done = subprocess.run(
             ["bash", "-c", "set -euo pipefail\n" + VARIABLES[variable]], env=environment, cwd=self.directory / name / "home",
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
@@ -295,6 +301,8 @@ while [ $# -gt 1 ]; do cp "$1" "$place"; shift; done
         value = done.stdout.strip()
         if done.returncode or not value:
             raise Failed(f"${variable} on {name}: {done.stderr}{done.stdout}")
+        if variable.lower() in MACHINES:
+            self.identities[variable] = value
         return value
 
     def block(self, block, machine):

@@ -4,8 +4,8 @@
 #   scripts/systemd_test.sh [--bin DIR] [--root DIR] [--ansible DIR]
 #
 # Holds if both start, as users of their own and with all that the units take away from them; if a job is compiled and run
-# under the filter of system calls; if a reload, a node that is killed and one that hangs end as they should; and if the node
-# stops in order. DIR holds the programs (target/debug). --root is a Debian bookworm that has systemd and curl, which stays as
+# under the filter of system calls; if a backup is made, readable to nobody else; if a reload, a node that is killed and one that
+# hangs end as they should; and if the node stops in order. DIR holds the programs (target/debug). --root is a Debian bookworm that has systemd and curl, which stays as
 # it is; without, debootstrap makes one. Needs root, systemd-nspawn and debootstrap (Debian: systemd-container,
 # debootstrap). Takes a minute, and two more to make a root. Ends what it started, whatever happens.
 set -euo pipefail
@@ -95,7 +95,7 @@ another() {
     failed "the node was not started again"
 }
 
-systemd-analyze verify /usr/lib/systemd/system/icn-node.service /usr/lib/systemd/system/icn-federation.service 2>&1 |
+systemd-analyze verify /usr/lib/systemd/system/icn-{node,federation,backup}.service /usr/lib/systemd/system/icn-backup.timer 2>&1 |
     grep -v 'man icn-' && failed "systemd-analyze verify complains"
 [ "$(stat -c %a /etc/icn/secrets)" = 700 ] || failed "/etc/icn/secrets is open to others"
 systemctl start icn-node && failed "the node starts without a passphrase for its key"
@@ -117,6 +117,13 @@ echo "ok: the node is ready, runs as icn without capabilities, and its key is en
 cli job submit /test/module.wasm --stdin /test/cooperation.txt --wait >/test/job.out
 grep -q . /test/job.out || failed "the job said nothing"
 echo "ok: a job was compiled and run"
+
+systemctl start icn-backup || failed "no backup: $(journalctl --no-pager --quiet --unit icn-backup --lines 20)"
+(cd /var/backups/icn && sha256sum --quiet --check sums-*.sha256) || failed "the backup is not complete"
+[ "$(stat -c %U:%a /var/backups/icn)" = icn:700 ] || failed "/var/backups/icn is $(stat -c %U:%a /var/backups/icn)"
+systemctl --quiet enable --now icn-backup.timer
+systemctl list-timers --all icn-backup.timer | grep -q icn-backup.service || failed "the timer starts no backup"
+echo "ok: a backup was made, by a service without rights, and the timer waits"
 
 before=$(pid icn-node)
 systemctl reload icn-node

@@ -12,15 +12,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 lib=${DESTDIR-}${PREFIX-/usr}/lib
 share=${DESTDIR-}${PREFIX-/usr}/share
 etc=${DESTDIR-}${ETC-/etc}/icn
+logrotate=${DESTDIR-}${ETC-/etc}/logrotate.d/icn
 
-for unit in icn-node.service icn-federation.service; do
+for unit in icn-node.service icn-federation.service icn-backup.service icn-backup.timer; do
     install -D -m 644 "$here/$unit" "$lib/systemd/system/$unit"
 done
 install -D -m 644 "$here/sysusers.conf" "$lib/sysusers.d/icn.conf"
 install -D -m 644 "$here/postgresql.conf" "$share/doc/icn/systemd/postgresql.conf"
+# What icn-backup.service runs.
+install -D -m 755 "$here/../../scripts/backup.sh" "$lib/icn/backup.sh"
 for file in config.toml federation.toml projects.yaml; do
     [ -e "$etc/$file" ] || install -D -m 644 "$here/$file" "$etc/$file"
 done
+[ -e "$logrotate" ] || install -D -m 644 "$here/logrotate.conf" "$logrotate"
 # Read by root alone, who hands them to the services.
 install -d -m 700 "$etc/secrets"
 [ -z "${DESTDIR-}" ] || exit 0

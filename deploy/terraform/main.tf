@@ -73,6 +73,11 @@ resource "helm_release" "icn_node" {
       size      = var.storage_size
       className = var.storage_class
     }
+    backups = {
+      size      = var.backups_size
+      className = var.storage_class
+    }
+    apiNames = var.api_names
     peers = {
       annotations = var.peers_annotations
     }

@@ -8,6 +8,7 @@ config_file       = "../k8s/overlays/production/config.toml"
 image_repository  = "icn-node"
 image_tag         = "0.1.0"
 storage_size      = "20Gi"
+api_names         = ["node.bakery.example"]
 identity_key_file = "secrets/icn-node-0.key"
 tls_cert_file     = "secrets/cert.pem"
 tls_key_file      = "secrets/key.pem"

@@ -41,8 +41,14 @@ variable "storage_size" {
   default     = "20Gi"
 }
 
+variable "backups_size" {
+  description = "Room for the archives of icn-cli dag backup, until somebody fetches them."
+  type        = string
+  default     = "20Gi"
+}
+
 variable "storage_class" {
-  description = "The class of the volume. Empty: the cluster's default."
+  description = "The class of the volumes. Empty: the cluster's default."
   type        = string
   default     = ""
 }
@@ -66,6 +72,11 @@ variable "identity_key_file" {
 variable "tls_cert_file" {
   description = "The certificate of the interface, and those that signed it."
   type        = string
+}
+
+variable "api_names" {
+  description = "The names that the certificate is for. Within the pod they mean the pod, so that icn-cli there reaches the node."
+  type        = list(string)
 }
 
 variable "tls_key_file" {
