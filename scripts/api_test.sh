@@ -49,7 +49,7 @@ else
 fi
 node=$!
 url=
-for _ in $(seq 200); do
+for _ in $(seq 1200); do
     url=$(awk '$1 == "http" { print $2 } $1 == "listening" { print $3 }' "$work/out")
     [ -z "$url" ] || break
     kill -0 "$node" 2>/dev/null || { cat "$work/log" >&2 && exit 1; }

@@ -46,7 +46,7 @@ start() {
     "$bin/icn-node" --data-dir "$work/$name" --http-listen-addr 127.0.0.1:0 --p2p-listen-addr /ip4/127.0.0.1/tcp/0 \
         --metrics-bind-addr "127.0.0.1:$(free_port)" "$@" >"$work/$name.out" 2>"$work/$name.log" &
     node=$!
-    for _ in $(seq 150); do
+    for _ in $(seq 600); do
         ! cli "$name" status >/dev/null 2>&1 || return 0
         sleep 0.2
     done
@@ -156,7 +156,7 @@ chmod 600 "$work/password"
     >"$work/postgres.log" 2>&1 &
 server=$!
 export PGHOST=127.0.0.1 PGPORT=$port PGUSER=icn
-for _ in $(seq 100); do
+for _ in $(seq 1200); do
     ! PGPASSWORD=$password psql --dbname postgres --command 'select 1' >/dev/null 2>&1 || break
     sleep 0.1
 done

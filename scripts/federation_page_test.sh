@@ -57,7 +57,7 @@ start() {
         "$bin/icn-federation" --data-dir "$work/$1" --port 0 >>"$work/$1.log" 2>&1 &
     services+=($!)
     url=
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         url=$(sed -n 's/^listening on //p' "$work/$1.log")
         [ -z "$url" ] || return 0
         sleep 0.1

@@ -34,7 +34,7 @@ def call(url, body=None, headers=None, timeout=10):
         return error.code, error.read()
 
 
-def until(holds, what, seconds=30):
+def until(holds, what, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

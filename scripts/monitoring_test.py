@@ -381,7 +381,7 @@ def trade(devnet):
         rounds = devnet.ask("orchard", "clearing", "ls")["items"]
         return any("applied" in one["record"]["phase"] for one in rounds)
 
-    until(applied, "no round of clearing is applied", 120)
+    until(applied, "no round of clearing is applied")
     # Owed again, so that limits are in use.
     for (debtor, _), line in zip(ring, lines):
         devnet.tell(debtor, "credit", "pay", line, "50", "--wait", "20")
@@ -491,22 +491,22 @@ def check_outage(devnet, prometheus, webhook, alertmanager):
         return lambda: all(prometheus.alerts().get(name) == "firing" for name in names)
 
     devnet.kill("mill")
-    until(fire(WITHOUT_ONE), f"without mill {WITHOUT_ONE} do not all fire: {prometheus.alerts()}", 60)
+    until(fire(WITHOUT_ONE), f"without mill {WITHOUT_ONE} do not all fire: {prometheus.alerts()}")
     if alertmanager:
         until(lambda: ("critical", "IcnNodeDown", "mill", "firing") in webhook.heard, "nobody is told that mill is down")
         url = f"http://127.0.0.1:{alertmanager}/api/v2/alerts?active=false&inhibited=true&filter=alertname=IcnSeatsOffline"
         until(lambda: json.loads(call(url)[1]), "that seats are offline is not held back for the quorum at risk")
     print(f"without one of four: {', '.join(sorted(WITHOUT_ONE))}", flush=True)
     devnet.kill("orchard")
-    until(fire(WITHOUT_TWO), f"without two {WITHOUT_TWO} do not all fire", 60)
+    until(fire(WITHOUT_TWO), f"without two {WITHOUT_TWO} do not all fire")
     if alertmanager:
         until(lambda: ("critical", "IcnNoQuorum", "bakery", "firing") in webhook.heard, "nobody is told that there is no quorum")
     print(f"without two of four: {', '.join(sorted(WITHOUT_TWO))}", flush=True)
     devnet.up()
     all_of_them = WITHOUT_ONE | WITHOUT_TWO
-    until(lambda: not all_of_them & set(prometheus.alerts()), "with all four again the alerts do not end", 90)
+    until(lambda: not all_of_them & set(prometheus.alerts()), "with all four again the alerts do not end")
     if alertmanager:
-        until(lambda: ("critical", "IcnNodeDown", "mill", "resolved") in webhook.heard, "nobody is told that mill is back", 60)
+        until(lambda: ("critical", "IcnNodeDown", "mill", "resolved") in webhook.heard, "nobody is told that mill is back")
         print("the webhooks were called when alerts fired, and when they ended", flush=True)
     print("with all four again none of them", flush=True)
 

@@ -56,7 +56,7 @@ line() {
 }
 # Waits until a line can be traded on from both ends.
 met() {
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ "$(for end in "$2" "$3"; do cli "$end" --json credit show "$1" | field 'it["own"]["waits_for_other"]'; done | sort -u)" = False ] && return
         sleep 0.2
     done
@@ -147,7 +147,7 @@ until [ "$(lowest)" -gt "$before" ]; do
 done
 took=$(python3 -c "import time; print(f'{time.time() - $healed:.1f}')")
 echo "first block on all four nodes $took s after healing"
-for _ in $(seq 40); do
+for _ in $(seq 600); do
     roots=$(for name in "${names[@]}"; do
         cli "$name" --json mana verify | python3 -c 'import json,sys; print(json.load(sys.stdin)["nodes"][0]["root"])' 2>/dev/null || true
     done | sort -u | wc -l)

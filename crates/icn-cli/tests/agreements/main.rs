@@ -11,9 +11,6 @@ mod harness;
 
 use harness::{Devnet, SEATS, until};
 use serde_json::Value;
-use std::time::Duration;
-
-const WAIT: Duration = Duration::from_secs(60);
 
 fn propose(devnet: &Devnet, by: &str, options: &[&str]) -> String {
     let made = devnet.ask(by, &[&["agreement", "propose"], options].concat());
@@ -34,7 +31,7 @@ fn show(devnet: &Devnet, on: &str, id: &str) -> Option<Value> {
 fn reaches(devnet: &Devnet, id: &str, state: &str) -> Value {
     let mut record = Value::Null;
     for on in SEATS {
-        until(WAIT, &format!("{id} is {state} on {on}"), || {
+        until(&format!("{id} is {state} on {on}"), || {
             record = show(devnet, on, id).unwrap_or_default()["record"].clone();
             record["state"] == state
         });
@@ -87,7 +84,7 @@ fn agreements_go_their_way_on_every_node() {
     );
     assert_eq!(stale.status.code(), Some(2), "what was read is what is signed");
     refused(&devnet, "orchard", &["agreement", "sign", &flour], 1003);
-    until(WAIT, "the mill knows the counter-proposal", || {
+    until("the mill knows the counter-proposal", || {
         show(&devnet, "mill", &flour).unwrap()["record"]["revisions"] == 2
     });
     say(&devnet, "mill", &["sign"], &flour, &[]);

@@ -1,9 +1,6 @@
 //! Rounds of clearing on real nodes: trades go on meanwhile, one is objected to, and one has a node down.
-use super::{Devnet, SEATS, WAIT, debt, line, until};
+use super::{Devnet, SEATS, debt, line, until};
 use serde_json::Value;
-use std::time::Duration;
-
-const ROUND: Duration = Duration::from_secs(90);
 
 fn round(devnet: &Devnet, on: &str, number: u64) -> Value {
     let output = devnet.try_ask(on, &["clearing", "status", &number.to_string()]);
@@ -13,7 +10,7 @@ fn round(devnet: &Devnet, on: &str, number: u64) -> Value {
 /// Waits until a round is in a phase on a node.
 fn reaches(devnet: &Devnet, on: &str, number: u64, phase: &str) -> Value {
     let mut view = Value::Null;
-    until(ROUND, &format!("round {number} is {phase} on {on}"), || {
+    until(&format!("round {number} is {phase} on {on}"), || {
         view = round(devnet, on, number);
         view["record"]["phase"].get(phase).is_some()
     });
@@ -29,7 +26,7 @@ fn next(devnet: &Devnet) -> u64 {
 /// Waits for the first round from `first` on that is in a phase; its number.
 fn first_that(devnet: &Devnet, on: &str, first: u64, phase: &str) -> u64 {
     let mut number = 0;
-    until(ROUND, &format!("a round is {phase}"), || {
+    until(&format!("a round is {phase}"), || {
         let rounds = devnet.ask(on, &["clearing", "ls"]);
         let found = rounds["items"].as_array().unwrap().iter().find(|round| {
             round["number"].as_u64().unwrap() >= first && round["record"]["phase"].get(phase).is_some()
@@ -71,7 +68,7 @@ fn debts_that_run_in_circles_are_cleared() {
     }
     let none = devnet.try_ask("bakery", &["clearing", "status"]);
     assert_eq!(none.status.code(), Some(1), "no round so far");
-    until(WAIT, "the plan finds the ring", || {
+    until("the plan finds the ring", || {
         let plan = devnet.ask("dairy", &["clearing", "plan"]);
         plan["units"][0]["figures"]["cleared"] == 18_000
     });
@@ -98,9 +95,7 @@ fn debts_that_run_in_circles_are_cleared() {
         assert_eq!(verified["units"][0]["figures"]["cleared"], 18_000, "{verified:#}");
     }
     for (on, owed) in [("bakery", 3_800), ("mill", -3_800)] {
-        until(WAIT, "what was cleared counts", || {
-            debt(&devnet, on, &lines[0]) == owed
-        });
+        until("what was cleared counts", || debt(&devnet, on, &lines[0]) == owed);
         devnet.ask(on, &["credit", "verify", &lines[0]]);
     }
     assert_eq!(debt(&devnet, "mill", &lines[1]), 2_000);

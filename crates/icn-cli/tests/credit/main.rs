@@ -14,7 +14,6 @@ use harness::{Devnet, SEATS, until};
 use serde_json::Value;
 use std::{env, thread::sleep, time::Duration};
 
-const WAIT: Duration = Duration::from_secs(60);
 /// Rounds of killing a node; `ICN_CREDIT_KILL_ROUNDS` sets another number.
 const KILL_ROUNDS: u64 = 4;
 
@@ -38,12 +37,12 @@ fn line(devnet: &Devnet, proposer: &str, counterparty: &str) -> String {
     devnet.ask(counterparty, &["agreement", "sign", &agreement]);
     let line = format!("{agreement}:EUR.2");
     for on in SEATS {
-        until(WAIT, "the line is open everywhere", || {
+        until("the line is open everywhere", || {
             devnet.try_ask(on, &["credit", "show", &line]).status.success()
         });
     }
     for on in [proposer, counterparty] {
-        until(WAIT, "both ends have met", || {
+        until("both ends have met", || {
             own(devnet, on, &line)["waits_for_other"] == false
         });
     }
@@ -125,7 +124,7 @@ fn two_cooperatives_trade_and_everybody_can_check_it() {
     // The log is told, and all four say the same.
     devnet.ask("bakery", &["credit", "anchor", &line]);
     for on in SEATS {
-        until(WAIT, "the log knows the position", || {
+        until("the log knows the position", || {
             devnet.ask(on, &["credit", "show", &line])["position"] == 15_000
         });
     }
@@ -157,7 +156,7 @@ fn two_cooperatives_trade_and_everybody_can_check_it() {
 
     // A dispute is on the log until it is taken back.
     devnet.ask("mill", &["credit", "dispute", &line, "--reason", "short weight"]);
-    until(WAIT, "it is disputed everywhere", || {
+    until("it is disputed everywhere", || {
         devnet.ask("orchard", &["credit", "show", &line])["record"]["disputes"][0]["reason"] == "short weight"
     });
     devnet.ask("mill", &["credit", "withdraw", &line]);
@@ -168,7 +167,7 @@ fn two_cooperatives_trade_and_everybody_can_check_it() {
     assert_eq!(waits["transfer"]["standing"], "pending");
     devnet.ask("bakery", &["credit", "void", &line]);
     refused(&devnet, "bakery", &["credit", "pay", &line, "1"], 944);
-    until(WAIT, "it is void", || {
+    until("it is void", || {
         own(&devnet, "bakery", &line)["pending"]
             .as_array()
             .unwrap()
@@ -208,14 +207,14 @@ fn a_node_that_is_killed_in_the_middle_of_a_transfer_makes_it_once() {
             devnet.kill(victim);
         });
         devnet.devnet(&["up"]);
-        until(WAIT, "the transfer is made", || {
+        until("the transfer is made", || {
             let output = devnet.try_ask("bakery", &pay);
             let made: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             made["transfer"]["standing"] == "confirmed"
         });
         let owed = i64::try_from((round + 1) * 100).unwrap();
         assert_eq!(debt(&devnet, "bakery", &line), owed, "round {round}");
-        until(WAIT, "the other end has the same", || {
+        until("the other end has the same", || {
             debt(&devnet, "mill", &line) == -owed
         });
     }

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub(crate) const CLI: &str = env!("CARGO_BIN_EXE_icn-cli");
 pub(crate) const SEATS: [&str; 4] = ["bakery", "dairy", "mill", "orchard"];
 pub(crate) const NOOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../jobs/noop/module.wasm");
+/// After this, something is wrong: how long things take is measured by benchmarks, on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// One federation at a time: they measure how long healing takes, and share two cores.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -128,7 +130,7 @@ impl Devnet {
         let stat = format!("/proc/{}/stat", self.pid(name));
         self.signal(name, signal);
         // One that nobody has collected yet has ended, too.
-        until(Duration::from_secs(30), "the node ends", || {
+        until("the node ends", || {
             std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))
         });
     }
@@ -144,11 +146,9 @@ impl Devnet {
             args.extend(["--node".into(), format!("{key}@{url}")]);
         }
         let args: Vec<_> = args.iter().map(String::as_str).collect();
-        until(
-            Duration::from_secs(30),
-            "the nodes have the same accounts",
-            || self.try_ask(names[0], &args).status.success(),
-        );
+        until("the nodes have the same accounts", || {
+            self.try_ask(names[0], &args).status.success()
+        });
     }
 }
 
@@ -188,10 +188,11 @@ pub(crate) fn run(args: &[&str]) -> Output {
     output
 }
 
-pub(crate) fn until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+/// Waits until it `holds`; panics with `what` after [`PATIENCE`].
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         sleep(Duration::from_millis(200));
     }
 }

@@ -50,14 +50,14 @@ fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
         devnet.kill("orchard");
     });
     let ended = |state: &str| matches!(state, "settled" | "completed" | "rolled-back");
-    until(Duration::from_secs(120), "all jobs settle or roll back", || {
+    until("all jobs settle or roll back", || {
         let jobs = jobs(&devnet, "bakery");
         assert_eq!(jobs.len(), 201);
         jobs.iter().all(|(_, state)| ended(state))
     });
     devnet.agree(&["bakery", "dairy", "mill"]);
     devnet.devnet(&["up"]);
-    until(Duration::from_secs(60), "the killed node catches up", || {
+    until("the killed node catches up", || {
         devnet.height("orchard") + 2 >= devnet.height("bakery")
     });
     devnet.agree(&SEATS);
@@ -106,14 +106,9 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
             .unwrap();
         serde_json::from_slice::<Value>(&output.stdout).ok()
     };
-    until(
-        Duration::from_secs(10),
-        "the newcomer waits for an invitation",
-        || {
-            ask(&["status"])
-                .is_some_and(|status| status["info"]["role"].to_string().contains("an invitation"))
-        },
-    );
+    until("the newcomer waits for an invitation", || {
+        ask(&["status"]).is_some_and(|status| status["info"]["role"].to_string().contains("an invitation"))
+    });
     assert_eq!(ask(&["mana", "balance"]), None);
     let told = metrics(18_352);
     assert!(told.contains("icn_build_info{"), "{told}");
@@ -126,7 +121,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
     );
     assert!(ask(&join).is_some());
     for applicant in ["smithy", "absent"] {
-        until(Duration::from_secs(30), "the application is in the log", || {
+        until("the application is in the log", || {
             devnet
                 .ask("bakery", &["federation", "members"])
                 .to_string()
@@ -140,7 +135,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
             }
         });
     }
-    until(Duration::from_secs(180), "the newcomer has a seat", || {
+    until("the newcomer has a seat", || {
         ask(&["status"]).is_some_and(|status| !status["info"]["role"]["seat"].is_null())
     });
 
@@ -161,7 +156,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
     assert!(job.to_string().contains(&did), "{job}");
 
     devnet.ask("orchard", &["federation", "leave", "--yes"]);
-    until(Duration::from_secs(180), "the seat is given up", || {
+    until("the seat is given up", || {
         let members = devnet.ask("bakery", &["federation", "members"]);
         let seats = members["seats"].as_array().unwrap();
         let orchard = seats
@@ -172,9 +167,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
     });
     devnet.signal("orchard", "-TERM");
     let before = devnet.height("bakery");
-    until(Duration::from_secs(30), "the others go on", || {
-        devnet.height("bakery") > before + 2
-    });
+    until("the others go on", || devnet.height("bakery") > before + 2);
     newcomer.stop();
 }
 
@@ -236,9 +229,7 @@ fn a_seat_that_lost_its_disk_comes_back_from_its_backup_and_does_not_vote_at_onc
         config.to_str().unwrap(),
     ]);
     devnet.devnet(&["up"]);
-    until(Duration::from_secs(30), "it follows the others", || {
-        devnet.height("dairy") > before
-    });
+    until("it follows the others", || devnet.height("dairy") > before);
     devnet.agree(&SEATS);
     let log = std::fs::read_to_string(dir.join("dairy/node.log")).unwrap();
     assert!(log.contains("following until the next epoch"), "{log}");

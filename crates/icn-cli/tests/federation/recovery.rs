@@ -54,9 +54,7 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     devnet.ask("bakery", &["job", "submit", NOOP, "--max-mana", "1", "--wait"]);
     devnet.agree(&["bakery", "dairy", "mill", "orchard"]);
-    until(Duration::from_secs(60), "the job is paid", || {
-        is_paid(&jobs(&devnet, "bakery"))
-    });
+    until("the job is paid", || is_paid(&jobs(&devnet, "bakery")));
     let jobs_before = jobs(&devnet, "bakery");
     let federation = devnet.ask("bakery", &["status"])["info"]["federation"]["id"].clone();
     for name in ["mill", "orchard"] {
@@ -104,14 +102,10 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let genesis = path("genesis.json");
     let old = Node::start(&log, &["--config", &config("bakery"), "--genesis", &genesis]);
     let profile = |name: &str| dir.join(name).join("data/cli.toml");
-    until(
-        Duration::from_secs(30),
-        "it follows the old log once more",
-        || {
-            ask(&profile("bakery"), &["federation", "recover", "sign", &file])
-                .is_some_and(|shown| shown["complete"] == true)
-        },
-    );
+    until("it follows the old log once more", || {
+        ask(&profile("bakery"), &["federation", "recover", "sign", &file])
+            .is_some_and(|shown| shown["complete"] == true)
+    });
     drop(old);
 
     let start = |name: &str| Node::start(&log, &["--config", &config(name), "--recovery", &file]);
@@ -120,7 +114,7 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
         let status = ask(&profile(name), &["status"])?;
         status["log"]["height"].as_u64()
     };
-    until(Duration::from_secs(60), "the log goes on", || {
+    until("the log goes on", || {
         ["bakery", "dairy"].iter().all(|name| height(name) > Some(1))
     });
     let status = ask(&profile("dairy"), &["status"]).unwrap();
@@ -145,13 +139,13 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
     let nodes = ["bakery", "dairy"]
         .map(|name| Node::start(&log, &["--config", &config(name), "--genesis", &genesis]));
     let before = height("bakery");
-    until(Duration::from_secs(60), "it goes on after another start", || {
+    until("it goes on after another start", || {
         height("dairy") > before.max(Some(1))
     });
 
     // A newcomer cannot know what the log went on from, and is given it.
     let (invitation, state) = (path("invitation.json"), path("bakery/data/predecessor.state"));
-    until(Duration::from_secs(30), "bakery invites", || {
+    until("bakery invites", || {
         ask(&profile("bakery"), &["federation", "invite", "-o", &invitation]).is_some()
     });
     let smithy = path("smithy");
@@ -185,7 +179,7 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
         }
         std::thread::sleep(Duration::from_millis(200));
     };
-    until(Duration::from_secs(60), "both approve", || {
+    until("both approve", || {
         ["bakery", "dairy"].iter().all(|name| {
             let members = ask(&profile(name), &["federation", "members"]);
             members.is_some_and(|members| members.to_string().contains(&did))
@@ -200,7 +194,7 @@ fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
             &did,
         ]);
     }
-    until(Duration::from_secs(180), "the newcomer has a seat", || {
+    until("the newcomer has a seat", || {
         ask(&dir.join("smithy/cli.toml"), &["status"])
             .is_some_and(|status| !status["info"]["role"]["seat"].is_null())
     });

@@ -18,14 +18,10 @@ mod voting;
 
 use harness::{CLI, Devnet, SEATS, until};
 use serde_json::Value;
-use std::{
-    process::{Command, Output},
-    time::Duration,
-};
+use std::process::{Command, Output};
 
 /// What makes a vote end as soon as it is decided, and not before.
 pub(crate) const FINAL: [&str; 3] = ["--votes-final", "--closes-in", "10m"];
-pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
 /// Proposes as a cooperative; the proposal's id.
 pub(crate) fn propose(devnet: &Devnet, by: &str, what: &[&str]) -> String {
@@ -67,7 +63,7 @@ pub(crate) fn show(devnet: &Devnet, on: &str, id: &str) -> Option<Value> {
 /// Waits on a node until a proposal is in a state.
 pub(crate) fn reaches_on(devnet: &Devnet, on: &str, id: &str, status: &str) -> Value {
     let mut view = Value::Null;
-    until(WAIT, &format!("{id} is {status} on {on}"), || {
+    until(&format!("{id} is {status} on {on}"), || {
         view = show(devnet, on, id).unwrap_or_default();
         view["status"] == status
     });
@@ -239,7 +235,7 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
     let suspend = propose_final(&devnet, "bakery", &["suspend", "mill", "--for", "30d"]);
     vote(&devnet, &["bakery", "dairy", "orchard"], &[&suspend], &["yes"]);
     reaches_on(&devnet, "orchard", &suspend, "executed");
-    until(WAIT, "the seat is taken", || {
+    until("the seat is taken", || {
         seat(&devnet, "orchard", "mill").get("suspended").is_some()
     });
     refused(
@@ -251,7 +247,7 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
     let remove = propose_final(&devnet, "bakery", &["remove", "dairy"]);
     vote(&devnet, &["bakery", "orchard"], &[&remove], &["yes"]);
     reaches_on(&devnet, "orchard", &remove, "executed");
-    until(WAIT, "the seat is taken for good", || {
+    until("the seat is taken for good", || {
         seat(&devnet, "orchard", "dairy").get("left").is_some()
     });
 }

@@ -25,7 +25,7 @@ fn alone_it_makes_a_key_and_says_how_it_is() {
     let nats = service.call("GET", "/health/nats", None, None);
     assert_eq!((nats.status, nats.json()), (200, json!({"status": "disabled"})));
     assert_eq!(service.call("GET", "/livez", None, None).status, 200);
-    wait("it is ready", 10, || {
+    wait("it is ready", || {
         service.call("GET", "/readyz", None, None).status == 200
     });
     let made = service.call(
@@ -38,7 +38,7 @@ fn alone_it_makes_a_key_and_says_how_it_is() {
     // The key counts after a restart, and is not made anew.
     service.terminate();
     service.again();
-    wait("the catalog is there", 10, || {
+    wait("the catalog is there", || {
         service.call("GET", PROJECTS, Some(&key), None).json()[0]["slug"] == "a"
     });
 }
@@ -186,7 +186,7 @@ fn keys_open_what_they_were_made_for() {
     );
     let new = rotated.json()["secret"].as_str().unwrap().to_owned();
     assert_eq!(service.call("GET", PROJECTS, Some(&new), None).status, 200);
-    wait("the former secret ends", 10, || {
+    wait("the former secret ends", || {
         service.call("GET", PROJECTS, Some(&reader), None).status == 401
     });
     assert_eq!(
@@ -336,7 +336,7 @@ fn a_webhook_that_does_not_answer_holds_up_no_other() {
         "it is given its ten seconds still"
     );
     drop(kept_waiting);
-    wait("the silent one is said to have failed", 10, || {
+    wait("the silent one is said to have failed", || {
         !service.get("/api/fed/webhooks").json()[0]["failed"].is_null()
     });
 }
@@ -385,7 +385,7 @@ fn webhooks_are_called_until_they_answer() {
         head.contains("webhook-signature: v1,") && head.contains("webhook-id: "),
         "{head}"
     );
-    wait("it is noted", 10, || {
+    wait("it is noted", || {
         service.get("/api/fed/webhooks").json()[0]["told"] == told["id"]
     });
     let careful = Setup::new().start();

@@ -89,7 +89,7 @@ impl Scene {
             .with_catalog(&catalog())
             .start();
         // What is sent before is of nobody.
-        wait("the catalog is there", 20, || {
+        wait("the catalog is there", || {
             service.metric("federation_catalog_size") >= PROJECTS as f64
         });
         Self {
@@ -138,7 +138,7 @@ fn run(lose: impl FnOnce(&mut Scene), bring_back: impl FnOnce(&mut Scene), nats_
         let hub = scope.spawn(move || beat(&url, &with));
         // However this ends, the hub ends with it.
         let _end = EndAtDrop(&ended);
-        wait("all are online", 30, || scene.service.count("online") == PROJECTS);
+        wait("all are online", || scene.service.count("online") == PROJECTS);
         lose(&mut scene);
         stopped.store(true, Ordering::Relaxed);
         thread::sleep(outage());
@@ -163,15 +163,14 @@ fn run(lose: impl FnOnce(&mut Scene), bring_back: impl FnOnce(&mut Scene), nats_
             }
         }
         bring_back(&mut scene);
-        let back = wait("the service has recovered", 10, || {
+        let back = wait("the service has recovered", || {
             scene.service.get("/readyz").status == 200 && scene.service.get("/health/nats").status == 200
         });
         eprintln!("recovered after {:.1} s", back.as_secs_f64());
-        assert!(back < Duration::from_secs(5));
-        wait("those that beat are online", 20, || {
+        wait("those that beat are online", || {
             scene.service.count("online") >= PROJECTS - STOPPING
         });
-        wait("those that stopped are offline", THRESHOLD * 3 + 10, || {
+        wait("those that stopped are offline", || {
             scene.service.count("offline") == STOPPING
         });
         assert_eq!(
@@ -188,7 +187,7 @@ fn run(lose: impl FnOnce(&mut Scene), bring_back: impl FnOnce(&mut Scene), nats_
     );
     // What was accepted is what is counted, on disk too.
     let accepted = scene.service.count_of("heartbeat_total");
-    wait("all is written", 10, || scene.counted() == accepted);
+    wait("all is written", || scene.counted() == accepted);
     if !nats_is_away {
         assert_eq!(
             accepted,
@@ -239,7 +238,7 @@ fn it_starts_before_the_database_does() {
     assert_eq!(service.get("/health").status, 200);
     assert_eq!(service.get("/api/fed/projects").code(), 1310);
     postgres.run();
-    wait("it is ready", 5, || service.get("/readyz").status == 200);
+    wait("it is ready", || service.get("/readyz").status == 200);
     service.register("a");
     let row = "SELECT slug, status, last_heartbeat_at FROM projects;";
     assert_eq!(postgres.sql("commandcenter_fed", row), "a|new|");

@@ -25,7 +25,7 @@ use ureq::{
 /// The key of test mode.
 pub(crate) const KEY: &str = "dev-key-123";
 /// How long a write may take to be final.
-pub(crate) const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
 /// A running node.
 pub(crate) struct Node {
