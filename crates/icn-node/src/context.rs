@@ -5,17 +5,20 @@ use crate::{
     service::{self, Ended, Founding, Prepared},
 };
 use anyhow::{bail, ensure};
-use commonware_runtime::{Runner as _, tokio as runtime};
+use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use icn_model::Did;
 use icn_serve::log::Log;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    time::Duration,
 };
 
 /// Threads that run the node's tasks; the sandbox and the disk have their own.
 const WORKER_THREADS: usize = 2;
 
+/// What consensus gets to end in.
+const STOP: Duration = Duration::from_secs(2);
 /// With less than this a write may have failed for want of room: files grow by pages and in advance.
 const NO_ROOM_BYTES: u64 = 16 << 20;
 
@@ -105,7 +108,7 @@ impl RuntimeContext {
             let runner = runtime::Runner::new(settings);
             // Consensus panics where it cannot write, and what it had not written is as if it had never been.
             let ran = catch_unwind(AssertUnwindSafe(|| {
-                runner.start(|context| service::run(context, prepared))
+                runner.start(|context| run_whole(context, prepared))
             }));
             let Ok(ended) = ran else {
                 bail!(why_it_failed(&directory));
@@ -120,6 +123,17 @@ impl RuntimeContext {
             }
         }
     }
+}
+
+/// Runs the node until it ends, and then ends consensus as a whole: dropped with the runtime, its parts would go in any
+/// order, and those that are left would report the others as lost.
+async fn run_whole(context: runtime::Context, prepared: Prepared) -> anyhow::Result<Ended> {
+    let consensus = context.child("end");
+    let ended = service::run(context, prepared).await;
+    if let Err(error) = consensus.stop(0, Some(STOP)).await {
+        tracing::warn!(%error, "consensus did not end in time");
+    }
+    ended
 }
 
 /// What an operator is told after a panic, which has said on standard error what it was.

@@ -22,7 +22,7 @@ use crate::{
     succession::KeyRing,
 };
 use anyhow::{Context as _, bail};
-use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _, tokio::Context};
+use commonware_runtime::{Metrics as _, Supervisor as _, tokio::Context};
 use icn_api::{Profile, StorePlace, TEST_MODE_KEY, config::ConfigChanged, node::Info};
 use icn_model::{Did, Founder, Genesis, Millis, Name, PROTOCOL_VERSION, RoleKeys, SecretKey};
 use icn_protocol::{
@@ -47,8 +47,6 @@ pub use crate::federation::Founding;
 
 /// What running jobs and open requests get to end in.
 const DRAIN: Duration = Duration::from_secs(10);
-/// What consensus gets to end in.
-const STOP: Duration = Duration::from_secs(2);
 /// Prefix of the consensus journals.
 const PARTITION: &str = "log";
 /// Characters of its id that tell the journals of a log that continues another one from those of that.
@@ -574,11 +572,6 @@ async fn run_in_federation(
     if let Some(reporter) = reporter {
         // It bounds its leave-taking itself; what it is at when it is told to stop, it drops.
         let _ = tokio::time::timeout(2 * reporting::LEAVE, reporter).await;
-    }
-    // Consensus ends as a whole: dropped with the runtime, its parts would go in any order, and those that are left would
-    // report the others as lost.
-    if let Err(error) = context.stop(0, Some(STOP)).await {
-        tracing::warn!(%error, "consensus did not end in time");
     }
     result
 }
