@@ -1,9 +1,13 @@
-//! Commands in two lanes side by side: what starts federations of processes mostly waits.
+//! Commands in lanes side by side: what starts federations of processes mostly waits.
 use crate::shown;
 use anyhow::ensure;
 use std::{
+    array,
+    collections::VecDeque,
+    iter,
     panic::resume_unwind,
     process::{Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread::{self, ScopedJoinHandle},
     time::Instant,
 };
@@ -33,22 +37,36 @@ impl From<Command> for Task {
     }
 }
 
-/// Runs both lanes to their ends, each task after the one before it, and says which failed.
-pub(crate) fn run(lanes: [Vec<Task>; 2]) -> anyhow::Result<()> {
+/// Runs all lanes to their ends, and says which tasks failed. Whoever is through with one lane helps with the next, from its
+/// end.
+pub(crate) fn run<const N: usize>(lanes: [Vec<Task>; N]) -> anyhow::Result<()> {
+    let lanes = &lanes.map(|lane| Mutex::new(VecDeque::from(lane)));
     let failed: Vec<_> = thread::scope(|scope| {
-        let lanes = lanes.map(|lane| {
-            scope.spawn(|| {
-                let failed = lane.into_iter().filter_map(failing);
-                failed.collect::<Vec<_>>()
-            })
+        let workers = array::from_fn::<_, N, _>(|own| {
+            let next = move || {
+                let others = (own + 1..N).chain(0..own);
+                // One lock at a time: the others take them in another order.
+                let task = lock(&lanes[own]).pop_front();
+                task.or_else(|| {
+                    others
+                        .into_iter()
+                        .find_map(|other| lock(&lanes[other]).pop_back())
+                })
+            };
+            scope.spawn(move || iter::from_fn(next).filter_map(failing).collect::<Vec<_>>())
         });
-        let ended = lanes.into_iter().map(ScopedJoinHandle::join);
+        let ended = workers.into_iter().map(ScopedJoinHandle::join);
         ended
-            .flat_map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)))
+            .flat_map(|failed| failed.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
     ensure!(failed.is_empty(), "these failed: {}", failed.join(", "));
     Ok(())
+}
+
+/// A lane is whole whoever panicked: nothing but taking a task happens under its lock.
+fn lock(lane: &Mutex<VecDeque<Task>>) -> MutexGuard<'_, VecDeque<Task>> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a task, and shows what it said when it is over: two at a time would be mixed up. Its name, if it failed.
