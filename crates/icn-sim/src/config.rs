@@ -155,8 +155,8 @@ pub struct Config {
     pub faults: Faults,
     /// How long everything is well between troubles, in the mean.
     pub calm: Duration,
-    /// Operations of users per virtual minute, of all nodes together.
-    pub load_per_minute: u32,
+    /// Time between operations of users, of all nodes together, in the mean.
+    pub gap: Duration,
     /// The rules of the federation.
     pub parameters: Parameters,
     /// What to break on purpose, to see that it is noticed.
@@ -197,7 +197,7 @@ impl Config {
             span,
             faults: Faults::all(),
             calm: CALM,
-            load_per_minute: 30,
+            gap: Duration::from_secs(2),
             parameters: if span < LONG_SPAN { short() } else { long() },
             broken: None,
             absence: None,

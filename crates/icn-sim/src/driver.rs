@@ -77,7 +77,7 @@ impl<'a> Driver<'a> {
             self.context.child("workload"),
             &self.federation,
             self.config.seed,
-            self.config.load_per_minute,
+            self.config.gap,
             self.cluster.roster().clone(),
             self.judge.clone(),
         );

@@ -47,9 +47,9 @@ struct Args {
     /// What goes wrong: all, none, or some of kills,partitions,loss,delay,equivocation,liars
     #[arg(long, value_name = "LIST", default_value = "all")]
     faults: Faults,
-    /// Users' operations per virtual minute, in the mean
+    /// Users' operations per virtual minute, in the mean; 0.1 is one in ten minutes
     #[arg(long, value_name = "N")]
-    load: Option<u32>,
+    load: Option<Load>,
     /// The federation's parameters; by default those that fit the length of the run
     #[arg(long, value_name = "WHICH")]
     parameters: Option<Which>,
@@ -96,6 +96,22 @@ impl FromStr for Seeds {
     }
 }
 
+/// The time between operations of which there are so many in a minute.
+#[derive(Clone, Copy, Debug)]
+struct Load(Duration);
+
+impl FromStr for Load {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let a_minute: f64 = text.trim().parse()?;
+        if !(1.0 / 1_440.0..=60_000.0).contains(&a_minute) {
+            bail!("choose one operation a day (0.0007) to 60000 a minute");
+        }
+        Ok(Self(Duration::from_secs_f64(60.0 / a_minute)))
+    }
+}
+
 impl Args {
     fn config(&self, seed: u64) -> Config {
         let span = match (self.hours, self.minutes) {
@@ -105,8 +121,12 @@ impl Args {
         let mut config = Config::new(seed, self.nodes, span);
         config.faults = self.faults.clone();
         // A day at the load of minutes would be a day of another federation.
-        let load = if span < config::LONG_SPAN { 30 } else { 2 };
-        config.load_per_minute = self.load.unwrap_or(load);
+        if span >= config::LONG_SPAN {
+            config.gap = Duration::from_secs(30);
+        }
+        if let Some(Load(gap)) = self.load {
+            config.gap = gap;
+        }
         match self.parameters {
             Some(Which::Short) => config.parameters = config::short(),
             Some(Which::Production) => config.parameters = Parameters::production(),

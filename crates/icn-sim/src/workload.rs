@@ -4,6 +4,7 @@
 //! Seats neither join nor leave here.
 use crate::{
     cluster::{Judge, Roster},
+    config::millis,
     executor::truth,
     federation::{Federation, key},
 };
@@ -45,7 +46,8 @@ pub struct Workload {
     /// Jobs doubted already.
     doubted: BTreeSet<JobId>,
     modules: BTreeMap<Cid, Bytes>,
-    mean_gap_ms: u64,
+    /// Between operations, in the mean.
+    gap_ms: u64,
 }
 
 struct Remembered {
@@ -56,12 +58,12 @@ struct Remembered {
 }
 
 impl Workload {
-    /// Of `per_minute` operations a minute in the mean.
+    /// Of an operation in each `gap`, in the mean.
     pub fn new(
         context: Context,
         federation: &Federation,
         seed: u64,
-        per_minute: u32,
+        gap: Duration,
         roster: Roster,
         judge: Judge,
     ) -> Self {
@@ -80,7 +82,7 @@ impl Workload {
             jobs: VecDeque::new(),
             doubted: BTreeSet::new(),
             modules: BTreeMap::new(),
-            mean_gap_ms: 60_000 / u64::from(per_minute.max(1)),
+            gap_ms: millis(gap).get(),
         }
     }
 
@@ -92,7 +94,7 @@ impl Workload {
             }
         }
         loop {
-            let gap_ms = self.rng.random_range(0..=2 * self.mean_gap_ms);
+            let gap_ms = self.rng.random_range(0..=2 * self.gap_ms);
             self.context.sleep(Duration::from_millis(gap_ms.max(1))).await;
             let node = self.rng.random_range(0..self.dids.len());
             match self.rng.random_range(0..165) {
