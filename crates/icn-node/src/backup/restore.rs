@@ -14,7 +14,7 @@ use crate::{
     succession,
 };
 use icn_model::{Digest, Genesis, Height};
-use icn_protocol::ledger::put_event;
+use icn_protocol::ledger::{self, put_event};
 use icn_store::{Batch, Blocks, Building, EmbeddedKind, Location, OpenError, Table, open_existing};
 use serde::Serialize;
 use std::{
@@ -263,7 +263,13 @@ fn check(building: &Building, head: &Head, filled: &Filled) -> Result<(), Backup
         ));
     }
     verify::log(building, head.taken.height, head.root)?;
-    verify::events(building, head.taken.last_event)?;
+    let end = ledger::last_event(building).map_err(BackupError::inconsistent)?;
+    if end.0 != head.taken.last_event {
+        return Err(BackupError::inconsistent(
+            "its last event is not the one that its head names",
+        ));
+    }
+    verify::events(building, end)?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use icn_api::{
 use icn_model::{Cid, Codec, Digest, Genesis, Height, Time, canonical, limits::MAX_DAG_BLOCK_BYTES};
 use icn_protocol::{
     block::LogBlock,
-    ledger::{BlockPlace, FinalOperation, StoredEvent},
+    ledger::{self, BlockPlace, FinalOperation, StoredEvent, indexed_number, is_indexed},
 };
 use icn_state::{Engine, State};
 use icn_store::{BlockError, Blocks, Reader, ScanRange, Store, Table};
@@ -72,6 +72,7 @@ pub(super) fn verify(subject: &Subject<'_>, deep: bool) -> Result<VerifyReport, 
         }
         Err(error) => return Err(error),
     };
+    let end = ledger::last_event(&snapshot).map_err(BackupError::inconsistent);
     drop(snapshot);
     if let Some(state) = &state {
         (check.report.height, check.report.root) = (state.height(), state.root());
@@ -80,8 +81,10 @@ pub(super) fn verify(subject: &Subject<'_>, deep: bool) -> Result<VerifyReport, 
             check.state(state)?;
         }
     }
-    check.report.events = write::last_event(subject.store)?;
-    let chain = events(subject.store, check.report.events);
+    let chain = end.and_then(|end| {
+        check.report.events = end.0;
+        events(subject.store, end)
+    });
     let chain = chain.map(|forgotten| check.report.forgotten = forgotten);
     check.soft(chain)?;
     check.blocks()?;
@@ -106,7 +109,12 @@ impl Check<'_> {
     /// Notes an inconsistency as a fault; other errors end the check.
     fn soft(&mut self, outcome: Result<(), BackupError>) -> Result<(), BackupError> {
         match outcome {
-            Err(error @ (BackupError::Inconsistent { .. } | BackupError::Record { .. })) => {
+            // No backup is looked at, of which the error itself would speak.
+            Err(BackupError::Inconsistent { detail }) => {
+                self.fault(detail, None);
+                Ok(())
+            }
+            Err(error @ BackupError::Record { .. }) => {
                 self.fault(error.to_string(), None);
                 Ok(())
             }
@@ -315,34 +323,58 @@ pub(super) fn log(reader: &impl Reader, height: Height, root: Digest) -> Result<
     }
 }
 
-/// Whether the events up to `last` are all there, each naming the one before; says how many of them are stubs. What a
-/// stub says of its record is proven by the record after it, unless that was forgotten, too.
-pub(super) fn events(reader: &impl Reader, last: u64) -> Result<u64, BackupError> {
+/// Whether the events up to the last one, of this number and hash, are all there, each naming the one before, and those
+/// that are kept are in the index, and nothing else; says how many of them are stubs. What a stub says of its record is
+/// proven by the record after it, unless that was forgotten, too.
+pub(super) fn events(reader: &impl Reader, (last, hash): (u64, Digest)) -> Result<u64, BackupError> {
     let upto = ScanRange::new(Bound::Unbounded, Bound::Included(last.to_be_bytes().to_vec()));
     let (mut number, mut previous, mut forgotten) = (0_u64, Digest::ZERO, 0);
-    write::each(reader, Table::Events, &upto, |_, bytes| {
+    write::each(reader, Table::Events, &upto, |key, bytes| {
         let stored = StoredEvent::decode(&bytes).map_err(BackupError::inconsistent)?;
         number += 1;
-        let follows = match &stored {
-            StoredEvent::Kept(record) => record.previous == previous,
-            StoredEvent::Forgotten(_) => {
-                forgotten += 1;
-                true
-            }
+        let (follows, is_forgotten) = match &stored {
+            StoredEvent::Kept(record) => (record.previous == previous, !is_indexed(reader, record)?),
+            StoredEvent::Forgotten(_) => (true, true),
         };
         if stored.number() != number || !follows {
             return Err(BackupError::inconsistent(format_args!(
                 "event {number} is missing, or was changed"
             )));
         }
+        forgotten += u64::from(is_forgotten);
         previous = stored.hash(&bytes);
+        // What was kept when it was read may be forgotten by now.
+        if is_forgotten
+            && reader.get(Table::Events, &key)? == Some(bytes)
+            && matches!(stored, StoredEvent::Kept(_))
+        {
+            return Err(BackupError::inconsistent(format_args!(
+                "event {number} is not among those of its kind"
+            )));
+        }
         Ok(())
     })?;
-    if number == last {
-        Ok(forgotten)
-    } else {
-        Err(BackupError::inconsistent(format_args!(
+    if number != last {
+        return Err(BackupError::inconsistent(format_args!(
             "events after {number} are missing"
-        )))
+        )));
     }
+    if previous != hash {
+        return Err(BackupError::inconsistent(format_args!(
+            "event {last}, the last one, was changed"
+        )));
+    }
+    let mut indexed = 0;
+    write::each(reader, Table::EventKinds, &ScanRange::all(), |key, _| {
+        let number = indexed_number(&key).map_err(BackupError::inconsistent)?;
+        indexed += u64::from(number <= last);
+        Ok(())
+    })?;
+    if indexed > last - forgotten {
+        return Err(BackupError::inconsistent(format_args!(
+            "{indexed} events are listed by their kinds, {} are kept",
+            last - forgotten
+        )));
+    }
+    Ok(forgotten)
 }

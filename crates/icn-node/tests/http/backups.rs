@@ -222,7 +222,7 @@ fn goes_on_with_its_key(directory: &Path, first: &Path, archives: &Path, height:
     }
 }
 
-/// Of a block, and of an event.
+/// Of a block, and of events and what they are found by.
 fn one_changed_byte_is_found(directory: &Path, backend: &[&str], location: &Location) {
     let blocks = entries(location, Table::Blocks);
     let (key, value) = blocks.iter().find(|(_, value)| value.len() == 2_000).unwrap();
@@ -235,14 +235,60 @@ fn one_changed_byte_is_found(directory: &Path, backend: &[&str], location: &Loca
     node.stop();
     put(location, Table::Blocks, &[(key, value)]);
     let events = entries(location, Table::Events);
-    let (key, value) = &events[0];
-    let mut flipped = value.clone();
-    let last = flipped.len() - 1;
-    flipped[last] ^= 1;
-    put(location, Table::Events, &[(key, &flipped)]);
+    let kinds = entries(location, Table::EventKinds);
+    assert_eq!(events.len(), kinds.len());
+    for (key, value) in [&events[0], &events[events.len() - 1]] {
+        let mut flipped = value.clone();
+        let last = flipped.len() - 1;
+        flipped[last] ^= 1;
+        let found = finding_of(directory, backend, location, (Table::Events, key), Some(&flipped));
+        assert!(found.ends_with("changed"), "{found}");
+    }
+    // Where the first one is looked for by its kind, and where no kind has it.
+    let (key, _) = kinds.iter().find(|(key, _)| key[1..] == events[0].0).unwrap();
+    let missing = finding_of(directory, backend, location, (Table::EventKinds, key), None);
+    assert_eq!(missing, "event 1 is not among those of its kind");
+    let wrong = [&[u8::MAX], events[0].0.as_slice()].concat();
+    let extra = finding_of(
+        directory,
+        backend,
+        location,
+        (Table::EventKinds, &wrong),
+        Some(&[]),
+    );
+    assert!(extra.contains("events are listed by their kinds"), "{extra}");
+    let (last, _) = &events[events.len() - 1];
+    let missing = finding_of(directory, backend, location, (Table::Events, last), None);
+    assert!(missing.contains("missing"), "{missing}");
+}
+
+/// The one thing that a node finds wrong with its store after this record was made another, or taken away. The record is
+/// as before then.
+fn finding_of(
+    directory: &Path,
+    backend: &[&str],
+    location: &Location,
+    (table, key): (Table, &[u8]),
+    value: Option<&[u8]>,
+) -> String {
+    let set = |value: Option<Vec<u8>>| {
+        let store = Store::threaded(open(location).unwrap(), StoreConfig::default()).unwrap();
+        let was = store.get(table, key).unwrap();
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.put(table, key, value).unwrap(),
+            None => batch.delete(table, key).unwrap(),
+        }
+        store.commit(batch, Durability::Sync).wait().unwrap();
+        was
+    };
+    let was = set(value.map(<[u8]>::to_vec));
     let node = Node::on_disk_with(directory, backend);
-    assert_eq!(check(&node, false).faults, 1);
+    let mut found = check(&node, false);
     node.stop();
+    set(was);
+    assert_eq!(found.findings.len(), 1, "{found:?}");
+    found.findings.remove(0).text
 }
 
 /// Records that are records of a state, and not what the log says.

@@ -1,8 +1,8 @@
 //! Events as the store has them: a chain of records, an index of those that are kept by their kinds, and stubs where
 //! records were forgotten.
-use super::{Ledger, LedgerError, decode};
+use super::{APPLIED, Applied, Ledger, LedgerError, decode};
 use icn_model::{Digest, Event, EventKind, EventRecord, Height, Time, canonical};
-use icn_store::{Batch, Durability, MAX_PAGE_ENTRIES, Reader as _, ScanRange, StoreError, Table};
+use icn_store::{Batch, Durability, MAX_PAGE_ENTRIES, Reader, ScanRange, StoreError, Table};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
@@ -130,15 +130,32 @@ fn put(batch: &mut Batch, record: &EventRecord, bytes: Vec<u8>) -> Result<(), St
     )
 }
 
-/// Where the index has an event: by its kind, then by its number.
-fn index_key(kind: EventKind, number: u64) -> [u8; 9] {
-    let mut key = [kind.number(); 9];
-    key[1..].copy_from_slice(&number.to_be_bytes());
-    key
+/// The last event that the ledger says it has: its number, and the hash of its record. Zeros if it has none.
+///
+/// # Errors
+/// If the store fails, or says it in no way that is known.
+pub fn last_event(reader: &impl Reader) -> Result<(u64, Digest), LedgerError> {
+    let Some(bytes) = reader.get(Table::Meta, APPLIED.as_bytes())? else {
+        return Ok((0, Digest::ZERO));
+    };
+    let applied: Applied = decode("the last applied block", &bytes)?;
+    Ok((applied.last_event, applied.event_hash))
 }
 
-/// The number of an event in the index.
-fn number_of(key: &[u8]) -> Result<u64, LedgerError> {
+/// Whether the index has an event.
+///
+/// # Errors
+/// If the store fails.
+pub fn is_indexed(reader: &impl Reader, record: &EventRecord) -> Result<bool, StoreError> {
+    let key = index_key(record.event.kind(), record.number);
+    Ok(reader.get(Table::EventKinds, &key)?.is_some())
+}
+
+/// The number of an event that has this key in [`Table::EventKinds`].
+///
+/// # Errors
+/// [`LedgerError::Damaged`] if no event has.
+pub fn indexed_number(key: &[u8]) -> Result<u64, LedgerError> {
     let number = key.get(1..).and_then(|number| number.try_into().ok());
     number
         .map(u64::from_be_bytes)
@@ -146,6 +163,13 @@ fn number_of(key: &[u8]) -> Result<u64, LedgerError> {
             what: "the kinds of events",
             detail: format!("a key has {} bytes", key.len()),
         })
+}
+
+/// Where the index has an event: by its kind, then by its number.
+fn index_key(kind: EventKind, number: u64) -> [u8; 9] {
+    let mut key = [kind.number(); 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
 }
 
 impl Ledger {
@@ -244,7 +268,7 @@ impl Ledger {
             };
             let page = self.store.scan(Table::EventKinds, &range, limit)?;
             for (key, _) in &page.entries {
-                numbers.push(number_of(key)?);
+                numbers.push(indexed_number(key)?);
             }
         }
         numbers.sort_unstable();

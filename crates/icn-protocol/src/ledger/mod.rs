@@ -22,7 +22,9 @@ use std::{
 };
 
 pub use apply::Pending;
-pub use events::{EventsRead, ForgottenEvent, StoredEvent, put_event};
+pub use events::{
+    EventsRead, ForgottenEvent, StoredEvent, indexed_number, is_indexed, last_event, put_event,
+};
 pub use succession::{StateRecords, SucceedError, begin, succeed};
 
 /// Outcome roots that are kept to check proposals against.
