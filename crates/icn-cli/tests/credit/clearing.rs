@@ -123,10 +123,9 @@ fn debts_that_run_in_circles_are_cleared() {
     decide(&devnet, &schedule(&devnet, &["every", "12s"]));
     first_that(&devnet, "orchard", first + 1, "ended");
 
-    // An objection takes the ring apart: nothing changes.
+    // An objection takes the ring apart: nothing changes. The transfer may be in the round that is open while it is made.
     pay(2, "50");
-    let from = next(&devnet);
-    let second = first_that(&devnet, "orchard", from, "objecting");
+    let second = first_that(&devnet, "orchard", first + 1, "objecting");
     devnet.ask(
         "orchard",
         &["clearing", "object", "--reason", "the apples were bad"],
@@ -143,8 +142,8 @@ fn debts_that_run_in_circles_are_cleared() {
     let from = next(&devnet) + 1;
     first_that(&devnet, "bakery", from, "ended");
     devnet.devnet(&["up"]);
-    let from = next(&devnet);
-    let third = first_that(&devnet, "bakery", from, "applied");
+    // It may have joined the one that was announced while it stopped or started.
+    let third = first_that(&devnet, "bakery", second + 1, "applied");
     for on in SEATS {
         reaches(&devnet, on, third, "applied");
     }

@@ -284,7 +284,7 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(crate::cases(12))]
 
     /// I1, I2, I5, I6, I8, I9, and at the end: loaded from what was stored, the state goes on alike.
     #[test]

@@ -27,3 +27,15 @@ mod tallies;
 mod trade;
 mod voting;
 mod world;
+
+/// How often a long property is tried: `PROPTEST_CASES` times, or as often as there is time for in every run of the tests.
+fn cases(few: u32) -> proptest::test_runner::Config {
+    let default = proptest::test_runner::Config::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => proptest::test_runner::Config {
+            cases: few,
+            ..default
+        },
+    }
+}

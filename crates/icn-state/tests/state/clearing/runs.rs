@@ -422,7 +422,7 @@ fn check_run(deeds: &[Deed], lags: bool) -> Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::cases(24))]
 
     /// L7 and I12, I13.
     #[test]

@@ -333,7 +333,7 @@ fn check_run(steps: &[Step]) -> Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::cases(150))]
 
     /// L1 to L5.
     #[test]
