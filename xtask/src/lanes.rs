@@ -44,14 +44,10 @@ pub(crate) fn run<const N: usize>(lanes: [Vec<Task>; N]) -> anyhow::Result<()> {
     let failed: Vec<_> = thread::scope(|scope| {
         let workers = array::from_fn::<_, N, _>(|own| {
             let next = move || {
-                let others = (own + 1..N).chain(0..own);
+                let mut others = (own + 1..N).chain(0..own);
                 // One lock at a time: the others take them in another order.
                 let task = lock(&lanes[own]).pop_front();
-                task.or_else(|| {
-                    others
-                        .into_iter()
-                        .find_map(|other| lock(&lanes[other]).pop_back())
-                })
+                task.or_else(|| others.find_map(|other| lock(&lanes[other]).pop_back()))
             };
             scope.spawn(move || iter::from_fn(next).filter_map(failing).collect::<Vec<_>>())
         });
