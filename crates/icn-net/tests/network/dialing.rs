@@ -1,7 +1,6 @@
 //! Bootstrap addresses, ports, dead peers.
 use crate::harness::{LIMIT, config, eventually, key, pass, run, set, start, start_with};
 use commonware_p2p::{Manager as _, TrackedPeers};
-use commonware_runtime::{Runner as _, tokio as cw};
 use commonware_utils::NZUsize;
 use icn_net::{Address, Config, ConfigError, NetworkEvent, StartError, peer_name};
 use std::{
@@ -181,7 +180,7 @@ fn every_interface_is_reported_before_start_returns() {
 
 #[test]
 fn impossible_settings_do_not_start() {
-    cw::Runner::new(cw::Config::default()).start(|ctx| async move {
+    run(|ctx| async move {
         let mut wish = config(1, &[]);
         wish.federation = "no/slashes".into();
         let refused = start_with(&ctx, wish, TrackedPeers::default(), NZUsize!(1))

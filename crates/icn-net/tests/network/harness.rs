@@ -38,7 +38,11 @@ pub(crate) struct Node {
 
 /// Runs a test on a fresh runtime.
 pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(cw::Context) -> F) {
-    let config = cw::Config::default().with_worker_threads(2);
+    // Nothing is stored, but the runtime makes its directory.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let config = cw::Config::default()
+        .with_worker_threads(2)
+        .with_storage_directory(directory.path());
     cw::Runner::new(config).start(|ctx| async move {
         timeout(LIMIT * 2, test(ctx)).await.expect("test in time");
     });
