@@ -1,6 +1,6 @@
 //! Registered channels: commonware's `Sender` and `Receiver` over the links to admitted peers.
 //! Delivery is best effort; what must arrive is asked for again by the protocol above.
-use crate::{counters::Counters, error::Closed, frame::Frame, link::Link};
+use crate::{class::Class, counters::Counters, error::Closed, frame::Frame, link::Link};
 use commonware_actor::{Feedback, Unreliable};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
@@ -14,20 +14,6 @@ use commonware_utils::{
     sync::{Mutex, RwLock},
 };
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::SystemTime};
-
-/// Each class has its own substream per direction, so that a block in flight never delays a vote:
-/// the multiplexer interleaves substreams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Votes, certificates, small requests. Arrivals that find their consumer's backlog full are dropped.
-    Urgent,
-    /// Blocks and backfill. A full backlog pushes back on the sender, whose own queue then drops.
-    Bulk,
-}
-
-impl Class {
-    pub(crate) const ALL: [Self; 2] = [Self::Urgent, Self::Bulk];
-}
 
 /// Links to the connected, admitted peers, and whoever watches that list.
 #[derive(Clone, Debug, Default)]
@@ -178,15 +164,3 @@ impl commonware_p2p::Receiver for Receiver {
         self.capacity
     }
 }
-
-/// Where the frames of one channel go.
-#[derive(Clone, Debug)]
-pub(crate) struct Inbound {
-    pub(crate) class: Class,
-    /// Allowance of each peer.
-    pub(crate) quota: Quota,
-    pub(crate) queue: mpsc::Sender<Message<PublicKey>>,
-}
-
-/// Channels by number.
-pub(crate) type Channels = Arc<HashMap<u8, Inbound>>;

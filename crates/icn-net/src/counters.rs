@@ -1,5 +1,5 @@
 //! What the network counts. Plain atomics: whoever exports metrics reads [`Counters::values`].
-use crate::channel::Class;
+use crate::class::Class;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Declares the counters once, as atomics and as plain values.

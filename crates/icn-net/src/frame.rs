@@ -1,6 +1,6 @@
 //! Frames on a consensus stream: one byte of channel, four bytes of length (big endian), then the message.
 //! What a message means is not known here.
-use crate::{channel::Class, queue::Weigh};
+use crate::{class::Class, queue::Weigh};
 use commonware_runtime::IoBuf;
 use futures::{AsyncRead, AsyncReadExt as _};
 use std::io;

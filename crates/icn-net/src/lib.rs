@@ -27,6 +27,7 @@ mod address;
 mod behaviour;
 mod bucket;
 mod channel;
+mod class;
 mod config;
 mod counters;
 mod discovery;
@@ -43,7 +44,8 @@ mod topic;
 mod transport;
 
 pub use address::{Address, AddressError, MAX_ADDRESS_BYTES};
-pub use channel::{Class, Links, Receiver, Sender, Unlimited};
+pub use channel::{Links, Receiver, Sender, Unlimited};
+pub use class::Class;
 pub use config::{Config, ConfigError, MAX_ADDRESSES, MAX_FEDERATION_BYTES, MAX_MESSAGE_BYTES, Timings};
 pub use counters::{CounterValues, Counters};
 pub use discovery::{Discovery, MAX_PROVIDED_KEYS, MAX_PROVIDER_KEY_BYTES, MAX_PROVIDERS};

@@ -5,12 +5,13 @@
 use crate::{
     behaviour::streams::OpenRequest,
     bucket::Bucket,
-    channel::{Channels, Class, Inbound},
+    class::Class,
     counters::Counters,
     frame::{self, Frame, FrameError},
     queue::DropOldest,
 };
 use commonware_cryptography::ed25519::PublicKey;
+use commonware_p2p::Message;
 use commonware_runtime::Quota;
 use futures::{
     AsyncReadExt as _, AsyncWriteExt as _,
@@ -42,6 +43,18 @@ const URGENT_FRAMES: usize = 1_024;
 const URGENT_BYTES: usize = 4 << 20;
 const BULK_FRAMES: usize = 256;
 const BULK_BYTES: usize = 32 << 20;
+
+/// Where the frames of one channel go.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbound {
+    pub(crate) class: Class,
+    /// Allowance of each peer.
+    pub(crate) quota: Quota,
+    pub(crate) queue: mpsc::Sender<Message<PublicKey>>,
+}
+
+/// Channels by number.
+pub(crate) type Channels = Arc<HashMap<u8, Inbound>>;
 
 /// Outbound queues of one connected peer; dropped with the connection.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! writer tasks.
 use super::{Actor, book::AddressBook, dial::Backoff};
 use crate::{
-    channel::Class,
+    class::Class,
     identity,
     link::{Link, Reader, Writer},
     roster::Role,

@@ -8,9 +8,10 @@ mod providers;
 
 use crate::{
     behaviour::{Behaviour, streams::OpenRequest},
-    channel::{Channels, Links},
+    channel::Links,
     config::Config,
     discovery::Request,
+    link::Channels,
     roster::Roster,
     status::Board,
     topic::Topic,

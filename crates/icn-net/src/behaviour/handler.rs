@@ -1,7 +1,6 @@
 //! Consensus streams of one connection: offers both protocols, opens what it is asked to, hands up what
 //! arrives. Who is admitted is decided above.
-use super::streams::{Opened, Protocols};
-use crate::channel::Class;
+use crate::class::Class;
 use futures::future::{Ready, ready};
 use libp2p::{
     InboundUpgrade, OutboundUpgrade, Stream, StreamProtocol,
@@ -19,9 +18,29 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::sync::oneshot;
 
 /// Inbound streams of one connection that wait for the decision; more are dropped.
 const MAX_UNDECIDED: usize = 4;
+
+/// Answer to a request for a stream.
+pub(crate) type Opened = oneshot::Sender<io::Result<Stream>>;
+
+/// Names of the two protocols.
+#[derive(Clone, Debug)]
+pub(crate) struct Protocols {
+    pub(crate) urgent: StreamProtocol,
+    pub(crate) bulk: StreamProtocol,
+}
+
+impl Protocols {
+    pub(crate) const fn of(&self, class: Class) -> &StreamProtocol {
+        match class {
+            Class::Urgent => &self.urgent,
+            Class::Bulk => &self.bulk,
+        }
+    }
+}
 
 /// Asks the handler to open a stream.
 #[derive(Debug)]

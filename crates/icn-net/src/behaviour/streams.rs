@@ -1,12 +1,12 @@
 //! Consensus streams: takes them from tracked peers only, opens them on request, never dials. What is
 //! refused is reported.
 use super::{
-    handler::{Arrived, Handler, Open},
+    handler::{Arrived, Handler, Open, Opened, Protocols},
     protocol,
 };
-use crate::channel::Class;
+use crate::class::Class;
 use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol,
+    Multiaddr, PeerId, Stream,
     core::{Endpoint, transport::PortUse},
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
@@ -15,14 +15,10 @@ use libp2p::{
 };
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    io,
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
-
-/// Answer to a request for a stream.
-pub(crate) type Opened = oneshot::Sender<io::Result<Stream>>;
+use tokio::sync::mpsc;
 
 /// Request for a stream with a connected peer. Dropped unanswered if there is no connection.
 #[derive(Debug)]
@@ -30,22 +26,6 @@ pub(crate) struct OpenRequest {
     pub(crate) peer: PeerId,
     pub(crate) class: Class,
     pub(crate) reply: Opened,
-}
-
-/// Names of the two protocols.
-#[derive(Clone, Debug)]
-pub(crate) struct Protocols {
-    urgent: StreamProtocol,
-    bulk: StreamProtocol,
-}
-
-impl Protocols {
-    pub(crate) const fn of(&self, class: Class) -> &StreamProtocol {
-        match class {
-            Class::Urgent => &self.urgent,
-            Class::Bulk => &self.bulk,
-        }
-    }
 }
 
 /// What happened to an inbound stream.
