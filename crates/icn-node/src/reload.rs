@@ -1,11 +1,13 @@
 //! What is done on SIGHUP: each part of the node that can read something anew while it runs says how, and the log
 //! says what came of it.
-use crate::access::{Access, AuditLine, Change, Outcome};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix;
 
 /// Reads something anew; says for people what there is now.
 type Hook = Arc<dyn Fn() -> anyhow::Result<String> + Send + Sync>;
+
+/// What came of it: what was read anew, and what there is now or why it stayed as it was.
+pub(crate) type Reloaded = (&'static str, anyhow::Result<String>);
 
 /// What is read anew, in the order in which it was added. Cheap to clone.
 #[derive(Clone, Default)]
@@ -24,34 +26,28 @@ impl Reloads {
             .push((name, Arc::new(hook)));
     }
 
-    /// Reads everything anew, one after the other. What fails stays as it was, and stops nothing else.
-    fn run(&self, access: &Access) {
+    /// Reads everything anew, one after the other, and tells of each. What fails stays as it was, and stops nothing else.
+    fn run(&self, told: impl Fn(&Reloaded)) {
         let hooks = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, hook) in hooks {
-            let (outcome, to) = match hook() {
-                Ok(now) => {
-                    tracing::info!("reloaded {name}: {now}");
-                    (Outcome::Done, now)
-                }
-                Err(error) => {
-                    tracing::warn!("cannot reload {name}, which stays as it was: {error:#}");
-                    (Outcome::Failed, format!("{error:#}"))
-                }
-            };
-            let change = Change {
-                what: "reloaded",
-                name: name.into(),
-                to: Some(to),
-            };
-            access.audit.write(&AuditLine::of_change(&change, outcome));
+            let reloaded = (name, hook());
+            match &reloaded.1 {
+                Ok(now) => tracing::info!("reloaded {name}: {now}"),
+                Err(error) => tracing::warn!("cannot reload {name}, which stays as it was: {error:#}"),
+            }
+            told(&reloaded);
         }
     }
 
     /// Waits for SIGHUP, again and again, for as long as it is run.
-    pub(crate) async fn serve(self, mut hangup: unix::Signal, access: Arc<Access>) {
+    pub(crate) async fn serve(
+        self,
+        mut hangup: unix::Signal,
+        told: impl Fn(&Reloaded) + Clone + Send + 'static,
+    ) {
         while hangup.recv().await.is_some() {
-            let (reloads, access) = (self.clone(), access.clone());
-            if let Err(error) = tokio::task::spawn_blocking(move || reloads.run(&access)).await {
+            let (reloads, told) = (self.clone(), told.clone());
+            if let Err(error) = tokio::task::spawn_blocking(move || reloads.run(told)).await {
                 tracing::error!(%error, "a reload panicked");
             }
         }

@@ -264,7 +264,10 @@ pub(crate) async fn run(context: Context, prepared: Prepared) -> anyhow::Result<
         let logging = logging.clone();
         move || logging.reopen()
     });
-    tokio::spawn(reloads.serve(hangup, access.clone()));
+    tokio::spawn(reloads.serve(hangup, {
+        let access = access.clone();
+        move |reloaded| access.note_reload(reloaded)
+    }));
     let profile = Profile {
         api_url: Some(url.clone()),
         api_key: Some(api_key),

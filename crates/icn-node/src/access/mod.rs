@@ -17,7 +17,10 @@ pub(crate) use limits::{Limited, Limits, Standing};
 pub(crate) use tls::Tls;
 pub(crate) use token::Token;
 
-use crate::{config::Config, reload::Reloads};
+use crate::{
+    config::Config,
+    reload::{Reloaded, Reloads},
+};
 use icn_api::node::{AccessStatus, CertificateStatus, ENDS_SOON};
 use icn_model::Time;
 use icn_serve::{
@@ -93,6 +96,20 @@ impl Access {
         if let Some(token) = self.metrics_token.clone() {
             reloads.add("the token of the metrics", move || token.reload());
         }
+    }
+
+    /// Writes to the audit log what was read anew.
+    pub(crate) fn note_reload(&self, (name, result): &Reloaded) {
+        let (outcome, to) = match result {
+            Ok(now) => (Outcome::Done, now.clone()),
+            Err(error) => (Outcome::Failed, format!("{error:#}")),
+        };
+        let change = Change {
+            what: "reloaded",
+            name: (*name).into(),
+            to: Some(to),
+        };
+        self.audit.write(&AuditLine::of_change(&change, outcome));
     }
 
     /// Tells in the log what an operator may not expect.
