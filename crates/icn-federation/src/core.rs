@@ -4,12 +4,13 @@ use crate::{
     catalog::{Project, Registry},
     clock::Clock,
     hearing::Ears,
-    liveness::Rules,
+    liveness::{Rules, Status},
     metrics::Metrics,
     store::{Batch, Change, Item},
 };
 use icn_model::Millis;
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -105,6 +106,24 @@ impl Core {
         if is_keeper {
             self.sweep();
         }
+    }
+
+    /// Every project with the status that it is shown with now, by slug.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (Arc<Project>, Status)> + use<> {
+        let (now, threshold) = (self.clock.now(), self.rules.threshold);
+        self.registry.all().into_iter().map(move |project| {
+            let status = project.vital().shown(now, threshold, crate::GRACE).status;
+            (project, status)
+        })
+    }
+
+    /// How many projects there are of each status.
+    pub(crate) fn counted(&self) -> BTreeMap<Status, usize> {
+        let mut counts = BTreeMap::new();
+        for (_, status) in self.statuses() {
+            *counts.entry(status.counted()).or_default() += 1;
+        }
+        counts
     }
 
     /// Whether the catalog has been read from the database.

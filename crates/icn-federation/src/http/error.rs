@@ -2,7 +2,7 @@
 //! the project.
 use crate::{
     catalog::{Flaw, Owner},
-    ingest::Dropped,
+    dropped::Dropped,
     store::StoreError,
 };
 use icn_api::{ApiError, Problem};

@@ -187,7 +187,7 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
     )
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Failure> {
-    let text = crate::metrics::encode(&app.core, app.names_projects).map_err(Failure::internal)?;
+    let text = crate::scrape::encode(&app.core, app.names_projects).map_err(Failure::internal)?;
     Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text))
 }
 

@@ -4,7 +4,6 @@ use crate::{
     GRACE,
     catalog::Project,
     liveness::{Standing, Status},
-    metrics::counted,
     moment::Moment,
     store::Item,
 };
@@ -154,7 +153,7 @@ pub(super) async fn page(
         .iter()
         .map(|project| row(&app, project, &lately, now))
         .collect();
-    let counts = counted(&app.core);
+    let counts = app.core.counted();
     let statuses = Status::ALL
         .into_iter()
         .filter(|status| status.counted() == *status)
