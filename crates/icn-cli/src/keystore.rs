@@ -2,7 +2,7 @@
 //!
 //! Beside each key a small file says whose it is, which after a rotation does not follow from the key any more. So a
 //! list needs no passphrase, and whoever signs with `@alice` acts for the identity that she began with.
-use crate::{failure::Usage, profile};
+use crate::{failure::Usage, machine};
 use anyhow::{Context as _, bail};
 use icn_model::{Did, PublicKey};
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
 }
 
 fn directory() -> anyhow::Result<PathBuf> {
-    match profile::configuration_directory() {
+    match machine::configuration_directory() {
         Some(directory) => Ok(directory.join(DIRECTORY)),
         None => bail!("there is no place for the keystore: set HOME or XDG_CONFIG_HOME"),
     }

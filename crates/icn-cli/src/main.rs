@@ -4,13 +4,15 @@
 //! 2 when the command was not understood. Whatever acts for an account is signed here, with a key that never
 //! leaves this machine; the node only gets what is signed.
 
-mod args;
+mod cli;
 mod commands;
 mod devnet;
 mod failure;
 mod format;
 mod gather;
+mod global;
 mod keystore;
+mod machine;
 mod output;
 mod parse;
 mod profile;
@@ -24,9 +26,9 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = cli::Cli::parse();
     let output = output::Output::new(&cli.global);
-    match commands::run(cli, &output) {
+    match cli.run(&output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, &output),
     }

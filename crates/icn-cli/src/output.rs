@@ -1,5 +1,5 @@
 //! Where text goes: data to stdout, talk to stderr.
-use crate::{args::Global, table::Table};
+use crate::{global::Global, table::Table};
 use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write as _};
 

@@ -1,9 +1,9 @@
 //! Where the node is and as whom to act: options and environment first, then a profile.
-use crate::{args::Global, failure::Usage, keystore};
+use crate::{failure::Usage, global::Global, keystore, machine};
 use anyhow::Context as _;
 use icn_api::Profile;
 use std::{
-    env, fs, io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -56,17 +56,8 @@ pub(crate) fn settings(global: &Global) -> anyhow::Result<Settings> {
 
 fn defaults() -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(BESIDE_NODE)];
-    paths.extend(configuration_directory().map(|config| config.join(OF_USER)));
+    paths.extend(machine::configuration_directory().map(|config| config.join(OF_USER)));
     paths
-}
-
-/// Where the user keeps configuration.
-pub(crate) fn configuration_directory() -> Option<PathBuf> {
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    env::var_os("XDG_CONFIG_HOME")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from)
-        .or_else(home)
 }
 
 fn first_of(paths: &[PathBuf]) -> anyhow::Result<Settings> {

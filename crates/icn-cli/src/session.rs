@@ -1,9 +1,9 @@
 //! One run's connection to a node, and its signing.
 use crate::{
-    args::Global,
     failure::{Refused, Usage},
     format::Names,
     gather,
+    global::Global,
     output::Output,
     profile::{self, Settings},
     progress::Progress,

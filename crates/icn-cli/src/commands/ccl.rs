@@ -1,28 +1,24 @@
 //! Contracts: checking, building, testing, laying out and explaining them, for which no node is needed; and those of
 //! the log.
-use super::contract;
+use super::{
+    contract,
+    source::{self, Names},
+};
 use crate::{
-    args::Global,
     failure::{Found, Usage},
+    global::Global,
     output::Output,
     session::Session,
 };
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use icn_ccl::{
-    Build, Checked, Metadata, Modules, Program, Resolver, Source, Sources, Span, Stop, check,
-    diagnostic::{Diagnostic, Label},
-    limits::MAX_SOURCE_BYTES,
+    Build, Checked, Metadata, Modules, Program, Span, Stop, check,
     testing::{Verdict, run_tests},
 };
 use icn_model::{Cid, PolicySlot};
-use serde_json::{Value, json};
-use std::{
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use serde_json::json;
+use std::{fs, path::PathBuf};
 
 /// `ccl`
 #[derive(Debug, Subcommand)]
@@ -117,49 +113,13 @@ pub(crate) fn run(global: &Global, output: &Output, command: CclCommand) -> anyh
     }
 }
 
-/// The text of a file, of which more than the language allows is not read.
-pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    let read = || {
-        let mut text = String::new();
-        let most = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX) + 1;
-        fs::File::open(path)?.take(most).read_to_string(&mut text)?;
-        std::io::Result::Ok(text)
-    };
-    read().with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// The program of a source file whose modules `modules` finds, if nothing is wrong with it; what is wrong is printed.
-pub(super) fn program(output: &Output, path: &Path, modules: &dyn Resolver) -> anyhow::Result<Program> {
-    let text = read(path)?;
-    let names = Names(vec![(Source::new(text.as_str()).cid, path.display().to_string())]);
-    accepted(output, check(&text, modules), &names)
-}
-
-fn accepted(output: &Output, checked: Checked, names: &Names) -> anyhow::Result<Program> {
-    report(output, &checked, names);
-    checked.program.ok_or_else(|| {
-        let found = checked
-            .diagnostics
-            .iter()
-            .map(|found| diagnostic_json(found, &checked.sources, names));
-        if output.is_json() {
-            output.insist(json!({ "diagnostics": found.collect::<Vec<_>>() }).to_string());
-        }
-        wrong(&checked.diagnostics).into()
-    })
-}
-
 impl SourceArgs {
     fn check(&self) -> anyhow::Result<(Checked, Names)> {
         let mut modules = Modules::default();
-        let text = read(&self.file)?;
-        let mut names = Names(vec![(
-            Source::new(text.as_str()).cid,
-            self.file.display().to_string(),
-        )]);
+        let text = source::read(&self.file)?;
+        let mut names = Names::new(&text, &self.file);
         for path in &self.modules {
-            let cid = modules.add(read(path)?);
-            names.0.push((cid, path.display().to_string()));
+            names.add(modules.add(source::read(path)?), path);
         }
         Ok((check(&text, &modules), names))
     }
@@ -167,129 +127,8 @@ impl SourceArgs {
     /// The program, if nothing is wrong with it; what is wrong is printed.
     fn program(&self, output: &Output) -> anyhow::Result<Program> {
         let (checked, names) = self.check()?;
-        accepted(output, checked, &names)
+        source::accepted(output, checked, &names)
     }
-}
-
-/// What source files are called here, by their content.
-struct Names(Vec<(Cid, String)>);
-
-impl Names {
-    fn of(&self, cid: &Cid) -> String {
-        let found = self.0.iter().find(|(known, _)| known == cid);
-        found.map_or_else(|| cid.to_string(), |(_, name)| name.clone())
-    }
-}
-
-fn wrong(diagnostics: &[Diagnostic]) -> Found {
-    let errors = diagnostics
-        .iter()
-        .filter(|found| !found.code.is_warning())
-        .count();
-    let plural = if errors == 1 { "" } else { "s" };
-    Found(format!(
-        "{errors} error{plural}; docs/reference/ccl.md has the language"
-    ))
-}
-
-fn diagnostic_json(found: &Diagnostic, sources: &Sources, names: &Names) -> Value {
-    let labels = found.labels.iter().map(|label| {
-        let (line, column) = sources.position(label.span);
-        let file = sources.files().get(usize::from(label.span.source));
-        json!({
-            "file": file.map(|file| names.of(&file.cid)),
-            "line": line,
-            "column": column,
-            "start": label.span.start,
-            "end": label.span.end,
-            "text": label.text,
-        })
-    });
-    json!({
-        "code": found.code.to_string(),
-        "warning": found.code.is_warning(),
-        "message": found.message,
-        "help": found.help,
-        "labels": labels.collect::<Vec<_>>(),
-    })
-}
-
-/// Prints what was found, with the lines that it is about.
-fn report(output: &Output, checked: &Checked, names: &Names) {
-    if output.is_json() {
-        return;
-    }
-    for found in &checked.diagnostics {
-        let level = if found.code.is_warning() {
-            Level::WARNING
-        } else {
-            Level::ERROR
-        };
-        let code = found.code.to_string();
-        draw(
-            output,
-            level,
-            Some(&code),
-            &found.message,
-            &found.labels,
-            found.help.as_deref(),
-            (&checked.sources, names),
-        );
-    }
-}
-
-fn draw(
-    output: &Output,
-    level: Level<'_>,
-    code: Option<&str>,
-    message: &str,
-    labels: &[Label],
-    help: Option<&str>,
-    (sources, names): (&Sources, &Names),
-) {
-    let title = level.primary_title(message);
-    let title = match code {
-        Some(code) => title.id(code),
-        None => title,
-    };
-    let mut group = Group::with_title(title);
-    for (number, file) in sources.files().iter().enumerate() {
-        let here = labels
-            .iter()
-            .enumerate()
-            .filter(|(_, label)| usize::from(label.span.source) == number);
-        let annotations: Vec<_> = here
-            .map(|(place, label)| {
-                let kind = if place == 0 {
-                    AnnotationKind::Primary
-                } else {
-                    AnnotationKind::Context
-                };
-                let text = (!label.text.is_empty()).then_some(label.text.as_str());
-                kind.span(within(&file.text, label.span)).label(text)
-            })
-            .collect();
-        if !annotations.is_empty() {
-            let snippet = Snippet::source(file.text.as_str()).path(names.of(&file.cid));
-            group = group.element(snippet.annotations(annotations));
-        }
-    }
-    if let Some(help) = help {
-        group = group.element(Level::HELP.message(help));
-    }
-    let renderer = if output.is_lively() {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    output.insist(renderer.render(&[group]));
-}
-
-/// The span as whole characters of the text.
-fn within(text: &str, span: Span) -> std::ops::Range<usize> {
-    let range = span.range();
-    let fits = text.get(range.clone()).is_some();
-    if fits { range } else { text.len()..text.len() }
 }
 
 fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
@@ -297,13 +136,10 @@ fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
     let cid = checked.sources.files().first().map(|file| file.cid.to_string());
     let fine = checked.program.is_some();
     if output.is_json() {
-        let found = checked
-            .diagnostics
-            .iter()
-            .map(|found| diagnostic_json(found, &checked.sources, &names));
-        output.json(&json!({ "fine": fine, "source": cid, "diagnostics": found.collect::<Vec<_>>() }))?;
+        let found = source::diagnostics_json(&checked.diagnostics, &checked.sources, &names);
+        output.json(&json!({ "fine": fine, "source": cid, "diagnostics": found }))?;
     } else {
-        report(output, &checked, &names);
+        source::report(output, &checked, &names);
         if fine {
             output.say(format!("{} is fine; its content id is", args.file.display()));
             output.line(cid.unwrap_or_default())?;
@@ -312,7 +148,7 @@ fn check_source(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
     if fine {
         Ok(())
     } else {
-        Err(wrong(&checked.diagnostics).into())
+        Err(source::wrong(&checked.diagnostics).into())
     }
 }
 
@@ -372,19 +208,7 @@ fn test(output: &Output, args: &SourceArgs) -> anyhow::Result<()> {
             failed += 1;
             if !output.is_json() {
                 let span = stop.map_or(test.span, |stop| stop_span(&stop));
-                let label = Label {
-                    span,
-                    text: String::new(),
-                };
-                draw(
-                    output,
-                    Level::ERROR,
-                    None,
-                    &text,
-                    &[label],
-                    None,
-                    (&program.sources, &names),
-                );
+                source::draw_failure(output, &text, span, (&program.sources, &names));
             }
             message = Some(text);
         }
@@ -411,18 +235,18 @@ fn stop_span(stop: &Stop) -> Span {
 fn layout(output: &Output, args: &FmtArgs) -> anyhow::Result<()> {
     let mut changed = Vec::new();
     for path in &args.files {
-        let text = read(path)?;
+        let text = source::read(path)?;
         let laid_out = match icn_ccl::format(&text) {
             Ok(laid_out) => laid_out,
             Err(diagnostics) => {
-                let source = SourceArgs {
+                let alone = SourceArgs {
                     file: path.clone(),
                     modules: Vec::new(),
                 };
-                let (mut checked, names) = source.check()?;
+                let (mut checked, names) = alone.check()?;
                 checked.diagnostics = diagnostics;
-                report(output, &checked, &names);
-                return Err(wrong(&checked.diagnostics).into());
+                source::report(output, &checked, &names);
+                return Err(source::wrong(&checked.diagnostics).into());
             }
         };
         if laid_out != text {

@@ -1,5 +1,5 @@
 //! Contracts of the log: published, listed, shown.
-use super::ccl;
+use super::source;
 use crate::{format, session::Session, table::Table};
 use icn_api::{
     MAX_PAGE,
@@ -31,8 +31,8 @@ pub(super) fn is_known(client: &Client, cid: &Cid) -> anyhow::Result<bool> {
 
 /// Publishes a source, unless the log has it; gives its content id.
 pub(super) fn put(session: &Session, client: &Client, path: &Path) -> anyhow::Result<Cid> {
-    let source = ccl::read(path)?;
-    let cid = Cid::of_raw(source.as_bytes());
+    let text = source::read(path)?;
+    let cid = Cid::of_raw(text.as_bytes());
     if is_known(client, &cid)? {
         session
             .output
@@ -40,8 +40,8 @@ pub(super) fn put(session: &Session, client: &Client, path: &Path) -> anyhow::Re
         return Ok(cid);
     }
     // Before anything is paid for; the nodes check it as well.
-    ccl::program(&session.output, path, &OfTheLog(client))?;
-    let done = session.submit(client, &Action::PublishContract { source })?;
+    source::program(&session.output, path, &OfTheLog(client))?;
+    let done = session.submit(client, &Action::PublishContract { source: text })?;
     session
         .output
         .say(format!("published {} in block {}", path.display(), done.height));
@@ -162,7 +162,7 @@ pub(super) fn backtest(session: &Session, path: &Path, slot: PolicySlot, last: u
     let client = session.client()?;
     let trial = Backtest {
         slot,
-        source: ccl::read(path)?,
+        source: source::read(path)?,
         operations: last,
     };
     let report = client.backtest(&trial)?;

@@ -5,10 +5,10 @@ use super::{
     rotate,
 };
 use crate::{
-    args::Global,
     failure::Usage,
     format::{self, Names},
     gather,
+    global::Global,
     output::Output,
     parse,
     session::{Done, Session, Signer},

@@ -16,7 +16,7 @@ use icn_api::{
     client::Client,
     mesh::{JobView, JobsQuery},
 };
-use icn_model::{Action, Delivery, Did, JobId, JobPhase, JobStatus, Millis};
+use icn_model::{Action, Delivery, JobId, JobPhase, JobStatus, Millis};
 use std::{
     thread,
     time::{Duration, Instant},
@@ -86,7 +86,7 @@ pub(crate) fn run(session: &Session, command: JobCommand) -> anyhow::Result<()> 
     match command {
         JobCommand::Submit(args) => submit(session, &args),
         JobCommand::Status(args) => status(session, args.id),
-        JobCommand::Logs(args) => job_result::logs(session, args),
+        JobCommand::Logs(args) => job_result::logs(session, args.id),
         JobCommand::Get(args) => job_result::get(session, &args),
         JobCommand::Why(args) => why(session, args.id),
         JobCommand::Cancel(args) => act(session, &Action::CancelJob { job: args.id }, "cancelled"),
@@ -155,7 +155,7 @@ fn wait(session: &Session, id: JobId, timeout: Millis) -> anyhow::Result<()> {
         // Otherwise the progress has said so, and it is still there.
         session.output.say(stage(&view, &names));
     }
-    match (view.state, accepted(&view)) {
+    match (view.state, job_result::accepted(&view)) {
         (JobStatus::Settled | JobStatus::Completed, Some((_, exit))) if exit.is_success() => Ok(()),
         (JobStatus::Settled | JobStatus::Completed, Some((_, exit))) => Err(Found(format!(
             "the program ended with {}: icn-cli job logs {id}",
@@ -188,16 +188,6 @@ fn stage(view: &JobView, names: &Names) -> String {
             view.state.to_string()
         }
     }
-}
-
-/// Who delivered the accepted outcome, and how the program ended.
-pub(crate) fn accepted(view: &JobView) -> Option<(Did, &icn_model::ExitStatus)> {
-    view.record
-        .paid()
-        .find_map(|assignment| match &assignment.delivery {
-            Delivery::Delivered { exit, .. } => Some((assignment.executor, exit)),
-            _ => None,
-        })
 }
 
 fn status(session: &Session, id: JobId) -> anyhow::Result<()> {

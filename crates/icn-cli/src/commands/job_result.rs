@@ -1,14 +1,10 @@
 //! What came out of a job: logs and files, by the executor's signed word.
-use super::{
-    dag,
-    job::{JobArgs, accepted},
-    receipt,
-};
+use super::{dag, receipt};
 use crate::{format, gather, output::Output, progress::Progress, session::Session};
 use anyhow::Context as _;
 use clap::Args;
 use icn_api::{client::Client, mesh::JobView};
-use icn_model::{Cid, JobId, Outcome};
+use icn_model::{Cid, Delivery, Did, ExitStatus, JobId, Outcome};
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
@@ -22,6 +18,16 @@ pub(crate) struct GetArgs {
     /// The directory to write to; made if it is not there
     #[arg(long, short, value_name = "DIR", default_value = ".")]
     output: PathBuf,
+}
+
+/// Who delivered the accepted outcome, and how the program ended.
+pub(crate) fn accepted(view: &JobView) -> Option<(Did, &ExitStatus)> {
+    view.record
+        .paid()
+        .find_map(|assignment| match &assignment.delivery {
+            Delivery::Delivered { exit, .. } => Some((assignment.executor, exit)),
+            _ => None,
+        })
 }
 
 /// What came out of a job, by the word of an executor whose signature and place in the log are checked: the
@@ -40,9 +46,9 @@ pub(crate) fn outcome(client: &Client, view: &JobView) -> anyhow::Result<Outcome
     Ok(receipt.content.outcome)
 }
 
-pub(crate) fn logs(session: &Session, args: JobArgs) -> anyhow::Result<()> {
+pub(crate) fn logs(session: &Session, id: JobId) -> anyhow::Result<()> {
     let client = session.client()?;
-    let view = client.job(&args.id)?;
+    let view = client.job(&id)?;
     let outcome = outcome(&client, &view)?;
     if session.output.is_json() {
         let text = |cid: &Cid| {

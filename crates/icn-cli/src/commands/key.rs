@@ -1,8 +1,8 @@
 //! Keys on this machine: files, and the keystore. What needs a node is in `rotate`.
 use crate::{
-    args::Global,
     commands::rotate::{self, AssignArgs, ProveArgs, RotateArgs},
     failure::Usage,
+    global::Global,
     keystore::{self, Entry, Holder},
     output::Output,
     profile,

@@ -1,14 +1,14 @@
-//! What a node is and how it fares; the log and the network as it sees them; the program's own papers.
-use crate::{args::Cli, format, output::Output, session::Session, table::Table};
+//! What a node is and how it fares; the log and the network as it sees them.
+use crate::{format, output::Output, session::Session, table::Table};
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _, Subcommand};
+use clap::{Args, Subcommand};
 use icn_api::{
     federation::Members,
     node::{AccessStatus, BackupsStatus, Info, NodeRole, Status},
     operations::{OperationState, OperationStatus},
 };
 use icn_model::{Height, OperationId, SeatKind, Time};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// `explain`
 #[derive(Debug, Args)]
@@ -42,20 +42,6 @@ pub(crate) struct OperationArgs {
     /// How long to wait until it is final
     #[arg(long, value_name = "SPAN", value_parser = crate::parse::span, default_value = "0s")]
     wait: icn_model::Millis,
-}
-
-/// `completions`
-#[derive(Debug, Args)]
-pub(crate) struct CompletionsArgs {
-    /// For which shell
-    shell: clap_complete::Shell,
-}
-
-/// `man`
-#[derive(Debug, Args)]
-pub(crate) struct ManArgs {
-    /// Where to write the pages
-    directory: PathBuf,
 }
 
 pub(crate) fn info(session: &Session) -> anyhow::Result<()> {
@@ -351,26 +337,6 @@ fn told(status: &OperationStatus) -> String {
             )
         }
     }
-}
-
-pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "icn-cli", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
-    Ok(())
-}
-
-pub(crate) fn man(output: &Output, args: &ManArgs) -> anyhow::Result<()> {
-    let directory = &args.directory;
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    clap_mangen::generate_to(Cli::command(), directory)
-        .with_context(|| format!("cannot write to {}", directory.display()))?;
-    output.say(format!(
-        "wrote the pages to {}: man -l {}/icn-cli.1",
-        directory.display(),
-        directory.display()
-    ));
-    Ok(())
 }
 
 /// The record of a seat by its identity.

@@ -1,6 +1,6 @@
 //! `storage`: what is done to the store of a node that is stopped. The backends are the node's, so its program does
 //! the work.
-use crate::{devnet, output::Output};
+use crate::{machine, output::Output};
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(crate) enum StorageCommand {
 
 pub(crate) fn run(output: &Output, command: StorageCommand) -> anyhow::Result<()> {
     let StorageCommand::Migrate { from, to } = command;
-    let program = devnet::node_program()?;
+    let program = machine::node_program()?;
     let mut node = Command::new(&program);
     node.args(["storage", "migrate", "--from", &from, "--to", &to]);
     if output.is_json() {

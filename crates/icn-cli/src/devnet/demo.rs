@@ -4,8 +4,10 @@ use super::{
     economy,
     fleet::Fleet,
     plan::{self, Plan},
-    story::{self, CROWD, SCENES, Scene},
-    table, told, vote,
+    story::{self, CROWD, SCENES, SEATS, Scene, hand_in, is_done, put_scene},
+    table,
+    teller::Teller,
+    told, vote,
 };
 use crate::{
     commands::{job, job_result, mana, receipt},
@@ -14,7 +16,6 @@ use crate::{
     gather,
     output::Output,
     replay,
-    session::Session,
     table::Table,
 };
 use anyhow::{Context as _, ensure};
@@ -23,19 +24,14 @@ use icn_api::{
     mesh::{JobView, JobsQuery},
     operations::OperationState,
 };
-use icn_model::{
-    Action, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis, Outcome, Requirements, Sequence, limits,
-};
-use serde::Serialize;
+use icn_model::{Action, JobId, JobLimits, JobSpec, JobStatus, Millis, Outcome, Sequence, limits};
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-pub(super) const SEATS: usize = 4;
 /// How long the nodes have to agree at first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one job may take.
@@ -52,55 +48,6 @@ const HAND_IN_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long the killed node has to catch up.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A part of the story that has been told.
-#[derive(Clone, Debug, Serialize)]
-struct Step {
-    what: &'static str,
-    result: String,
-    took_ms: u128,
-}
-
-/// Tells the story with times.
-pub(super) struct Teller<'a> {
-    output: &'a Output,
-    started: Instant,
-    step_started: RefCell<Instant>,
-    steps: RefCell<Vec<Step>>,
-}
-
-impl<'a> Teller<'a> {
-    fn new(output: &'a Output) -> Self {
-        let now = Instant::now();
-        Self {
-            output,
-            started: now,
-            step_started: RefCell::new(now),
-            steps: RefCell::default(),
-        }
-    }
-
-    pub(super) fn say(&self, text: impl AsRef<str>) {
-        self.output
-            .say(format!("[{:>9}] {}", told(self.started.elapsed()), text.as_ref()));
-    }
-
-    pub(super) fn show(&self, text: &str) {
-        for line in text.lines() {
-            self.output.say(format!("              {line}"));
-        }
-    }
-
-    pub(super) fn done(&self, what: &'static str, result: String) {
-        let took = self.step_started.replace(Instant::now()).elapsed();
-        self.say(format!("{what}: {result} ({})", told(took)));
-        self.steps.borrow_mut().push(Step {
-            what,
-            result,
-            took_ms: took.as_millis(),
-        });
-    }
-}
-
 pub(super) fn run(output: &Output, directory: Option<PathBuf>, base_port: u16) -> anyhow::Result<()> {
     let directory = match directory {
         Some(directory) => std::path::absolute(directory)?,
@@ -110,15 +57,7 @@ pub(super) fn run(output: &Output, directory: Option<PathBuf>, base_port: u16) -
     let told = tell(&teller, &directory, base_port);
     teller.say(format!("logs and results are in {}", directory.display()));
     told?;
-    let steps = teller.steps.take();
-    output.data(&steps, |output| {
-        let mut table = Table::new(["STEP", "RESULT", ">TOOK"]);
-        for step in steps.iter() {
-            let took = Millis::new(u64::try_from(step.took_ms).unwrap_or(u64::MAX));
-            table.row([step.what.to_owned(), step.result.clone(), format::span(took)]);
-        }
-        Ok(output.table(&table)?)
-    })
+    teller.sum_up()
 }
 
 fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result<()> {
@@ -129,7 +68,7 @@ fn tell(teller: &Teller<'_>, directory: &Path, base_port: u16) -> anyhow::Result
     let mut fleet = Fleet::new(directory.to_owned(), state)?;
     teller.say("starting four nodes, one for each cooperative");
     fleet.start_all()?;
-    fleet.wait_until_agreed(teller.output, START_TIMEOUT)?;
+    fleet.wait_until_agreed(teller.output(), START_TIMEOUT)?;
     teller.show(&table(&fleet.views()).to_string());
     teller.done("federation", format!("{SEATS} nodes agree"));
     let names = Names::new(&gather::seats(fleet.client(0))?);
@@ -222,40 +161,6 @@ fn show_results(
         }
     }
     Ok(())
-}
-
-/// Puts a job's content and describes it.
-pub(super) fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Result<JobSpec> {
-    let put = |content: &[u8]| anyhow::Ok(gather::put(client, content, |_| {})?.cid);
-    let mut inputs = BTreeMap::new();
-    for (path, content) in scene.inputs {
-        inputs.insert((*path).to_owned(), put(content)?);
-    }
-    Ok(JobSpec {
-        module: put(scene.module)?,
-        args: scene.args.iter().map(|arg| (*arg).to_owned()).collect(),
-        env: BTreeMap::new(),
-        stdin: scene.stdin.map(put).transpose()?,
-        inputs,
-        limits,
-        require: Requirements::default(),
-        replicas: 1,
-        max_mana: Mana::from_whole(100),
-        deadline: client.federation()?.time.after(Millis::from_secs(600)),
-        coordinator: None,
-        private: false,
-    })
-}
-
-pub(super) fn hand_in(session: &Session, client: &Client, spec: JobSpec) -> anyhow::Result<JobId> {
-    Ok(session
-        .submit(client, &Action::SubmitJob { spec: Box::new(spec) })?
-        .id
-        .into())
-}
-
-pub(super) fn is_done(view: &JobView) -> bool {
-    matches!(view.state, JobStatus::Settled | JobStatus::Completed)
 }
 
 /// A node is killed while a crowd of jobs runs; the crowd is done all the same, and the node comes back.

@@ -1,9 +1,6 @@
 //! The demo's economy: the four give each other credit, trade until debts run in circles, and decide to clear them. Each
 //! checks the proof of what was cleared with its own node.
-use super::{
-    demo::{SEATS, Teller},
-    fleet::Fleet,
-};
+use super::{fleet::Fleet, story::SEATS, teller::Teller};
 use crate::{commands::clearing, format::Names, table::Table};
 use anyhow::{Context as _, ensure};
 use icn_api::{

@@ -7,7 +7,7 @@ use super::{
     state::{Node, Prometheus, State},
     told,
 };
-use crate::{output::Output, profile::Settings, progress::Progress, session::Session};
+use crate::{machine, output::Output, profile::Settings, progress::Progress, session::Session};
 use anyhow::Context as _;
 use icn_api::{
     Profile,
@@ -30,6 +30,8 @@ use std::{
 
 /// How long a node has to end in order before it is ended.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long Prometheus has until it has seen every node.
+const WATCHED_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often nodes are looked at while something is awaited.
 const POLL: Duration = Duration::from_millis(100);
 /// How much of a node's log is shown when it ends by itself.
@@ -136,7 +138,7 @@ impl Fleet {
     /// Lets nodes that are started from now on end with this process, however it ends. They must then be started by its
     /// first thread: they end with the one that starts them.
     pub(super) fn bind(&mut self) {
-        let has = process::in_path("setpriv").is_some();
+        let has = machine::in_path("setpriv").is_some();
         self.launches
             .iter_mut()
             .for_each(|(launch, _)| launch.bound = has);
@@ -171,6 +173,25 @@ impl Fleet {
         }
         self.watching = true;
         self.state.save(&self.directory)
+    }
+
+    /// Waits until it has scraped every node.
+    pub(super) fn wait_until_watched(&mut self) -> anyhow::Result<()> {
+        let Some(address) = self.prometheus().map(|prometheus| prometheus.address.clone()) else {
+            return Ok(());
+        };
+        let nodes = self.nodes().len();
+        self.wait_for("Prometheus scrapes every node", WATCHED_TIMEOUT, |fleet| {
+            let process = fleet
+                .prometheus()
+                .and_then(|prometheus| prometheus.process.as_ref());
+            anyhow::ensure!(
+                process.is_some_and(process::Process::runs),
+                "Prometheus has ended:\n{}",
+                process::tail(&monitor::log(&fleet.directory), 4)
+            );
+            Ok(monitor::scraped(&address)? == nodes)
+        })
     }
 
     /// Ends it.
@@ -225,7 +246,7 @@ impl Fleet {
         let (config, log) = (node.config_path(&self.directory), node.log_path(&self.directory));
         let genesis = self.directory.join(GENESIS);
         let (launch, program) = &self.launches[at];
-        let program = program.clone().map_or_else(process::node_program, Ok)?;
+        let program = program.clone().map_or_else(machine::node_program, Ok)?;
         let args = [
             "--config".into(),
             config.into(),

@@ -12,10 +12,9 @@ mod process;
 mod stage;
 mod state;
 mod story;
+mod teller;
 mod verdict;
 mod vote;
-
-pub(crate) use process::node_program;
 
 use crate::{failure::Found, format, output::Output, parse, table::Table};
 use anyhow::Context as _;
@@ -162,7 +161,7 @@ fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
     fleet.wait_until_agreed(output, Duration::from_millis(args.timeout.get()))?;
     if args.monitoring {
         fleet.watch(&args.rules)?;
-        monitor::wait(&mut fleet)?;
+        fleet.wait_until_watched()?;
     }
     let views = fleet.views();
     fleet.leave_running();

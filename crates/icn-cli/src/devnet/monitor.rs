@@ -1,9 +1,9 @@
 //! A Prometheus that scrapes a devnet's nodes, for as long as they run.
 use super::{
-    fleet::Fleet,
     process::{self, Launch, Process},
     state::State,
 };
+use crate::machine;
 use anyhow::Context as _;
 use serde_json::json;
 use std::{
@@ -18,8 +18,6 @@ use std::{
 const PROGRAM: &str = "prometheus";
 /// How often nodes are scraped and rules evaluated.
 const INTERVAL: &str = "5s";
-/// How long Prometheus has until it has seen every node.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the targets of a devnet take.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
@@ -29,7 +27,7 @@ const MAX_ANSWER_BYTES: u64 = 4 << 20;
 /// # Errors
 /// If it is not in the search path.
 pub(super) fn program() -> anyhow::Result<PathBuf> {
-    process::in_path(PROGRAM).context(
+    machine::in_path(PROGRAM).context(
         "prometheus is not in PATH, which watches the nodes: install prometheus, or leave monitoring out",
     )
 }
@@ -56,13 +54,7 @@ pub(super) fn start(state: &State, directory: &Path, rules: &[PathBuf]) -> anyho
         flag("storage.tsdb.path", &folder.join("data")),
         format!("--web.listen-address={}", prometheus.address).into(),
     ];
-    let (_, process) = process::start(
-        &Launch::default(),
-        &program()?,
-        &args,
-        &folder,
-        &folder.join("prometheus.log"),
-    )?;
+    let (_, process) = process::start(&Launch::default(), &program()?, &args, &folder, &log(directory))?;
     Ok(process)
 }
 
@@ -90,24 +82,17 @@ fn config_of(state: &State, rules: &[PathBuf]) -> anyhow::Result<serde_json::Val
     }))
 }
 
-/// Waits until it has scraped every node.
-pub(super) fn wait(fleet: &mut Fleet) -> anyhow::Result<()> {
-    let Some(address) = fleet.prometheus().map(|prometheus| prometheus.address.clone()) else {
-        return Ok(());
-    };
-    let nodes = fleet.nodes().len();
-    let log = fleet.directory().join(PROGRAM).join("prometheus.log");
-    fleet.wait_for("Prometheus scrapes every node", START_TIMEOUT, |fleet| {
-        let process = fleet
-            .prometheus()
-            .and_then(|prometheus| prometheus.process.as_ref());
-        anyhow::ensure!(
-            process.is_some_and(Process::runs),
-            "Prometheus has ended:\n{}",
-            process::tail(&log, 4)
-        );
-        Ok(up(&get(&address, "/api/v1/targets?state=active")?) == nodes)
-    })
+/// How many nodes the one at `address` has scraped.
+///
+/// # Errors
+/// If it does not answer.
+pub(super) fn scraped(address: &str) -> anyhow::Result<usize> {
+    Ok(up(&get(address, "/api/v1/targets?state=active")?))
+}
+
+/// Where the one of a devnet writes what it does.
+pub(super) fn log(directory: &Path) -> PathBuf {
+    directory.join(PROGRAM).join("prometheus.log")
 }
 
 /// How many targets are up, by Prometheus' answer.

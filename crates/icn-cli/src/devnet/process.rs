@@ -10,12 +10,10 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
-/// The node's program.
-const NODE: &str = "icn-node";
 /// Variables of nodes and of this command; a devnet's nodes are told everything by their files.
 const PREFIX: &str = "ICN_";
 /// How far from the end of a log its last error is looked for, in lines.
@@ -126,17 +124,6 @@ fn boot() -> anyhow::Result<String> {
     Ok(id.trim().to_owned())
 }
 
-/// The node's program: beside this one, or in the search path.
-pub(crate) fn node_program() -> anyhow::Result<PathBuf> {
-    let beside = env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.join(NODE)));
-    beside
-        .filter(|program| program.is_file())
-        .or_else(|| in_path(NODE))
-        .context("icn-node is neither beside icn-cli nor in PATH: build it (cargo build --bin icn-node)")
-}
-
 /// How a program is started.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Launch {
@@ -202,13 +189,6 @@ pub(super) fn start(
         .with_context(|| format!("cannot start {}", program.display()))?;
     let process = Process::of(child.id())?;
     Ok((child, process))
-}
-
-/// The file of a program in the search path.
-pub(super) fn in_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let mut places = env::split_paths(&path).map(|directory| directory.join(program));
-    places.find(|place| place.is_file())
 }
 
 /// The last lines of a log, for errors.

@@ -1,5 +1,11 @@
 //! What happens in the demo: whose jobs, with which inputs, and what is shown of their results.
-use icn_model::Digest;
+use crate::{gather, session::Session};
+use icn_api::{client::Client, mesh::JobView};
+use icn_model::{Action, Digest, JobId, JobLimits, JobSpec, JobStatus, Mana, Millis, Requirements};
+use std::collections::BTreeMap;
+
+/// How many cooperatives there are in the story.
+pub(super) const SEATS: usize = 4;
 
 /// A job of the story.
 pub(super) struct Scene {
@@ -51,6 +57,42 @@ pub(super) const SCENES: [Scene; 3] = [
         inputs: &[("in/lent.csv", LENT), ("in/stock.txt", STOCK)],
     },
 ];
+
+/// Puts a job's content and describes it.
+pub(super) fn put_scene(client: &Client, scene: &Scene, limits: JobLimits) -> anyhow::Result<JobSpec> {
+    let put = |content: &[u8]| anyhow::Ok(gather::put(client, content, |_| {})?.cid);
+    let mut inputs = BTreeMap::new();
+    for (path, content) in scene.inputs {
+        inputs.insert((*path).to_owned(), put(content)?);
+    }
+    Ok(JobSpec {
+        module: put(scene.module)?,
+        args: scene.args.iter().map(|arg| (*arg).to_owned()).collect(),
+        env: BTreeMap::new(),
+        stdin: scene.stdin.map(put).transpose()?,
+        inputs,
+        limits,
+        require: Requirements::default(),
+        replicas: 1,
+        max_mana: Mana::from_whole(100),
+        deadline: client.federation()?.time.after(Millis::from_secs(600)),
+        coordinator: None,
+        private: false,
+    })
+}
+
+/// Hands a job in; gives its id.
+pub(super) fn hand_in(session: &Session, client: &Client, spec: JobSpec) -> anyhow::Result<JobId> {
+    Ok(session
+        .submit(client, &Action::SubmitJob { spec: Box::new(spec) })?
+        .id
+        .into())
+}
+
+/// Whether a job has come to a good end.
+pub(super) fn is_done(view: &JobView) -> bool {
+    matches!(view.state, JobStatus::Settled | JobStatus::Completed)
+}
 
 /// The checksums that the third job must find, computed here.
 pub(super) fn expected_checksums() -> Vec<String> {

@@ -1,9 +1,9 @@
 //! The demo's assembly: four cooperatives vote on a contract that lets those regenerate faster who deliver work, it
 //! is carried out by the log, and shows in what their accounts gain.
 use super::{
-    demo::{SEATS, Teller, hand_in, is_done, put_scene},
     fleet::Fleet,
-    story::CROWD,
+    story::{CROWD, SEATS, hand_in, is_done, put_scene},
+    teller::Teller,
 };
 use crate::{
     commands::job,

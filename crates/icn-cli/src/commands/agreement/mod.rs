@@ -6,7 +6,7 @@ mod terms;
 pub(crate) use show::step;
 
 use super::ids;
-use crate::{args::Global, output::Output, parse, session::Session};
+use crate::{global::Global, output::Output, parse, session::Session};
 use clap::{Args, Subcommand};
 use icn_api::{MAX_PAGE, agreements::AgreementsQuery, client::Client};
 use icn_model::{AgreementId, AgreementKind, AgreementState};

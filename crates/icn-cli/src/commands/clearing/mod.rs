@@ -4,9 +4,9 @@ mod report;
 pub(crate) use report::{check, table};
 
 use crate::{
-    args::Global,
     commands::proposal,
     format::{self, Names},
+    global::Global,
     output::Output,
     session::Session,
     table::Table,

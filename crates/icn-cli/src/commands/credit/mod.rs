@@ -4,7 +4,7 @@ mod show;
 mod statement;
 
 use super::agreement;
-use crate::{args::Global, failure::Usage, output::Output, session::Session};
+use crate::{failure::Usage, global::Global, output::Output, session::Session};
 use clap::{Args, Subcommand};
 use icn_api::{
     client::Client,

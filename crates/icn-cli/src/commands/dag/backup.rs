@@ -3,9 +3,8 @@
 use super::write_whole;
 use crate::{
     commands::found::now,
-    devnet,
     failure::{Found, Usage},
-    format,
+    format, machine,
     parse::day,
     progress::Progress,
     session::Session,
@@ -147,7 +146,7 @@ pub(super) fn restore(session: &Session, args: &RestoreArgs) -> anyhow::Result<(
         }
         return merge(session, &client, &inputs);
     }
-    let program = devnet::node_program()?;
+    let program = machine::node_program()?;
     let mut node = Command::new(&program);
     node.args(["storage", "restore", "--input"]).args(&inputs);
     if args.force {

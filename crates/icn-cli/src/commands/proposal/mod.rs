@@ -12,7 +12,7 @@ pub(crate) use create::{open_clearing, read_text};
 
 use super::ids;
 use crate::{
-    args::Global, failure::Found, format, output::Output, parse, progress::Progress, session::Session,
+    failure::Found, format, global::Global, output::Output, parse, progress::Progress, session::Session,
     table::Table,
 };
 use clap::{Args, Subcommand};

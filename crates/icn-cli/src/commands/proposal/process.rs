@@ -1,5 +1,5 @@
 //! A new process for a kind of proposals: flags laid over the present one, or what a contract declares.
-use crate::{commands::ccl, failure::Usage, parse, session::Session};
+use crate::{commands::source, failure::Usage, parse, session::Session};
 use anyhow::Context as _;
 use clap::Args;
 use icn_api::governance::Rules;
@@ -79,7 +79,7 @@ impl ProcessArgs {
     pub(super) fn effect(&self, session: &Session, rules: &Rules) -> anyhow::Result<Effect> {
         let (kind, mut process) = match (&self.contract, &self.process_name) {
             (Some(path), Some(name)) => {
-                let program = ccl::program(&session.output, path, &NoModules)?;
+                let program = source::program(&session.output, path, &NoModules)?;
                 let found = program.processes.iter().find(|process| process.name == *name);
                 let known: Vec<_> = program
                     .processes

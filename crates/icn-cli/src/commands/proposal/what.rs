@@ -1,7 +1,7 @@
 //! What can be proposed: a subcommand for each effect.
 use super::{find, process::ProcessArgs, rules::value};
 use crate::{
-    commands::{ccl, contract},
+    commands::{contract, source},
     failure::Usage,
     parse,
     session::Session,
@@ -254,8 +254,8 @@ impl PolicyArgs {
         if publish {
             return contract::put(session, client, path);
         }
-        let source = ccl::read(path).context("neither a content id nor a source")?;
-        Ok(Cid::of_raw(source.as_bytes()))
+        let text = source::read(path).context("neither a content id nor a source")?;
+        Ok(Cid::of_raw(text.as_bytes()))
     }
 }
 

@@ -1,11 +1,15 @@
-//! The command line as a whole: what holds for every command, and the list of commands.
-use crate::commands::{
-    agreement, api_key, ccl, clearing, config, credit, dag, delegate, doctor, events, federation, job, key,
-    mana, mesh, node, proposal, receipt, storage, vote,
+//! The command line as a whole: the list of commands, and who does what each says.
+use crate::{
+    commands::{
+        agreement, api_key, ccl, clearing, config, credit, dag, delegate, doctor, events, federation, job,
+        key, mana, mesh, node, papers, proposal, receipt, storage, vote,
+    },
+    devnet,
+    global::Global,
+    output::Output,
+    session::Session,
 };
-use crate::devnet;
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Works with a node of a federation of cooperatives: jobs, mana, storage, membership, keys.
 ///
@@ -18,48 +22,6 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What holds for every command.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// The node's HTTP interface, such as http://127.0.0.1:7845
-    #[arg(long, global = true, env = "ICN_API_URL", value_name = "URL")]
-    pub(crate) api_url: Option<String>,
-    /// The key that the node takes
-    #[arg(
-        long,
-        global = true,
-        env = "ICN_API_KEY",
-        hide_env_values = true,
-        value_name = "KEY"
-    )]
-    pub(crate) api_key: Option<String>,
-    /// Certificates (PEM) of whoever signs the node's own, for https:// with an authority of one's own
-    #[arg(long, global = true, env = "ICN_CA_CERT", value_name = "FILE")]
-    pub(crate) ca_cert: Option<PathBuf>,
-    /// The profile to use instead of the default ones
-    #[arg(
-        long,
-        global = true,
-        env = "ICN_PROFILE",
-        visible_alias = "config",
-        value_name = "FILE"
-    )]
-    pub(crate) profile: Option<PathBuf>,
-    /// The key to sign with: a file, or @NAME of the keystore
-    #[arg(long = "key", global = true, env = "ICN_KEY", value_name = "FILE")]
-    pub(crate) key_path: Option<PathBuf>,
-    /// For whom to act, if not for the identity that begins with the key
-    #[arg(long, global = true, env = "ICN_DID", value_name = "DID")]
-    pub(crate) author: Option<icn_model::Did>,
-    /// Print data as JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Print data and errors only
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
 }
 
 /// What to do.
@@ -137,15 +99,51 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Devnet(devnet::DevnetCommand),
     /// Print a completion script
-    Completions(node::CompletionsArgs),
+    Completions(papers::CompletionsArgs),
     /// Write the manual pages to a directory
-    Man(node::ManArgs),
+    Man(papers::ManArgs),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
+        let session = || Session::new(&self.global, output);
+        match self.command {
+            Command::Info => node::info(&session()?),
+            Command::Status => node::status(&session()?),
+            Command::Doctor(args) => doctor::run(&session()?, &args),
+            Command::Explain(args) => node::explain(output, &args),
+            Command::Key(command) => key::run(&self.global, output, command),
+            Command::ApiKey(command) => api_key::run(&session()?, command),
+            Command::Federation(command) => federation::run(&self.global, output, command),
+            Command::Proposal(command) => proposal::run(&self.global, output, command),
+            Command::Agreement(command) => agreement::run(&self.global, output, command),
+            Command::Clearing(command) => clearing::run(&self.global, output, command),
+            Command::Credit(command) => credit::run(&self.global, output, command),
+            Command::Vote(args) => vote::run(&session()?, &args),
+            Command::Delegate(command) => delegate::run(&session()?, &command),
+            Command::Ccl(command) => ccl::run(&self.global, output, command),
+            Command::Config(command) => config::run(&session()?, command),
+            Command::Dag(command) => dag::run(&session()?, command),
+            Command::Job(command) => job::run(&session()?, command),
+            Command::Mesh(command) => mesh::run(&session()?, &command),
+            Command::Mana(command) => mana::run(&session()?, command),
+            Command::Receipt(command) => receipt::run(&session()?, &command),
+            Command::Events(args) => events::run(&session()?, &args),
+            Command::Log(command) => node::log(&session()?, &command),
+            Command::Network(command) => node::network(&session()?, &command),
+            Command::Operation(args) => node::operation(&session()?, &args),
+            Command::Storage(command) => storage::run(output, command),
+            Command::Devnet(command) => devnet::run(output, command),
+            Command::Completions(args) => papers::completions(&args, Self::command()),
+            Command::Man(args) => papers::man(output, &args, Self::command()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
