@@ -67,6 +67,21 @@ fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
     assert_eq!(here, there);
 }
 
+/// Lets three vote for who has applied, at once: the vote of a devnet is open for five seconds.
+fn admit(devnet: &Devnet, applicant: &str) {
+    until("the application is in the log", || {
+        devnet
+            .ask("bakery", &["federation", "members"])
+            .to_string()
+            .contains(applicant)
+    });
+    std::thread::scope(|scope| {
+        for officer in ["bakery", "dairy", "mill"] {
+            scope.spawn(move || devnet.ask(officer, &["federation", "approve", applicant]));
+        }
+    });
+}
+
 #[test]
 fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
     let devnet = Devnet::up(18_300);
@@ -94,6 +109,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
             absent.to_str().unwrap(),
         ],
     );
+    admit(&devnet, "absent");
 
     // A node that knows only where to find others founds nothing: it waits, and says for what.
     let mut newcomer = Newcomer::start(dir, &devnet.peer_address("bakery"), 18_350);
@@ -120,21 +136,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
         "two of one officer"
     );
     assert!(ask(&join).is_some());
-    for applicant in ["smithy", "absent"] {
-        until("the application is in the log", || {
-            devnet
-                .ask("bakery", &["federation", "members"])
-                .to_string()
-                .contains(applicant)
-        });
-        // At once: the vote of a devnet is open for five seconds.
-        std::thread::scope(|scope| {
-            for officer in ["bakery", "dairy", "mill"] {
-                let devnet = &devnet;
-                scope.spawn(move || devnet.ask(officer, &["federation", "approve", applicant]));
-            }
-        });
-    }
+    admit(&devnet, "smithy");
     until("the newcomer has a seat", || {
         ask(&["status"]).is_some_and(|status| !status["info"]["role"]["seat"].is_null())
     });
