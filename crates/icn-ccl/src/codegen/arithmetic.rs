@@ -1,11 +1,12 @@
 //! Numbers and Ratios: the same steps as in [`crate::number`], with the same faults.
 use super::{
     builder::Builder,
+    key::{Arithmetic, Memory},
     low::{
         Code, Cond, Do, Low, Var, add, and, bits_and, bits_xor, choose, div, eq, ge, give, gt, load, lt, mul,
         ne, or, rem, rem_unsigned, set, store, sub, when,
     },
-    memory::{self, fault},
+    memory::fault,
 };
 use crate::{fault::FaultCode, number::Rounding};
 
@@ -14,71 +15,31 @@ const A: Var = Var(0);
 const B: Var = Var(1);
 const SITE: Var = Var(2);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Helper {
-    /// (a, b, site)
-    Add,
-    /// (a, b, site)
-    Subtract,
-    /// (a, b, site)
-    Multiply,
-    /// (a, b, site)
-    Quotient,
-    /// (a, b, site)
-    Remainder,
-    /// (a, site) gives a, which is not negative.
-    Natural,
-    /// (a, b), of which one is not zero, gives the greatest number that divides both.
-    Gcd,
-    /// (a, b), b positive
-    Round(Rounding),
-    /// (a, ratio, site)
-    Scale(Rounding),
-    /// (a, b, site), in lowest terms, gives a Ratio.
-    RatioOf,
-    /// (a, b, site) gives a Ratio.
-    RatioNew,
-    /// (ratio, ratio, site)
-    RatioAdd,
-    /// (ratio, ratio, site)
-    RatioSubtract,
-    /// (ratio, ratio, site)
-    RatioMultiply,
-    /// (ratio, ratio, site)
-    RatioDivide,
-    /// (above, below, above, below, site)
-    RatioSum,
-    /// (above, below, above, below, site)
-    RatioProduct,
-    /// (ratio, ratio) gives -1, 0 or 1.
-    RatioOrder,
-}
-
-pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
+pub(super) fn code(builder: &mut Builder<'_>, helper: Arithmetic) -> Code {
     match helper {
-        Helper::Add => {
+        Arithmetic::Add => {
             let sum = Var(3);
             let overflow = lt(bits_and(bits_xor(A, sum), bits_xor(B, sum)), 0);
             checked(builder, sum, add(A, B), overflow)
         }
-        Helper::Subtract => {
+        Arithmetic::Subtract => {
             let rest = Var(3);
             let overflow = lt(bits_and(bits_xor(A, B), bits_xor(A, rest)), 0);
             checked(builder, rest, sub(A, B), overflow)
         }
-        Helper::Multiply => multiply(builder),
-        Helper::Quotient => quotient(builder),
-        Helper::Remainder => remainder(builder),
-        Helper::Natural => {
+        Arithmetic::Multiply => multiply(builder),
+        Arithmetic::Quotient => quotient(builder),
+        Arithmetic::Remainder => remainder(builder),
+        Arithmetic::Natural => {
             let below = fault(builder, FaultCode::BelowZero, B);
             Code::new(2, 2, vec![when(lt(A, 0), below), give(A)])
         }
-        Helper::Gcd => gcd(),
-        Helper::Round(rounding) => round(rounding),
-        Helper::Scale(rounding) => scale(builder, rounding),
-        Helper::RatioOf => {
+        Arithmetic::Gcd => gcd(),
+        Arithmetic::Round(rounding) => round(rounding),
+        Arithmetic::Scale(rounding) => scale(builder, rounding),
+        Arithmetic::RatioOf => {
             let address = Var(3);
-            let new = builder.call(memory::Helper::Allocate, [Low::Int(16), SITE.into()]);
+            let new = builder.call(Memory::Allocate, [Low::Int(16), SITE.into()]);
             let body = vec![
                 set(address, new),
                 store(address, 0, A),
@@ -87,27 +48,27 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             ];
             Code::new(3, 4, body)
         }
-        Helper::RatioNew => ratio_new(builder),
-        Helper::RatioAdd | Helper::RatioSubtract => {
+        Arithmetic::RatioNew => ratio_new(builder),
+        Arithmetic::RatioAdd | Arithmetic::RatioSubtract => {
             let above = load(B, 0);
-            let above = if helper == Helper::RatioAdd {
+            let above = if helper == Arithmetic::RatioAdd {
                 above
             } else {
                 sub(0, above)
             };
             let args = [load(A, 0), load(A, 8), above, load(B, 8), SITE.into()];
-            let sum = builder.call(Helper::RatioSum, args);
+            let sum = builder.call(Arithmetic::RatioSum, args);
             Code::new(3, 3, vec![give(sum)])
         }
-        Helper::RatioMultiply => {
+        Arithmetic::RatioMultiply => {
             let args = [load(A, 0), load(A, 8), load(B, 0), load(B, 8), SITE.into()];
-            let product = builder.call(Helper::RatioProduct, args);
+            let product = builder.call(Arithmetic::RatioProduct, args);
             Code::new(3, 3, vec![give(product)])
         }
-        Helper::RatioDivide => ratio_divide(builder),
-        Helper::RatioSum => ratio_sum(builder),
-        Helper::RatioProduct => ratio_product(builder),
-        Helper::RatioOrder => ratio_order(),
+        Arithmetic::RatioDivide => ratio_divide(builder),
+        Arithmetic::RatioSum => ratio_sum(builder),
+        Arithmetic::RatioProduct => ratio_product(builder),
+        Arithmetic::RatioOrder => ratio_order(),
     }
 }
 
@@ -203,9 +164,12 @@ fn round(rounding: Rounding) -> Code {
 
 fn scale(builder: &mut Builder<'_>, rounding: Rounding) -> Code {
     let (shared, product) = (Var(3), Var(4));
-    let found = builder.call(Helper::Gcd, [A.into(), load(B, 8)]);
-    let multiplied = builder.call(Helper::Multiply, [div(A, shared), load(B, 0), SITE.into()]);
-    let rounded = builder.call(Helper::Round(rounding), [product.into(), div(load(B, 8), shared)]);
+    let found = builder.call(Arithmetic::Gcd, [A.into(), load(B, 8)]);
+    let multiplied = builder.call(Arithmetic::Multiply, [div(A, shared), load(B, 0), SITE.into()]);
+    let rounded = builder.call(
+        Arithmetic::Round(rounding),
+        [product.into(), div(load(B, 8), shared)],
+    );
     let body = vec![
         overflow_if(builder, eq(A, i64::MIN), SITE),
         set(shared, found),
@@ -218,8 +182,8 @@ fn scale(builder: &mut Builder<'_>, rounding: Rounding) -> Code {
 
 fn ratio_new(builder: &mut Builder<'_>) -> Code {
     let shared = Var(3);
-    let found = builder.call(Helper::Gcd, [A.into(), B.into()]);
-    let new = builder.call(Helper::RatioOf, [div(A, shared), div(B, shared), SITE.into()]);
+    let found = builder.call(Arithmetic::Gcd, [A.into(), B.into()]);
+    let new = builder.call(Arithmetic::RatioOf, [div(A, shared), div(B, shared), SITE.into()]);
     let body = vec![
         when(eq(B, 0), fault(builder, FaultCode::DivisionByZero, SITE)),
         overflow_if(builder, or(eq(A, i64::MIN), eq(B, i64::MIN)), SITE),
@@ -240,16 +204,22 @@ const PARTS_SITE: Var = Var(4);
 fn ratio_sum(builder: &mut Builder<'_>) -> Code {
     let (shared, sum, rest) = (Var(5), Var(6), Var(7));
     let site = || Low::from(PARTS_SITE);
-    let found = builder.call(Helper::Gcd, [BELOW.into(), OTHER_BELOW.into()]);
-    let left = builder.call(Helper::Multiply, [ABOVE.into(), div(OTHER_BELOW, shared), site()]);
-    let right = builder.call(Helper::Multiply, [OTHER_ABOVE.into(), div(BELOW, shared), site()]);
-    let added = builder.call(Helper::Add, [left, right, site()]);
-    let more = builder.call(Helper::Gcd, [sum.into(), shared.into()]);
+    let found = builder.call(Arithmetic::Gcd, [BELOW.into(), OTHER_BELOW.into()]);
+    let left = builder.call(
+        Arithmetic::Multiply,
+        [ABOVE.into(), div(OTHER_BELOW, shared), site()],
+    );
+    let right = builder.call(
+        Arithmetic::Multiply,
+        [OTHER_ABOVE.into(), div(BELOW, shared), site()],
+    );
+    let added = builder.call(Arithmetic::Add, [left, right, site()]);
+    let more = builder.call(Arithmetic::Gcd, [sum.into(), shared.into()]);
     let below = builder.call(
-        Helper::Multiply,
+        Arithmetic::Multiply,
         [div(BELOW, shared), div(OTHER_BELOW, rest), site()],
     );
-    let new = builder.call(Helper::RatioOf, [div(sum, rest), below, site()]);
+    let new = builder.call(Arithmetic::RatioOf, [div(sum, rest), below, site()]);
     let body = vec![
         set(shared, found),
         set(sum, added),
@@ -263,17 +233,17 @@ fn ratio_sum(builder: &mut Builder<'_>) -> Code {
 fn ratio_product(builder: &mut Builder<'_>) -> Code {
     let (left, right, above) = (Var(5), Var(6), Var(7));
     let site = || Low::from(PARTS_SITE);
-    let left_shared = builder.call(Helper::Gcd, [ABOVE.into(), OTHER_BELOW.into()]);
-    let right_shared = builder.call(Helper::Gcd, [OTHER_ABOVE.into(), BELOW.into()]);
+    let left_shared = builder.call(Arithmetic::Gcd, [ABOVE.into(), OTHER_BELOW.into()]);
+    let right_shared = builder.call(Arithmetic::Gcd, [OTHER_ABOVE.into(), BELOW.into()]);
     let multiplied = builder.call(
-        Helper::Multiply,
+        Arithmetic::Multiply,
         [div(ABOVE, left), div(OTHER_ABOVE, right), site()],
     );
     let below = builder.call(
-        Helper::Multiply,
+        Arithmetic::Multiply,
         [div(BELOW, right), div(OTHER_BELOW, left), site()],
     );
-    let new = builder.call(Helper::RatioOf, [above.into(), below, site()]);
+    let new = builder.call(Arithmetic::RatioOf, [above.into(), below, site()]);
     let body = vec![
         set(left, left_shared),
         set(right, right_shared),
@@ -293,7 +263,7 @@ fn ratio_divide(builder: &mut Builder<'_>) -> Code {
         mul(load(B, 0), sign),
         SITE.into(),
     ];
-    let product = builder.call(Helper::RatioProduct, args);
+    let product = builder.call(Arithmetic::RatioProduct, args);
     let body = vec![
         when(eq(load(B, 0), 0), fault(builder, FaultCode::DivisionByZero, SITE)),
         set(sign, choose(lt(load(B, 0), 0), -1, 1)),

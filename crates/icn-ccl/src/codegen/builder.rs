@@ -5,66 +5,16 @@
 //! value of each entry; a record its fields; a variant its place and its values. Enums without any values
 //! are the place alone. Lengths and values are eight bytes each.
 use super::{
-    arithmetic, collections, formats,
+    key::Key,
     low::{Code, Low},
-    memory, operations, outer, texts, translate, wire,
 };
 use crate::{
     abi::STATIC_ADDRESS,
-    ir::{FunctionId, Program},
+    ir::Program,
     types::{Type, Types},
     value::Value,
 };
 use std::collections::BTreeMap;
-
-/// What a function of a module is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
-    /// Tells where the input goes.
-    Input,
-    /// Calls a function of the program from outside.
-    Outer(FunctionId),
-    /// A function of the program.
-    User(FunctionId),
-    /// Reads a value of the input.
-    Decode(Type),
-    /// Writes a value into the outcome.
-    Encode(Type),
-    /// Compares two values.
-    Equal(Type),
-    /// Puts a value into a text.
-    Format(Type),
-    /// Looks for a value in a list of such.
-    Contains(Type),
-    Memory(memory::Helper),
-    Arithmetic(arithmetic::Helper),
-    Texts(texts::Helper),
-    Collections(collections::Helper),
-}
-
-impl From<memory::Helper> for Key {
-    fn from(helper: memory::Helper) -> Self {
-        Self::Memory(helper)
-    }
-}
-
-impl From<arithmetic::Helper> for Key {
-    fn from(helper: arithmetic::Helper) -> Self {
-        Self::Arithmetic(helper)
-    }
-}
-
-impl From<texts::Helper> for Key {
-    fn from(helper: texts::Helper) -> Self {
-        Self::Texts(helper)
-    }
-}
-
-impl From<collections::Helper> for Key {
-    fn from(helper: collections::Helper) -> Self {
-        Self::Collections(helper)
-    }
-}
 
 pub(super) struct Builder<'p> {
     pub(super) program: &'p Program,
@@ -108,25 +58,14 @@ impl<'p> Builder<'p> {
         Low::Call(self.index(key), args.into())
     }
 
-    /// Makes the functions that are called, and those that these call.
-    pub(super) fn run(&mut self) {
-        while let Some((index, key)) = self.waiting.pop() {
-            let code = match key {
-                Key::Input => outer::input(),
-                Key::Outer(id) => outer::call(self, id),
-                Key::User(id) => translate::function(self, id),
-                Key::Decode(ty) => wire::decode(self, &ty),
-                Key::Encode(ty) => wire::encode(self, &ty),
-                Key::Equal(ty) => operations::equal(self, &ty),
-                Key::Contains(ty) => operations::contains(self, &ty),
-                Key::Format(ty) => formats::format(self, &ty),
-                Key::Memory(helper) => memory::code(self, helper),
-                Key::Arithmetic(helper) => arithmetic::code(self, helper),
-                Key::Texts(helper) => texts::code(self, helper),
-                Key::Collections(helper) => collections::code(self, helper),
-            };
-            self.codes.insert(index, code);
-        }
+    /// A function that is called and is not made yet, with its number.
+    pub(super) fn next(&mut self) -> Option<(u32, Key)> {
+        self.waiting.pop()
+    }
+
+    /// Takes in a function that was made.
+    pub(super) fn put(&mut self, index: u32, code: Code) {
+        self.codes.insert(index, code);
     }
 
     /// The functions in the order of their numbers.

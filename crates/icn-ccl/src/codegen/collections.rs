@@ -1,12 +1,12 @@
 //! Lists, maps and options.
 use super::{
     builder::Builder,
+    key::{Arithmetic, Collections, Keys, Memory, Texts},
     low::{
         Code, Cond, Do, Low, Var, add, and, bits_and, bits_or, choose, copy, eq, ge, give, gt, load, lt, mul,
         not, set, shift_left, shift_right, store, sub, when,
     },
-    memory::{self, fault},
-    texts,
+    memory::fault,
 };
 use crate::{
     fault::FaultCode,
@@ -19,27 +19,12 @@ use crate::{
 const A: Var = Var(0);
 const B: Var = Var(1);
 
-/// How keys are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Keys {
-    Numbers,
-    Texts,
-}
-
 impl Keys {
-    pub(super) fn of(ty: &Type) -> Self {
-        if ty.is_textual() {
-            Self::Texts
-        } else {
-            Self::Numbers
-        }
-    }
-
     /// -1, 0 or 1.
     pub(super) fn order(self, builder: &mut Builder<'_>, a: Low, b: Low, site: impl Into<Low>) -> Cond3 {
         match self {
             Self::Numbers => Cond3::Numbers(a, b),
-            Self::Texts => Cond3::Order(builder.call(texts::Helper::Order, [a, b, site.into()])),
+            Self::Texts => Cond3::Order(builder.call(Texts::Order, [a, b, site.into()])),
         }
     }
 }
@@ -66,54 +51,20 @@ impl Cond3 {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Helper {
-    /// (value, site) gives an Option.
-    Some,
-    /// (length, site) gives a list whose elements are still to be written.
-    ListNew,
-    /// (list, index, site)
-    ListIndex,
-    /// (list, index, site) gives an Option.
-    ListGet,
-    /// (list, value, site)
-    ListPush,
-    /// (list, list, site)
-    ListConcat,
-    /// (list, site)
-    ListSum,
-    /// (list, site), of Ratios
-    RatioSum,
-    /// (length, site) gives a map whose entries are still to be written.
-    MapNew,
-    /// (map, key, site) gives twice the place of the first key that is not less, and one more if it is equal.
-    MapSearch(Keys),
-    /// (map, key, site)
-    MapIndex(Keys),
-    /// (map, key, site) gives an Option.
-    MapGet(Keys),
-    /// (map, key, value, site)
-    MapInsert(Keys),
-    /// (map, key, site)
-    MapRemove(Keys),
-    /// (map, 8 for keys or 16 for values, site) gives a list.
-    MapColumn,
-}
-
-pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
+pub(super) fn code(builder: &mut Builder<'_>, helper: Collections) -> Code {
     match helper {
-        Helper::Some => {
+        Collections::Some => {
             let (value, site, address) = (Var(0), Var(1), Var(2));
-            let new = builder.call(memory::Helper::Allocate, [Low::Int(8), site.into()]);
+            let new = builder.call(Memory::Allocate, [Low::Int(8), site.into()]);
             Code::new(
                 2,
                 3,
                 vec![set(address, new), store(address, 0, value), give(address)],
             )
         }
-        Helper::ListNew => new(builder, 8),
-        Helper::MapNew => new(builder, 16),
-        Helper::ListIndex => {
+        Collections::ListNew => new(builder, 8),
+        Collections::MapNew => new(builder, 16),
+        Collections::ListIndex => {
             let outside = fault(builder, FaultCode::Index, Var(2));
             Code::new(
                 3,
@@ -121,13 +72,13 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
                 vec![when(not(within()), outside), give(load(element(A, B), 8))],
             )
         }
-        Helper::ListGet => {
-            let some = builder.call(Helper::Some, [load(element(A, B), 8), Var(2).into()]);
+        Collections::ListGet => {
+            let some = builder.call(Collections::Some, [load(element(A, B), 8), Var(2).into()]);
             Code::new(3, 3, vec![give(choose(within(), some, 0))])
         }
-        Helper::ListPush => {
+        Collections::ListPush => {
             let (site, longer) = (Var(2), Var(3));
-            let made = builder.call(Helper::ListNew, [add(load(A, 0), 1), site.into()]);
+            let made = builder.call(Collections::ListNew, [add(load(A, 0), 1), site.into()]);
             let body = vec![
                 set(longer, made),
                 copy(add(longer, 8), add(A, 8), mul(load(A, 0), 8)),
@@ -136,9 +87,9 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             ];
             Code::new(3, 4, body)
         }
-        Helper::ListConcat => {
+        Collections::ListConcat => {
             let (site, both) = (Var(2), Var(3));
-            let made = builder.call(Helper::ListNew, [add(load(A, 0), load(B, 0)), site.into()]);
+            let made = builder.call(Collections::ListNew, [add(load(A, 0), load(B, 0)), site.into()]);
             let body = vec![
                 set(both, made),
                 copy(add(both, 8), add(A, 8), mul(load(A, 0), 8)),
@@ -147,12 +98,12 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             ];
             Code::new(3, 4, body)
         }
-        Helper::ListSum => sum(builder, false),
-        Helper::RatioSum => sum(builder, true),
-        Helper::MapSearch(keys) => search(builder, keys),
-        Helper::MapIndex(keys) => {
+        Collections::ListSum => sum(builder, false),
+        Collections::RatioSum => sum(builder, true),
+        Collections::MapSearch(keys) => search(builder, keys),
+        Collections::MapIndex(keys) => {
             let (site, found) = (Var(2), Var(3));
-            let place = builder.call(Helper::MapSearch(keys), [A.into(), B.into(), site.into()]);
+            let place = builder.call(Collections::MapSearch(keys), [A.into(), B.into(), site.into()]);
             let missing = fault(builder, FaultCode::MissingKey, site);
             let body = vec![
                 set(found, place),
@@ -161,15 +112,15 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             ];
             Code::new(3, 4, body)
         }
-        Helper::MapGet(keys) => {
+        Collections::MapGet(keys) => {
             let (site, found) = (Var(2), Var(3));
-            let place = builder.call(Helper::MapSearch(keys), [A.into(), B.into(), site.into()]);
-            let some = builder.call(Helper::Some, [load(entry(A, found), 16), site.into()]);
+            let place = builder.call(Collections::MapSearch(keys), [A.into(), B.into(), site.into()]);
+            let some = builder.call(Collections::Some, [load(entry(A, found), 16), site.into()]);
             Code::new(3, 4, vec![set(found, place), give(choose(hit(found), some, 0))])
         }
-        Helper::MapInsert(keys) => insert(builder, keys),
-        Helper::MapRemove(keys) => remove(builder, keys),
-        Helper::MapColumn => column(builder),
+        Collections::MapInsert(keys) => insert(builder, keys),
+        Collections::MapRemove(keys) => remove(builder, keys),
+        Collections::MapColumn => column(builder),
     }
 }
 
@@ -196,10 +147,7 @@ fn within() -> Cond {
 fn new(builder: &mut Builder<'_>, bytes: i64) -> Code {
     let (length, site, address) = (Var(0), Var(1), Var(2));
     let most = i64::try_from(MAX_ELEMENTS).expect("the limit is small");
-    let made = builder.call(
-        memory::Helper::Allocate,
-        [add(8, mul(length, bytes)), site.into()],
-    );
+    let made = builder.call(Memory::Allocate, [add(8, mul(length, bytes)), site.into()]);
     let body = vec![
         when(gt(length, most), fault(builder, FaultCode::Size, site)),
         set(address, made),
@@ -219,14 +167,14 @@ fn sum(builder: &mut Builder<'_>, of_ratios: bool) -> Code {
     } else {
         load(list, 0)
     };
-    let work = builder.call(memory::Helper::Work, [units, site.into()]);
+    let work = builder.call(Memory::Work, [units, site.into()]);
     let args = [total.into(), load(element(list, at), 8), site.into()];
     let (start, added) = if of_ratios {
         let zero = Ratio::new(0, 1).expect("zero is a fraction");
         let zero = builder.constant(&Type::Ratio, &Value::Ratio(zero));
-        (zero, builder.call(super::arithmetic::Helper::RatioAdd, args))
+        (zero, builder.call(Arithmetic::RatioAdd, args))
     } else {
-        (0, builder.call(super::arithmetic::Helper::Add, args))
+        (0, builder.call(Arithmetic::Add, args))
     };
     let body = vec![
         Do::Forget(work),
@@ -242,7 +190,7 @@ fn sum(builder: &mut Builder<'_>, of_ratios: bool) -> Code {
 
 fn search(builder: &mut Builder<'_>, keys: Keys) -> Code {
     let (site, low, high, middle) = (Var(2), Var(3), Var(4), Var(5));
-    let work = builder.call(memory::Helper::Work, [Low::Int(1), site.into()]);
+    let work = builder.call(Memory::Work, [Low::Int(1), site.into()]);
     let key = |place: Var| load(add(A, shift_left(place, 4)), 8);
     let less = keys.order(builder, key(middle), B.into(), site).less();
     let equal = keys.order(builder, key(low), B.into(), site).equal();
@@ -264,9 +212,9 @@ fn search(builder: &mut Builder<'_>, keys: Keys) -> Code {
 
 fn insert(builder: &mut Builder<'_>, keys: Keys) -> Code {
     let (value, site, found, changed) = (Var(2), Var(3), Var(4), Var(5));
-    let place = builder.call(Helper::MapSearch(keys), [A.into(), B.into(), site.into()]);
-    let same = builder.call(Helper::MapNew, [load(A, 0), site.into()]);
-    let longer = builder.call(Helper::MapNew, [add(load(A, 0), 1), site.into()]);
+    let place = builder.call(Collections::MapSearch(keys), [A.into(), B.into(), site.into()]);
+    let same = builder.call(Collections::MapNew, [load(A, 0), site.into()]);
+    let longer = builder.call(Collections::MapNew, [add(load(A, 0), 1), site.into()]);
     let bytes = mul(load(A, 0), 16);
     let before = shift_left(shift_right(found, 1), 4);
     let replace = vec![
@@ -294,8 +242,8 @@ fn insert(builder: &mut Builder<'_>, keys: Keys) -> Code {
 
 fn remove(builder: &mut Builder<'_>, keys: Keys) -> Code {
     let (site, found, changed) = (Var(2), Var(3), Var(4));
-    let place = builder.call(Helper::MapSearch(keys), [A.into(), B.into(), site.into()]);
-    let shorter = builder.call(Helper::MapNew, [sub(load(A, 0), 1), site.into()]);
+    let place = builder.call(Collections::MapSearch(keys), [A.into(), B.into(), site.into()]);
+    let shorter = builder.call(Collections::MapNew, [sub(load(A, 0), 1), site.into()]);
     let before = shift_left(shift_right(found, 1), 4);
     let after = sub(mul(sub(load(A, 0), 1), 16), before.clone());
     let body = vec![
@@ -311,8 +259,8 @@ fn remove(builder: &mut Builder<'_>, keys: Keys) -> Code {
 
 fn column(builder: &mut Builder<'_>) -> Code {
     let (map, offset, site, at, list) = (Var(0), Var(1), Var(2), Var(3), Var(4));
-    let work = builder.call(memory::Helper::Work, [load(map, 0), site.into()]);
-    let made = builder.call(Helper::ListNew, [load(map, 0), site.into()]);
+    let work = builder.call(Memory::Work, [load(map, 0), site.into()]);
+    let made = builder.call(Collections::ListNew, [load(map, 0), site.into()]);
     let value = load(add(add(map, offset), shift_left(at, 4)), 0);
     let body = vec![
         Do::Forget(work),

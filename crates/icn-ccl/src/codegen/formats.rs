@@ -1,11 +1,12 @@
 //! Values as text: the same texts as [`crate::interp::text_of`].
 use super::{
     builder::Builder,
+    key::Texts,
     low::{
         Code, Do, Low, Var, add, choose, div, div_unsigned, eq, give, lt, mul, ne, rem, rem_unsigned, set,
         sub, when,
     },
-    texts::{Helper, SCRATCH_END},
+    texts::SCRATCH_END,
 };
 use crate::{
     interp::SPANS,
@@ -50,19 +51,19 @@ fn names(builder: &mut Builder<'_>, id: EnumId) -> Code {
 /// Writes a text before what there is.
 fn prepend(builder: &mut Builder<'_>, text: &str) -> Do {
     let text = builder.text(text);
-    set(AT, builder.call(Helper::Prepend, [text, AT.into()]))
+    set(AT, builder.call(Texts::Prepend, [text, AT.into()]))
 }
 
 /// Writes a number without its sign before what there is, with at least so many digits.
 fn digits(builder: &mut Builder<'_>, number: impl Into<Low>, width: i64) -> Do {
     set(
         AT,
-        builder.call(Helper::Digits, [number.into(), AT.into(), Low::Int(width)]),
+        builder.call(Texts::Digits, [number.into(), AT.into(), Low::Int(width)]),
     )
 }
 
 fn finish(builder: &mut Builder<'_>) -> Do {
-    give(builder.call(Helper::Finish, [AT.into(), SITE.into()]))
+    give(builder.call(Texts::Finish, [AT.into(), SITE.into()]))
 }
 
 fn without_sign(number: Var) -> Low {

@@ -2,6 +2,7 @@
 use super::{
     PAGE_BYTES,
     builder::Builder,
+    key::Memory,
     low::{
         Code, Do, Global, Low, Var, add, copy, div_unsigned, give, gt_unsigned, load, lt, set, store,
         store_byte, store_word, sub, when,
@@ -27,30 +28,18 @@ pub(super) const HEAP_START: Global = Global(4);
 /// Pages that memory grows by at the least.
 const GROW_PAGES: i64 = 8;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Helper {
-    /// (bytes, site) gives an address.
-    Allocate,
-    /// (units, site)
-    Work,
-    /// (code, site) does not return.
-    Fault,
-    /// (text, site) does not return.
-    Refuse,
-}
-
-pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
+pub(super) fn code(builder: &mut Builder<'_>, helper: Memory) -> Code {
     match helper {
-        Helper::Allocate => allocate(builder),
-        Helper::Work => work(builder),
-        Helper::Fault => fault_code(),
-        Helper::Refuse => refuse(),
+        Memory::Allocate => allocate(builder),
+        Memory::Work => work(builder),
+        Memory::Fault => fault_code(),
+        Memory::Refuse => refuse(),
     }
 }
 
 /// Ends the call with a fault.
 pub(super) fn fault(builder: &mut Builder<'_>, code: FaultCode, site: impl Into<Low>) -> Vec<Do> {
-    let call = builder.call(Helper::Fault, [Low::Int(code as i64), site.into()]);
+    let call = builder.call(Memory::Fault, [Low::Int(code as i64), site.into()]);
     vec![Do::Forget(call), Do::Trap]
 }
 

@@ -8,6 +8,7 @@ mod builder;
 mod collections;
 mod emit;
 mod formats;
+mod key;
 mod low;
 mod memory;
 mod operations;
@@ -26,9 +27,10 @@ use crate::{
     ir::Program,
     limits::{MAX_HEAP_BYTES, MAX_MODULE_BYTES, MAX_STATIC_BYTES},
 };
-use builder::{Builder, Key};
+use builder::Builder;
 use emit::emit;
-use low::Calling;
+use key::Key;
+use low::{Calling, Code};
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataSection, ExportKind, ExportSection, FunctionSection,
     GlobalSection, GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,
@@ -104,13 +106,34 @@ pub fn compile(program: &Program, build: Build) -> Result<Vec<u8>, CompileError>
             exports.push((format!("{FUNCTION_PREFIX}{id}"), builder.index(Key::Outer(id))));
         }
     }
-    builder.run();
+    while let Some((index, key)) = builder.next() {
+        let code = code(&mut builder, key);
+        builder.put(index, code);
+    }
     let bytes = link(program, &builder, &exports)?;
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(CompileError::Module(bytes.len()));
     }
     validate(&bytes)?;
     Ok(bytes)
+}
+
+/// Makes a function; what it calls is made after it.
+fn code(builder: &mut Builder<'_>, key: Key) -> Code {
+    match key {
+        Key::Input => outer::input(),
+        Key::Outer(id) => outer::call(builder, id),
+        Key::User(id) => translate::function(builder, id),
+        Key::Decode(ty) => wire::decode(builder, &ty),
+        Key::Encode(ty) => wire::encode(builder, &ty),
+        Key::Equal(ty) => operations::equal(builder, &ty),
+        Key::Contains(ty) => operations::contains(builder, &ty),
+        Key::Format(ty) => formats::format(builder, &ty),
+        Key::Memory(helper) => memory::code(builder, helper),
+        Key::Arithmetic(helper) => arithmetic::code(builder, helper),
+        Key::Texts(helper) => texts::code(builder, helper),
+        Key::Collections(helper) => collections::code(builder, helper),
+    }
 }
 
 /// What the modules may use beyond the first version of WebAssembly.

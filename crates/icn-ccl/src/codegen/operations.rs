@@ -1,9 +1,9 @@
 //! Comparisons that depend on the type.
 use super::{
-    builder::{Builder, Key},
+    builder::Builder,
     collections::element,
+    key::{Key, Memory, Texts},
     low::{Code, Cond, Do, Low, Var, add, eq, give, load, lt, ne, set, when},
-    memory, texts,
 };
 use crate::types::Type;
 
@@ -17,7 +17,7 @@ pub(super) fn equality(builder: &mut Builder<'_>, ty: &Type, a: Low, b: Low, sit
         return eq(a, b);
     }
     let call = if ty.is_textual() {
-        builder.call(texts::Helper::Equal, [a, b, site])
+        builder.call(Texts::Equal, [a, b, site])
     } else {
         builder.call(Key::Equal(ty.clone()), [a, b, site])
     };
@@ -32,7 +32,7 @@ fn unless_equal(builder: &mut Builder<'_>, ty: &Type, offset: u32) -> Do {
 
 /// Compares two values that are not scalars; stops at the first difference.
 pub(super) fn equal(builder: &mut Builder<'_>, ty: &Type) -> Code {
-    let one = builder.call(memory::Helper::Work, [Low::Int(1), SITE.into()]);
+    let one = builder.call(Memory::Work, [Low::Int(1), SITE.into()]);
     let mut body = vec![Do::Forget(one)];
     match ty {
         Type::Ratio => {
@@ -77,7 +77,7 @@ pub(super) fn equal(builder: &mut Builder<'_>, ty: &Type) -> Code {
 /// Compares the elements of lists, or the entries of maps.
 fn elements(builder: &mut Builder<'_>, body: &mut Vec<Do>, of: &Type, values: Option<&Type>) {
     let at = Var(3);
-    let work = builder.call(memory::Helper::Work, [load(A, 0), SITE.into()]);
+    let work = builder.call(Memory::Work, [load(A, 0), SITE.into()]);
     let stride = if values.is_some() { 16 } else { 8 };
     let here = |list: Var, offset: u32| load(add(list, super::low::mul(at, stride)), offset);
     let mut turn = Vec::new();
@@ -94,7 +94,7 @@ fn elements(builder: &mut Builder<'_>, body: &mut Vec<Do>, of: &Type, values: Op
 /// (list, value, site) says whether one of the elements is equal to the value.
 pub(super) fn contains(builder: &mut Builder<'_>, of: &Type) -> Code {
     let at = Var(3);
-    let work = builder.call(memory::Helper::Work, [load(A, 0), SITE.into()]);
+    let work = builder.call(Memory::Work, [load(A, 0), SITE.into()]);
     let equal = equality(builder, of, load(element(A, at), 8), B.into(), SITE.into());
     let body = vec![
         Do::Forget(work),

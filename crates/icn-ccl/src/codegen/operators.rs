@@ -1,11 +1,9 @@
 //! What is built in, in functions of a program: mostly calls of helpers.
 use super::{
-    arithmetic::Helper as Number,
-    builder::Key,
-    collections::{Helper as Collection, Keys, hit},
+    collections::hit,
+    key::{Arithmetic, Collections, Key, Keys, Texts},
     low::{Cond, Low, choose, eq, ge, gt, le, load, lt, ne, set, sub},
     operations::equality,
-    texts::Helper as Texts,
     translate::{Frame, site},
 };
 use crate::{
@@ -45,17 +43,17 @@ impl Frame<'_, '_> {
     fn of_numbers(&mut self, op: Op, operands: Operands) -> Low {
         let Operands { a, b, ty, at, .. } = operands;
         match op {
-            Op::Add => self.number(Number::Add, a, b, &ty, at),
-            Op::Subtract => self.number(Number::Subtract, a, b, &ty, at),
-            Op::Multiply => self.number(Number::Multiply, a, b, &ty, at),
-            Op::Negate => self.number(Number::Subtract, Low::Int(0), a, &ty, at),
-            Op::Quotient => self.number(Number::Quotient, a, b, &ty, at),
-            Op::Remainder => self.number(Number::Remainder, a, b, &ty, at),
-            Op::Scale(rounding) => self.number(Number::Scale(rounding), a, b, &ty, at),
+            Op::Add => self.number(Arithmetic::Add, a, b, &ty, at),
+            Op::Subtract => self.number(Arithmetic::Subtract, a, b, &ty, at),
+            Op::Multiply => self.number(Arithmetic::Multiply, a, b, &ty, at),
+            Op::Negate => self.number(Arithmetic::Subtract, Low::Int(0), a, &ty, at),
+            Op::Quotient => self.number(Arithmetic::Quotient, a, b, &ty, at),
+            Op::Remainder => self.number(Arithmetic::Remainder, a, b, &ty, at),
+            Op::Scale(rounding) => self.number(Arithmetic::Scale(rounding), a, b, &ty, at),
             Op::Abs => {
                 let kept = self.temporary();
                 let args = [Low::Int(0), kept.into(), at];
-                let negative = self.builder.call(Number::Subtract, args);
+                let negative = self.builder.call(Arithmetic::Subtract, args);
                 Low::Seq(vec![set(kept, a)], Box::new(choose(lt(kept, 0), negative, kept)))
             }
             Op::MinusOrZero => {
@@ -78,22 +76,22 @@ impl Frame<'_, '_> {
     fn of_ratios(&mut self, op: Op, operands: Operands) -> Low {
         let Operands { a, b, at, .. } = operands;
         match op {
-            Op::Divide => self.builder.call(Number::RatioNew, [a, b, at]),
-            Op::ToRatio => self.builder.call(Number::RatioNew, [a, Low::Int(1), at]),
-            Op::RatioAdd => self.builder.call(Number::RatioAdd, [a, b, at]),
-            Op::RatioSubtract => self.builder.call(Number::RatioSubtract, [a, b, at]),
-            Op::RatioMultiply => self.builder.call(Number::RatioMultiply, [a, b, at]),
-            Op::RatioDivide => self.builder.call(Number::RatioDivide, [a, b, at]),
+            Op::Divide => self.builder.call(Arithmetic::RatioNew, [a, b, at]),
+            Op::ToRatio => self.builder.call(Arithmetic::RatioNew, [a, Low::Int(1), at]),
+            Op::RatioAdd => self.builder.call(Arithmetic::RatioAdd, [a, b, at]),
+            Op::RatioSubtract => self.builder.call(Arithmetic::RatioSubtract, [a, b, at]),
+            Op::RatioMultiply => self.builder.call(Arithmetic::RatioMultiply, [a, b, at]),
+            Op::RatioDivide => self.builder.call(Arithmetic::RatioDivide, [a, b, at]),
             Op::RatioNegate => {
                 let kept = self.temporary();
                 let args = [sub(0, load(kept, 0)), load(kept, 8), at];
-                let new = self.builder.call(Number::RatioOf, args);
+                let new = self.builder.call(Arithmetic::RatioOf, args);
                 Low::Seq(vec![set(kept, a)], Box::new(new))
             }
             Op::ToInt(rounding) => {
                 let kept = self.temporary();
                 let args = [load(kept, 0), load(kept, 8)];
-                let rounded = self.builder.call(Number::Round(rounding), args);
+                let rounded = self.builder.call(Arithmetic::Round(rounding), args);
                 Low::Seq(vec![set(kept, a)], Box::new(rounded))
             }
             Op::Numerator => load(a, 0),
@@ -139,24 +137,24 @@ impl Frame<'_, '_> {
             _ => Keys::Numbers,
         };
         let (helper, args) = match op {
-            Op::ListIndex => (Collection::ListIndex, [a, b, at]),
-            Op::ListGet => (Collection::ListGet, [a, b, at]),
-            Op::ListPush => (Collection::ListPush, [a, b, at]),
-            Op::ListConcat => (Collection::ListConcat, [a, b, at]),
-            Op::MapKeys => (Collection::MapColumn, [a, Low::Int(8), at]),
-            Op::MapValues => (Collection::MapColumn, [a, Low::Int(16), at]),
-            Op::MapIndex => (Collection::MapIndex(keys), [a, b, at]),
-            Op::MapGet => (Collection::MapGet(keys), [a, b, at]),
-            Op::MapRemove => (Collection::MapRemove(keys), [a, b, at]),
+            Op::ListIndex => (Collections::ListIndex, [a, b, at]),
+            Op::ListGet => (Collections::ListGet, [a, b, at]),
+            Op::ListPush => (Collections::ListPush, [a, b, at]),
+            Op::ListConcat => (Collections::ListConcat, [a, b, at]),
+            Op::MapKeys => (Collections::MapColumn, [a, Low::Int(8), at]),
+            Op::MapValues => (Collections::MapColumn, [a, Low::Int(16), at]),
+            Op::MapIndex => (Collections::MapIndex(keys), [a, b, at]),
+            Op::MapGet => (Collections::MapGet(keys), [a, b, at]),
+            Op::MapRemove => (Collections::MapRemove(keys), [a, b, at]),
             Op::MapHas => {
-                let found = self.builder.call(Collection::MapSearch(keys), [a, b, at]);
+                let found = self.builder.call(Collections::MapSearch(keys), [a, b, at]);
                 return Self::truth(hit(found));
             }
-            Op::MapInsert => return self.builder.call(Collection::MapInsert(keys), [a, b, c, at]),
+            Op::MapInsert => return self.builder.call(Collections::MapInsert(keys), [a, b, c, at]),
             Op::ListSum if of == Type::list(Type::Ratio) => {
-                return self.builder.call(Collection::RatioSum, [a, at]);
+                return self.builder.call(Collections::RatioSum, [a, at]);
             }
-            Op::ListSum => return self.builder.call(Collection::ListSum, [a, at]),
+            Op::ListSum => return self.builder.call(Collections::ListSum, [a, at]),
             Op::ListContains => {
                 let Type::List(of) = of else {
                     unreachable!("a list has the type of one")
@@ -169,10 +167,10 @@ impl Frame<'_, '_> {
     }
 
     /// A number of type `ty`, which may not be allowed to be negative.
-    fn number(&mut self, helper: Number, a: Low, b: Low, ty: &Type, at: Low) -> Low {
+    fn number(&mut self, helper: Arithmetic, a: Low, b: Low, ty: &Type, at: Low) -> Low {
         let result = self.builder.call(helper, [a, b, at.clone()]);
         if ty.is_natural() {
-            self.builder.call(Number::Natural, [result, at])
+            self.builder.call(Arithmetic::Natural, [result, at])
         } else {
             result
         }
@@ -181,7 +179,7 @@ impl Frame<'_, '_> {
     fn compare(&mut self, comparison: Comparison, of: &Type, a: Low, b: Low, at: Low) -> Cond {
         let (a, b) = match of {
             Type::Text => (self.builder.call(Texts::Order, [a, b, at]), Low::Int(0)),
-            Type::Ratio => (self.builder.call(Number::RatioOrder, [a, b]), Low::Int(0)),
+            Type::Ratio => (self.builder.call(Arithmetic::RatioOrder, [a, b]), Low::Int(0)),
             _ => (a, b),
         };
         match comparison {

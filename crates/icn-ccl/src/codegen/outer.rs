@@ -1,6 +1,7 @@
 //! What the host calls.
 use super::{
-    builder::{Builder, Key},
+    builder::Builder,
+    key::Key,
     low::{Calling, Code, Do, Low, Var, choose, gt, ne, set, store_byte, sub, when},
     memory::{CURSOR, HEAP, HEAP_START, INPUT_END, WORK, fault},
 };

@@ -2,11 +2,12 @@
 use super::{
     arithmetic::order,
     builder::Builder,
+    key::{Memory, Texts},
     low::{
         Code, Cond, Do, Low, Var, add, and, bits_and, choose, copy, div_unsigned, eq, ge, give, gt, le, load,
         load_byte, lt, mul, ne, or, rem_unsigned, set, store, store_byte, sub, when,
     },
-    memory::{self, fault},
+    memory::fault,
 };
 use crate::{
     abi::{SCRATCH_ADDRESS, SCRATCH_BYTES},
@@ -21,51 +22,24 @@ const A: Var = Var(0);
 const B: Var = Var(1);
 const SITE: Var = Var(2);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Helper {
-    /// (length, site) gives a text whose bytes are still to be written.
-    New,
-    /// (address, address, length) says whether the bytes are the same.
-    SameBytes,
-    /// (text, text, site) says whether they are equal.
-    Equal,
-    /// (text, text) gives -1, 0 or 1.
-    Compare,
-    /// (text, text, site) gives -1, 0 or 1, and counts the work.
-    Order,
-    /// (text, text, site)
-    Contains,
-    /// (text, text, site)
-    StartsWith,
-    /// (address, text) writes the bytes of the text there and gives the address behind them.
-    Append,
-    /// (number without sign, address, digits) writes at least so many digits before the address and gives
-    /// that of the first.
-    Digits,
-    /// (text, address) writes the text before the address and gives that of its first byte.
-    Prepend,
-    /// (address, site) gives the text of what was written from there to the end of the scratch.
-    Finish,
-}
-
-pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
+pub(super) fn code(builder: &mut Builder<'_>, helper: Texts) -> Code {
     match helper {
-        Helper::New => new(builder),
-        Helper::SameBytes => same_bytes(),
-        Helper::Equal => equal(builder),
-        Helper::Compare => compare(),
-        Helper::Order => {
+        Texts::New => new(builder),
+        Texts::SameBytes => same_bytes(),
+        Texts::Equal => equal(builder),
+        Texts::Compare => compare(),
+        Texts::Order => {
             let shorter = choose(lt(load(A, 0), load(B, 0)), load(A, 0), load(B, 0));
             let units = add(1, div_unsigned(shorter, 64));
-            let work = builder.call(memory::Helper::Work, [units, SITE.into()]);
-            let result = builder.call(Helper::Compare, [A.into(), B.into()]);
+            let work = builder.call(Memory::Work, [units, SITE.into()]);
+            let result = builder.call(Texts::Compare, [A.into(), B.into()]);
             Code::new(3, 3, vec![Do::Forget(work), give(result)])
         }
-        Helper::Contains => contains(builder),
-        Helper::StartsWith => {
+        Texts::Contains => contains(builder),
+        Texts::StartsWith => {
             let units = add(1, div_unsigned(load(B, 0), 64));
-            let work = builder.call(memory::Helper::Work, [units, SITE.into()]);
-            let same = builder.call(Helper::SameBytes, [add(A, 8), add(B, 8), load(B, 0)]);
+            let work = builder.call(Memory::Work, [units, SITE.into()]);
+            let same = builder.call(Texts::SameBytes, [add(A, 8), add(B, 8), load(B, 0)]);
             let longer = gt(load(B, 0), load(A, 0));
             Code::new(
                 3,
@@ -73,12 +47,12 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
                 vec![Do::Forget(work), when(longer, vec![give(0)]), give(same)],
             )
         }
-        Helper::Append => {
+        Texts::Append => {
             let body = vec![copy(A, add(B, 8), load(B, 0)), give(add(A, load(B, 0)))];
             Code::new(2, 2, body)
         }
-        Helper::Digits => digits(),
-        Helper::Prepend => {
+        Texts::Digits => digits(),
+        Texts::Prepend => {
             let body = vec![
                 set(B, sub(B, load(A, 0))),
                 copy(B, add(A, 8), load(A, 0)),
@@ -86,9 +60,9 @@ pub(super) fn code(builder: &mut Builder<'_>, helper: Helper) -> Code {
             ];
             Code::new(2, 2, body)
         }
-        Helper::Finish => {
+        Texts::Finish => {
             let text = Var(2);
-            let made = builder.call(Helper::New, [sub(SCRATCH_END, A), B.into()]);
+            let made = builder.call(Texts::New, [sub(SCRATCH_END, A), B.into()]);
             let body = vec![
                 set(text, made),
                 copy(add(text, 8), A, sub(SCRATCH_END, A)),
@@ -103,7 +77,7 @@ fn new(builder: &mut Builder<'_>) -> Code {
     let (length, site, address) = (Var(0), Var(1), Var(2));
     let most = i64::try_from(MAX_TEXT_BYTES).expect("the limit is small");
     let room = add(8, bits_and(add(length, 7), -8));
-    let new = builder.call(memory::Helper::Allocate, [room, site.into()]);
+    let new = builder.call(Memory::Allocate, [room, site.into()]);
     let body = vec![
         when(gt(length, most), fault(builder, FaultCode::Size, site)),
         set(address, new),
@@ -131,9 +105,9 @@ fn same_bytes() -> Code {
 }
 
 fn equal(builder: &mut Builder<'_>) -> Code {
-    let first = builder.call(memory::Helper::Work, [Low::Int(1), SITE.into()]);
-    let more = builder.call(memory::Helper::Work, [div_unsigned(load(A, 0), 64), SITE.into()]);
-    let same = builder.call(Helper::SameBytes, [add(A, 8), add(B, 8), load(A, 0)]);
+    let first = builder.call(Memory::Work, [Low::Int(1), SITE.into()]);
+    let more = builder.call(Memory::Work, [div_unsigned(load(A, 0), 64), SITE.into()]);
+    let same = builder.call(Texts::SameBytes, [add(A, 8), add(B, 8), load(A, 0)]);
     let body = vec![
         Do::Forget(first),
         when(ne(load(A, 0), load(B, 0)), vec![give(0)]),
@@ -172,8 +146,8 @@ fn compare() -> Code {
 fn contains(builder: &mut Builder<'_>) -> Code {
     let (at, last) = (Var(3), Var(4));
     let units = add(1, div_unsigned(mul(load(A, 0), add(load(B, 0), 8)), 64));
-    let work = builder.call(memory::Helper::Work, [units, SITE.into()]);
-    let same = builder.call(Helper::SameBytes, [add(add(A, 8), at), add(B, 8), load(B, 0)]);
+    let work = builder.call(Memory::Work, [units, SITE.into()]);
+    let same = builder.call(Texts::SameBytes, [add(add(A, 8), at), add(B, 8), load(B, 0)]);
     let body = vec![
         Do::Forget(work),
         set(last, sub(load(A, 0), load(B, 0))),

@@ -1,11 +1,11 @@
 //! Functions of a program: expressions and statements, one for one.
 use super::{
-    builder::{Builder, Key},
-    collections::{Helper as Collection, element},
+    builder::Builder,
+    collections::element,
+    key::{Collections, Key, Memory, Texts},
     low::{Code, Cond, Do, Low, Var, add, choose, eq, load, lt, ne, not, set, store, sub, when},
-    memory::{self, fault},
+    memory::{WORK, fault},
     operations::equality,
-    texts::Helper as Texts,
 };
 use crate::{
     fault::FaultCode,
@@ -52,16 +52,12 @@ impl Frame<'_, '_> {
     fn work(&mut self, units: usize, span: Span) -> Vec<Do> {
         let units = i64::try_from(units).expect("source files are bounded");
         let spent = fault(self.builder, FaultCode::Work, site(span));
-        vec![
-            Do::SetGlobal(memory::WORK, sub(memory::WORK, units)),
-            when(lt(memory::WORK, 0), spent),
-        ]
+        vec![Do::SetGlobal(WORK, sub(WORK, units)), when(lt(WORK, 0), spent)]
     }
 
     fn allocate(&mut self, bytes: usize, span: Span) -> Low {
         let bytes = i64::try_from(bytes).expect("source files are bounded");
-        self.builder
-            .call(memory::Helper::Allocate, [Low::Int(bytes), site(span)])
+        self.builder.call(Memory::Allocate, [Low::Int(bytes), site(span)])
     }
 
     /// What does not come back, where a value is expected.
@@ -114,7 +110,7 @@ impl Frame<'_, '_> {
             ExprKind::Op(op, args) => self.op(*op, args, &expr.ty, span),
             ExprKind::Some(value) => {
                 let value = self.value(value);
-                self.builder.call(Collection::Some, [value, site(span)])
+                self.builder.call(Collections::Some, [value, site(span)])
             }
             ExprKind::Record(fields) => {
                 let fields = self.values(fields);
@@ -138,7 +134,7 @@ impl Frame<'_, '_> {
                     Self::never(fault(self.builder, FaultCode::Size, site(span)))
                 } else {
                     self.builder
-                        .call(Collection::ListNew, [Low::Int(length), site(span)])
+                        .call(Collections::ListNew, [Low::Int(length), site(span)])
                 };
                 self.filled(new, 8, None, items)
             }
@@ -152,7 +148,7 @@ impl Frame<'_, '_> {
             }
             ExprKind::Refuse(reason) => {
                 let reason = self.value(reason);
-                let call = self.builder.call(memory::Helper::Refuse, [reason, site(span)]);
+                let call = self.builder.call(Memory::Refuse, [reason, site(span)]);
                 Self::never(vec![Do::Forget(call), Do::Trap])
             }
             ExprKind::Fail(code) => Self::never(fault(self.builder, *code, site(span))),
@@ -244,7 +240,7 @@ impl Frame<'_, '_> {
         let all = self.value(over);
         let room = self
             .builder
-            .call(Collection::ListNew, [load(list, 0), site(span)]);
+            .call(Collections::ListNew, [load(list, 0), site(span)]);
         let value = self.value(&body.expr);
         let held = self.temporary();
         let keep = vec![

@@ -1,14 +1,13 @@
 //! Inputs from bytes, results to bytes: the encoding of [`crate::value`].
 use super::{
-    arithmetic,
-    builder::{Builder, Key},
-    collections::{self, Keys, element},
+    builder::Builder,
+    collections::element,
+    key::{Arithmetic, Collections, Key, Keys, Memory, Texts},
     low::{
         Code, Cond, Do, Low, Var, add, copy, eq, ge, give, gt, gt_unsigned, load, load_byte, load_word, lt,
         ne, or, set, store, store_byte, store_word, sub, when,
     },
-    memory::{self, CURSOR, INPUT_END, fault},
-    texts,
+    memory::{CURSOR, INPUT_END, fault},
 };
 use crate::{
     abi::OUTCOME_ADDRESS,
@@ -63,7 +62,7 @@ pub(super) fn decode(builder: &mut Builder<'_>, ty: &Type) -> Code {
         Type::Option(of) => {
             let mut body = take(builder, at, 1);
             let inner = decoded(builder, of);
-            let some = builder.call(collections::Helper::Some, [inner, NOWHERE]);
+            let some = builder.call(Collections::Some, [inner, NOWHERE]);
             body.push(when(eq(load_byte(at, 0), 0), vec![give(0)]));
             body.push(wrong_if(builder, gt(load_byte(at, 0), 1)));
             body.push(give(some));
@@ -76,7 +75,7 @@ pub(super) fn decode(builder: &mut Builder<'_>, ty: &Type) -> Code {
             let length = Var(2);
             let mut body = take_count(builder, at, length, MAX_TEXT_BYTES);
             body.extend(take(builder, at, length));
-            let new = builder.call(texts::Helper::New, [length.into(), NOWHERE]);
+            let new = builder.call(Texts::New, [length.into(), NOWHERE]);
             body.extend([set(value, new), copy(add(value, 8), at, length), give(value)]);
             body
         }
@@ -105,8 +104,8 @@ fn tag(builder: &mut Builder<'_>, count: usize) -> Vec<Do> {
 
 fn decode_ratio(builder: &mut Builder<'_>) -> Code {
     let (at, above, below) = (Var(0), Var(1), Var(2));
-    let shared = builder.call(arithmetic::Helper::Gcd, [above.into(), below.into()]);
-    let new = builder.call(arithmetic::Helper::RatioOf, [above.into(), below.into(), NOWHERE]);
+    let shared = builder.call(Arithmetic::Gcd, [above.into(), below.into()]);
+    let new = builder.call(Arithmetic::RatioOf, [above.into(), below.into(), NOWHERE]);
     let mut body = take(builder, at, 16);
     body.extend([set(above, load(at, 0)), set(below, load(at, 8))]);
     let unfit = or(lt(below, 1), eq(above, i64::MIN));
@@ -119,10 +118,7 @@ fn decode_record(builder: &mut Builder<'_>, id: RecordId) -> Code {
     let record = Var(0);
     let fields = &builder.types().record(id).fields;
     let bytes = Low::Int(8 * limit(fields.len()));
-    let mut body = vec![set(
-        record,
-        builder.call(memory::Helper::Allocate, [bytes, NOWHERE]),
-    )];
+    let mut body = vec![set(record, builder.call(Memory::Allocate, [bytes, NOWHERE]))];
     for (offset, (_, ty)) in (0u32..).step_by(8).zip(fields) {
         let value = decoded(builder, ty);
         body.push(store(record, offset, value));
@@ -138,7 +134,7 @@ fn decode_variant(builder: &mut Builder<'_>, id: EnumId) -> Code {
     for (number, (_, values)) in (0i64..).zip(&builder.types().enumeration(id).variants) {
         let bytes = Low::Int(8 + 8 * limit(values.len()));
         let mut read = vec![
-            set(variant, builder.call(memory::Helper::Allocate, [bytes, NOWHERE])),
+            set(variant, builder.call(Memory::Allocate, [bytes, NOWHERE])),
             store(variant, 0, number),
         ];
         for (offset, ty) in (8u32..).step_by(8).zip(values) {
@@ -155,7 +151,7 @@ fn decode_variant(builder: &mut Builder<'_>, id: EnumId) -> Code {
 fn decode_list(builder: &mut Builder<'_>, of: &Type) -> Code {
     let (at, count, list) = (Var(0), Var(1), Var(2));
     let mut body = take_count(builder, at, count, MAX_ELEMENTS);
-    let new = builder.call(collections::Helper::ListNew, [count.into(), NOWHERE]);
+    let new = builder.call(Collections::ListNew, [count.into(), NOWHERE]);
     let value = decoded(builder, of);
     body.extend([
         set(list, new),
@@ -172,13 +168,13 @@ fn decode_list(builder: &mut Builder<'_>, of: &Type) -> Code {
 fn decode_map(builder: &mut Builder<'_>, key: &Type, of: &Type) -> Code {
     let (at, count, map, entry) = (Var(0), Var(1), Var(2), Var(3));
     let mut body = take_count(builder, at, count, MAX_ELEMENTS);
-    let new = builder.call(collections::Helper::MapNew, [count.into(), NOWHERE]);
+    let new = builder.call(Collections::MapNew, [count.into(), NOWHERE]);
     let (read_key, read_value) = (decoded(builder, key), decoded(builder, of));
     // Reading is not work of the contract, so the comparison that counts none.
     let (before, here) = (load(sub(entry, 16), 0), load(entry, 0));
     let ascending = match Keys::of(key) {
         Keys::Numbers => lt(before, here),
-        Keys::Texts => lt(builder.call(texts::Helper::Compare, [before, here]), 0),
+        Keys::Texts => lt(builder.call(Texts::Compare, [before, here]), 0),
     };
     let not_ascending = super::low::and(gt(at, 0), super::low::not(ascending));
     let turn = vec![
