@@ -10,6 +10,7 @@
 //! This is the only crate that names wasmtime (jobs) and wasmi (contracts). It holds no queue, no thread pool and no policy: who
 //! may run what, when and at what price is decided by its callers.
 
+mod bounds;
 mod cache;
 mod engine;
 mod exit;
@@ -24,9 +25,9 @@ mod screen;
 mod ticker;
 mod wasi;
 
+pub use bounds::{MODULE_BOUNDS, ModuleBounds};
 pub use exit::{Exit, InputError, Invalid, Trap};
 pub use invocation::{ARGUMENTS_MAX, ARGUMENTS_MAX_BYTES, Invocation, Limits, Outcome, PROGRAM_NAME};
 pub use policies::PolicyHost;
 pub use sandbox::{ENGINE_PROFILE, Sandbox, SandboxConfig, SandboxError};
-pub use screen::{MODULE_BOUNDS, ModuleBounds};
 pub use ticker::CancelFlag;

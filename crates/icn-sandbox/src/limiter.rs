@@ -5,7 +5,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::screen::{MODULE_BOUNDS, TABLE_ELEMENT_BYTES};
+use crate::bounds::{MODULE_BOUNDS, TABLE_ELEMENT_BYTES};
 
 /// What the engine says when a memory would outgrow its type, which it finds out without having
 /// asked. That is the program's doing, where any other failure to grow is the host's.
