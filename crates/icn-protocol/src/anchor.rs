@@ -3,10 +3,17 @@
 //! A node that lost its journal gets the log from the other seats. A federation of one has no others: its backup
 //! carries the last block and its certificate, and the log goes on from there. What came before is in the state, and
 //! its blocks are gone. Where there are other seats, nothing of this is used.
-use crate::{block::LogBlock, epochs::Scheme, keys, ledger::Ledger};
+use crate::{
+    block::LogBlock,
+    keys,
+    ledger::{ANCHOR, Ledger},
+};
 use bytes::Bytes;
 use commonware_codec::{Decode as _, DecodeExt as _, Encode as _};
-use commonware_consensus::{simplex::types::Finalization, types::Epoch};
+use commonware_consensus::{
+    simplex::{scheme::ed25519::Scheme, types::Finalization},
+    types::Epoch,
+};
 use commonware_cryptography::{Digestible as _, sha256};
 use commonware_parallel::Sequential;
 use icn_model::{Height, canonical, limits::MAX_LOG_BLOCK_BYTES, limits::MAX_SEATS};
@@ -14,8 +21,6 @@ use icn_store::{Reader as _, Table};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-/// Where an anchor is kept, in [`Table::Meta`].
-pub const KEY: &str = "log/anchor";
 /// Largest anchor: a block, and a certificate of a seat.
 const MAX_ANCHOR_BYTES: usize = MAX_LOG_BLOCK_BYTES + (1 << 16);
 
@@ -36,7 +41,7 @@ struct Record {
 }
 
 impl Anchor {
-    /// The bytes to keep under [`KEY`].
+    /// The bytes to keep under [`ANCHOR`].
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         canonical::to_bytes(&Record {
             block: self.block.encode().to_vec(),
@@ -59,7 +64,7 @@ impl Anchor {
         scheme_of: impl Fn(Epoch) -> Option<Scheme>,
         rng: &mut impl CryptoRng,
     ) -> Option<Self> {
-        let bytes = ledger.store().get(Table::Meta, KEY.as_bytes()).ok()??;
+        let bytes = ledger.store().get(Table::Meta, ANCHOR.as_bytes()).ok()??;
         let found = Self::from_bytes(&bytes).filter(|anchor| {
             let place = ledger.place(anchor.height()).ok().flatten();
             let is_of_log = place.is_some_and(|place| place.hash == anchor.block.hash());

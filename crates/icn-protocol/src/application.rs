@@ -8,7 +8,6 @@
 use crate::{
     block::{BlockContext, LogBlock},
     environment::Runtime,
-    epochs::Scheme,
     keys,
     ledger::{Ledger, MAX_EXECUTION_LAG},
     marshal::LogReader,
@@ -18,6 +17,7 @@ use crate::{
 };
 use commonware_consensus::{
     Application as ConsensusApplication, Heightable as _, marshal::ancestry::Ancestry,
+    simplex::scheme::ed25519::Scheme,
 };
 use commonware_cryptography::Digested;
 use futures::{

@@ -21,6 +21,7 @@ use commonware_consensus::{
         self, Floor, SkipBudget,
         config::{ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
+        scheme::ed25519::Scheme,
     },
     types::{Epoch, Epocher as _, FixedEpocher, Height},
 };
@@ -48,8 +49,6 @@ use std::{
     num::NonZeroU64,
     time::Duration,
 };
-
-pub(crate) use commonware_consensus::simplex::scheme::ed25519::Scheme;
 
 /// Domain of consensus votes; the log's id follows.
 const NAMESPACE: &[u8] = b"icn/consensus/1/";

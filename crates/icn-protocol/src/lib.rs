@@ -8,7 +8,7 @@
 //! the other nodes; a proposer's [`application`] chooses it for a block; consensus ([`epochs`]) makes the
 //! block final; the [`ledger`] applies it and makes the effects durable, and only then is it acknowledged.
 
-pub mod anchor;
+mod anchor;
 mod application;
 pub mod author;
 pub mod block;

@@ -275,7 +275,7 @@ impl Node {
         self.reader.is_ready()
     }
 
-    /// The final block at `height` with its certificate, to be kept under [`crate::anchor::KEY`] of a store that is
+    /// The final block at `height` with its certificate, to be kept under [`crate::ledger::ANCHOR`] of a store that is
     /// restored; none if either is not here.
     pub async fn anchor(&self, height: Height) -> Option<Vec<u8>> {
         self.reader.anchor(height).await

@@ -9,7 +9,6 @@
 //! tries that fail between have none, so who answers now and then costs two events for as many failures as open a circuit
 //! and the time that it stays open.
 use crate::{
-    epochs::Scheme,
     keys,
     ledger::{Ledger, LedgerError},
     resilience::Turn,
@@ -17,7 +16,10 @@ use crate::{
 use commonware_actor::Feedback;
 use commonware_consensus::{
     Reporter, Roundable as _,
-    simplex::types::{Activity, Attributable as _},
+    simplex::{
+        scheme::ed25519::Scheme,
+        types::{Activity, Attributable as _},
+    },
     types::Round,
 };
 use commonware_cryptography::{ed25519::PublicKey, sha256};

@@ -14,7 +14,7 @@ use super::{
 };
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use icn_model::{Cid, Did, Digest, Genesis, Height, canonical};
-use icn_protocol::{anchor, ledger::FinalOperation};
+use icn_protocol::ledger::{ANCHOR, FinalOperation};
 use icn_state::{NoPolicies, State};
 use icn_store::{Blocks, MAX_PAGE_ENTRIES, Reader, ScanRange, Store, Table};
 use serde::Serialize;
@@ -95,7 +95,7 @@ pub(super) fn write(
     for table in WHOLE {
         let mut pieces = Pieces::new(table.name());
         each(&snapshot, table, &ScanRange::all(), |key, value| {
-            if table == Table::Meta && key == anchor::KEY.as_bytes() {
+            if table == Table::Meta && key == ANCHOR.as_bytes() {
                 return Ok(());
             }
             pieces.push(&mut archive, (ByteBuf::from(key), ByteBuf::from(value)))
@@ -103,7 +103,7 @@ pub(super) fn write(
         if table == Table::Meta
             && let Some(anchor) = (source.anchor)(head.taken.height)
         {
-            let record = (ByteBuf::from(anchor::KEY.as_bytes()), ByteBuf::from(anchor));
+            let record = (ByteBuf::from(ANCHOR.as_bytes()), ByteBuf::from(anchor));
             pieces.push(&mut archive, record)?;
         }
         pieces.flush(&mut archive)?;

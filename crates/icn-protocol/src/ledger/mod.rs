@@ -208,6 +208,8 @@ pub struct BlockPlace {
 }
 
 const APPLIED: &str = "log/applied";
+/// Where a restored store has the block that its log goes on from, in [`Table::Meta`].
+pub const ANCHOR: &str = "log/anchor";
 
 impl Ledger {
     /// Opens the ledger that `store` holds, or begins one from `genesis`. Contracts run on `engine`; `knows` is the

@@ -2,8 +2,8 @@
 //!
 //! All that makes the store the new log's is one batch: the state's changes, the new first block and what happened. The
 //! places of the old log's blocks are removed after it, which can be interrupted and is taken up again at the next start.
-use super::{APPLIED, Applied, BlockPlace, LedgerError, decode, events::ChainEnd, load};
-use crate::{anchor, journal};
+use super::{ANCHOR, APPLIED, Applied, BlockPlace, LedgerError, decode, events::ChainEnd, load};
+use crate::journal;
 use icn_model::{Digest, Genesis, Height, canonical};
 use icn_state::{Engine, SuccessionError};
 use icn_store::{Batch, Durability, Reader as _, Store, Table};
@@ -87,7 +87,7 @@ pub async fn succeed(
     batch.put(Table::Meta, LEFT_OVER.as_bytes(), canonical::to_bytes(&last))?;
     // The new log has a journal of its own, in which nothing was voted so far.
     journal::forget(&mut batch)?;
-    batch.delete(Table::Meta, anchor::KEY.as_bytes())?;
+    batch.delete(Table::Meta, ANCHOR.as_bytes())?;
     store.commit(batch, Durability::Sync).await?;
     clean(store).await?;
     Ok(Some(records))
