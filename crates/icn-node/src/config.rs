@@ -18,8 +18,10 @@ mod live;
 mod network;
 mod refusals;
 mod reporting;
+mod run_time;
 mod secrets;
 mod storage;
+mod variables;
 
 pub use icn_serve::{
     config::ConfigError,
@@ -29,9 +31,10 @@ pub use icn_serve::{
 pub use access::{Api, Audit, DEFAULT_METRICS, Monitoring, Security, TlsFiles};
 pub use events::Events;
 pub use layers::{Layered, Sources};
-pub use live::{ChangeError, Listening, Live};
+pub use live::{Listening, Live};
 pub use network::Network;
 pub use reporting::Reporting;
+pub use run_time::ChangeError;
 pub use storage::Storage;
 
 /// What a node is told. Every key has a default.

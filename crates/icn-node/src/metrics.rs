@@ -7,14 +7,16 @@
 //!
 //! docs/reference/metrics.md lists every metric: `UPDATE=1 cargo test -p icn-node --lib metrics` writes it anew.
 mod credit;
+mod jobs;
 #[cfg(test)]
 mod reference;
 mod tally;
 
 pub(crate) use credit::CreditSample;
+pub(crate) use jobs::JobMetrics;
 pub(crate) use tally::Tally;
 
-use crate::{executor::JobMetrics, reporting::Reports};
+use crate::reporting::Reports;
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{EventKind, Fault, Mana, PROTOCOL_VERSION, Time};
 use icn_net::CounterValues;
@@ -40,7 +42,7 @@ const ENDINGS: [&str; 3] = ["succeeded", "failed", "host-failure"];
 const BUCKETS: u16 = 15;
 
 /// A histogram of what takes from four milliseconds to over a minute.
-pub(crate) fn durations() -> Histogram {
+fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.004, 2.0, BUCKETS))
 }
 

@@ -1,7 +1,8 @@
 //! The layers under a configuration: where each value comes from, and errors that say where to look.
 use super::{
-    Config, ConfigError, live,
+    Config, ConfigError, run_time,
     secrets::{ENABLED, MASKED, Variables, of_instances},
+    variables::{ENV_PREFIX, key_of, variable_of},
 };
 use figment::{
     Error as LayerError, Figment,
@@ -9,21 +10,14 @@ use figment::{
     value::Value,
 };
 use icn_api::config::{SetBy, Setting};
-use icn_model::Time;
 use icn_serve::config::{COMMAND_LINE, DEFAULT, ENVIRONMENT, FILE_SUFFIX, File, Named, shown};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
 
-/// File of the run-time layer in the data directory.
-pub(super) const RUNTIME_FILE: &str = "runtime.toml";
-/// Prefix of variables: `ICN_<SECTION>_<KEY>`.
-const ENV_PREFIX: &str = "ICN_";
-/// The one key that is a table: its variables have the name of what is in it at their end.
-const TABLE: &str = "events.retention_days";
 /// Variables of the command line and others that share the prefix and are no keys of the node.
 const FOREIGN_VARIABLES: [&str; 12] = [
     "API_URL",
@@ -86,11 +80,6 @@ impl Sources {
     }
 }
 
-/// The run-time layer's file in the data directory.
-pub(super) fn runtime_file(config: &Config) -> PathBuf {
-    config.storage.data_dir.join(RUNTIME_FILE)
-}
-
 impl Layered {
     /// Reads all layers. `command_line` holds what the flags say, and nothing else.
     ///
@@ -142,12 +131,12 @@ impl Layered {
         }
         layers = layers.merge(Named::new(COMMAND_LINE, Serialized::defaults(command_line)));
         let config: Config = layers.extract().map_err(|error| explain(error, &files))?;
-        let usual = (!config.runtime.test_mode).then(|| runtime_file(&config));
+        let usual = (!config.runtime.test_mode).then(|| run_time::file(&config));
         let runtime = runtime.map(Path::to_owned).or(usual);
         let mut set = BTreeMap::new();
         if let Some(path) = runtime.as_ref().filter(|path| path.exists()) {
             let mut file = File::read(path)?;
-            set = take_changes(&mut file);
+            set = run_time::take_changes(&mut file);
             layers = layers.merge(&file);
             files.push(file);
         }
@@ -198,7 +187,7 @@ impl Layered {
                 } else {
                     path
                 }),
-                changes: live::changes(path),
+                changes: run_time::changes(path),
                 running: None,
                 set: self.set.get(path).cloned(),
             }),
@@ -251,20 +240,6 @@ fn named_key_is_there(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-/// The variable that sets a key.
-pub(super) fn variable_of(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
-}
-
-/// The key that a variable sets, after the prefix.
-fn key_of(variable: &str) -> String {
-    let key = variable.to_ascii_lowercase().replacen('_', ".", 1);
-    match key.strip_prefix(TABLE).and_then(|rest| rest.strip_prefix('_')) {
-        Some(name) => format!("{TABLE}.{name}"),
-        None => key,
-    }
-}
-
 /// `ICN_<SECTION>_<KEY>`: the section is the first word, the rest is the key.
 ///
 /// `passphrase` is a variable to leave alone, as are those of the secrets, which are read apart.
@@ -303,23 +278,4 @@ fn enabled() -> Env {
 /// Says what is wrong, where, and what may have been meant.
 fn explain(error: LayerError, files: &[File]) -> ConfigError {
     icn_serve::config::explain(error, files, variable_of)
-}
-
-/// Takes out of the run-time layer who set what, which is no part of the configuration.
-fn take_changes(file: &mut File) -> BTreeMap<String, SetBy> {
-    #[derive(Deserialize)]
-    struct By {
-        key: String,
-        at: u64,
-    }
-    let Some(changes) = file.take(live::CHANGES_TABLE) else {
-        return BTreeMap::new();
-    };
-    // The node's own notes: what is not as it wrote it says nothing.
-    let changes: BTreeMap<String, By> = changes.deserialize().unwrap_or_default();
-    let set_by = |by: By| SetBy {
-        key: by.key,
-        at: Time::new(by.at),
-    };
-    changes.into_iter().map(|(key, by)| (key, set_by(by))).collect()
 }

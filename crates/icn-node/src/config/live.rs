@@ -4,67 +4,15 @@
 //! is never written.
 use super::{
     Config, ConfigError, Layered, Sources,
-    layers::{RUNTIME_FILE, runtime_file},
+    run_time::{self, ChangeError, FILE, changes},
 };
 use crate::files::{self, Readers};
-use icn_api::config::{Changes, ConfigChange, ConfigChanged, MAX_CHANGES, SetBy, Setting};
-use serde_json::Value;
+use icn_api::config::{Changes, ConfigChange, ConfigChanged, SetBy, Setting};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
-
-/// Keys whose changes hold at once; whoever uses them is told.
-const AT_ONCE: [&str; 5] = [
-    "logging.level",
-    "mesh.blacklist_after_failures",
-    "mesh.blacklist_cooldown_secs",
-    "performance.job_memory_bytes",
-    "performance.max_concurrent_jobs",
-];
-/// Sections that decide where the node finds its identity, its store and its keys, who may use it, to whom it sends a
-/// key, or what of its past it forgets: with a key of the interface alone nobody changes these.
-const BY_FILE: [&str; 9] = [
-    "api.",
-    "audit.",
-    "events.",
-    "federation.",
-    "identity.",
-    "monitoring.",
-    "runtime.",
-    "security.",
-    "storage.",
-];
-/// The table of the run-time file that says who set what; it is no section of the configuration.
-pub(super) const CHANGES_TABLE: &str = "changes";
-/// First lines of the run-time file.
-const HEADER: &str =
-    "# Written by the node: what was set while it ran (icn-cli config set). It wins over all other layers.\n";
-
-/// Why a change is not made. Nothing of it is, then.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// A key cannot be changed like this.
-    #[error("{key}: {reason}")]
-    Key {
-        /// Which one.
-        key: String,
-        /// What to do instead.
-        reason: String,
-    },
-    /// The configuration would be none.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The run-time file cannot be kept.
-    #[error("cannot keep the run-time configuration in {}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 /// Is told of a configuration whose values that change at once have changed.
 type Listener = dyn Fn(&Config) + Send + Sync;
@@ -149,9 +97,9 @@ impl Live {
     /// # Errors
     /// [`ChangeError`]; nothing is changed then.
     pub fn change(&self, change: &ConfigChange, set_by: &SetBy) -> Result<ConfigChanged, ChangeError> {
-        check_keys(change)?;
+        run_time::check(change)?;
         let mut current = self.current();
-        let usual = || runtime_file(&current.layered.config);
+        let usual = || run_time::file(&current.layered.config);
         let path = self.0.kept_in.get().cloned().unwrap_or_else(usual);
         let failed = |source| ChangeError::File {
             path: path.clone(),
@@ -161,7 +109,7 @@ impl Live {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             before => before.map_err(failed)?,
         };
-        let text = changed(&path, &before, change, set_by)?;
+        let text = run_time::changed(&path, &before, change, set_by)?;
         // First to a file beside, which is read as the layer that it is to be.
         let beside = path.with_extension("new");
         files::create_beside(&beside, text.as_bytes(), Readers::Owner).map_err(failed)?;
@@ -177,7 +125,7 @@ impl Live {
     /// Keeps what is changed at run time in `dir` instead of the data directory. To be said once, before anything is
     /// changed.
     pub(crate) fn keep_in(&self, dir: &Path) {
-        let _ = self.0.kept_in.set(dir.join(RUNTIME_FILE));
+        let _ = self.0.kept_in.set(dir.join(FILE));
     }
 
     fn read_again(&self) -> Result<Layered, ConfigError> {
@@ -221,17 +169,6 @@ impl Live {
     }
 }
 
-/// When a change of a key takes effect.
-pub(super) fn changes(key: &str) -> Changes {
-    if AT_ONCE.contains(&key) {
-        Changes::AtOnce
-    } else if BY_FILE.iter().any(|section| key.starts_with(section)) {
-        Changes::ByFile
-    } else {
-        Changes::AtStart
-    }
-}
-
 /// A panic leaves none of these halfway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -243,85 +180,6 @@ fn values(layered: &Layered) -> Result<BTreeMap<String, String>, ConfigError> {
         .into_iter()
         .map(|setting| (setting.key, setting.value))
         .collect())
-}
-
-fn check_keys(change: &ConfigChange) -> Result<(), ChangeError> {
-    let refused = |key: &str, reason: &str| {
-        Err(ChangeError::Key {
-            key: key.into(),
-            reason: reason.into(),
-        })
-    };
-    if change.set.len() + change.unset.len() > MAX_CHANGES {
-        return refused("set", &format!("at most {MAX_CHANGES} keys at once"));
-    }
-    for key in change.set.keys().chain(&change.unset) {
-        if changes(key) == Changes::ByFile {
-            return refused(
-                key,
-                "is not changed at run time: set it in the configuration file and start the node again",
-            );
-        }
-        match key.split_once('.') {
-            Some((CHANGES_TABLE, _)) => return refused(key, "there is no such key"),
-            Some((section, name)) if !section.is_empty() && !name.is_empty() && !name.contains('.') => {}
-            _ => return refused(key, "a key is section.name, such as logging.level"),
-        }
-    }
-    if let Some(key) = change.unset.iter().find(|key| change.set.contains_key(*key)) {
-        return refused(key, "is both set and unset");
-    }
-    Ok(())
-}
-
-/// The text of the run-time file after a change.
-fn changed(path: &Path, before: &str, change: &ConfigChange, set_by: &SetBy) -> Result<String, ChangeError> {
-    let mut table: toml::Table = toml::from_str(before).map_err(|error| ConfigError::Syntax {
-        path: path.to_owned(),
-        detail: error.to_string().trim_end().to_owned(),
-    })?;
-    let sections = change.set.iter().map(|(key, value)| (key, Some(value)));
-    let sections = sections.chain(change.unset.iter().map(|key| (key, None)));
-    for (key, value) in sections {
-        let value = value.map(|value| in_toml(key, value)).transpose()?;
-        let by = value.is_some().then(|| {
-            let at = i64::try_from(set_by.at.get()).unwrap_or(i64::MAX);
-            let by = [
-                ("key".to_owned(), toml::Value::String(set_by.key.clone())),
-                ("at".to_owned(), toml::Value::Integer(at)),
-            ];
-            toml::Value::Table(by.into_iter().collect())
-        });
-        if let Some((section, name)) = key.split_once('.') {
-            put(&mut table, section, name, value);
-            put(&mut table, CHANGES_TABLE, key, by);
-        }
-    }
-    Ok(format!("{HEADER}{table}"))
-}
-
-/// Puts a value into a section or takes it out, and the section with its last value.
-fn put(table: &mut toml::Table, section: &str, name: &str, value: Option<toml::Value>) {
-    let entry = table
-        .entry(section)
-        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-    if let toml::Value::Table(entry) = entry {
-        match value {
-            Some(value) => drop(entry.insert(name.into(), value)),
-            None => drop(entry.remove(name)),
-        }
-        if entry.is_empty() {
-            table.remove(section);
-        }
-    }
-}
-
-/// A value of JSON as one of TOML.
-fn in_toml(key: &str, value: &Value) -> Result<toml::Value, ChangeError> {
-    toml::Value::try_from(value).map_err(|_| ChangeError::Key {
-        key: key.into(),
-        reason: "null is no value: unset the key to leave it to the other layers".into(),
-    })
 }
 
 #[cfg(test)]

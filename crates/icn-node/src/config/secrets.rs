@@ -1,6 +1,6 @@
 //! Secrets that come by variables of their own: `ICN_API_KEY`, `ICN_AUTH_TOKEN`, or the ones that the configuration
 //! names instead; and those that lie in files, which a variable with `_FILE` at its end names.
-use super::{ConfigError, layers::variable_of};
+use super::{ConfigError, variables::variable_of};
 use figment::Figment;
 use icn_serve::config::{FILE_SUFFIX, Secret, read};
 use std::env;

@@ -1,20 +1,20 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
-use super::{front::Front, status::Usage};
+use super::{front::Front, usage::Usage};
 use crate::{
     backup::Backups,
     config::{Config, Live},
     dag::Dag,
-    executor::JobMetrics,
-    metrics::Tally,
+    metrics::{JobMetrics, Tally},
     reporting::Reports,
     succession::KeyRing,
 };
 use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
-use icn_protocol::{ledger::Ledger, node::Node};
+use icn_protocol::{keys, ledger::Ledger, node::Node};
 use icn_serve::clock;
 use icn_store::Location;
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -128,6 +128,16 @@ impl Shared {
     /// The node's clock.
     pub(super) fn now(&self) -> Time {
         clock::now()
+    }
+
+    /// Keys of this node and of those connected to it.
+    pub(super) fn online(&self) -> BTreeSet<PublicKey> {
+        let peers = self.inner.network.snapshot().peers;
+        peers
+            .iter()
+            .map(|peer| keys::model_public(&peer.public_key))
+            .chain([self.inner.key])
+            .collect()
     }
 
     /// Why the log has stopped, if it has.

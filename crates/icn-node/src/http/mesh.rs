@@ -5,11 +5,11 @@ use icn_api::{
     ApiError,
     mesh::{Blacklist, BlacklistEntry, Executor, Executors, JobBrief, JobPage, JobView, JobWhy, JobsQuery},
 };
-use icn_model::{Did, JobId, JobRecord, PublicKey};
-use icn_protocol::{keys, market::Blacklisted};
+use icn_model::{Did, JobId, JobRecord};
+use icn_protocol::market::Blacklisted;
 use icn_serve::http::{Path, Query};
 use icn_state::State as LogState;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Why an executor is on the list: the one thing that counts for it.
 const FAILED: &str = "ended jobs without a receipt that was accepted";
@@ -100,7 +100,7 @@ pub(super) async fn why(State(app): State<App>, Path(id): Path<JobId>) -> Result
 
 /// `GET /v1/mesh/executors`
 pub(super) async fn executors(State(app): State<App>) -> Json<Executors> {
-    let online = online(&app);
+    let online = app.online();
     let blacklist = app.inner.node.market().blacklist();
     let until: BTreeMap<_, _> = blacklist
         .iter()
@@ -120,16 +120,6 @@ pub(super) async fn executors(State(app): State<App>) -> Json<Executors> {
     });
     items.sort_by_key(|executor: &Executor| (std::cmp::Reverse(executor.reputation), executor.did));
     Json(Executors { items })
-}
-
-/// Keys of this node and of those connected to it.
-pub(super) fn online(app: &App) -> BTreeSet<PublicKey> {
-    let peers = app.inner.network.snapshot().peers;
-    peers
-        .iter()
-        .map(|peer| keys::model_public(&peer.public_key))
-        .chain([app.inner.key])
-        .collect()
 }
 
 /// `GET /v1/mesh/blacklist`

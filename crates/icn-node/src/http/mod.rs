@@ -38,6 +38,7 @@ mod scrape;
 mod server;
 pub(crate) mod starting;
 mod status;
+mod usage;
 mod wait;
 pub(crate) mod waiting;
 

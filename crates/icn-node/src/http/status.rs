@@ -1,6 +1,6 @@
 //! How the node fares: put together from what it knows at this moment, without waiting for anything but the
 //! store.
-use super::{app::App, mesh::online};
+use super::app::App;
 use crate::{
     files,
     metrics::{BreakerSample, CreditSample, Sample},
@@ -16,40 +16,13 @@ use icn_model::{
 use icn_serve::clock::rfc3339;
 use icn_state::State as LogState;
 use icn_store::{BlockUsage, Location, Reader as _, Table};
-use std::{
-    collections::BTreeMap,
-    panic::resume_unwind,
-    time::{Duration, Instant},
-};
-use tokio::sync::Mutex;
+use std::{collections::BTreeMap, panic::resume_unwind};
 
 /// Block times that lie this far behind the clock, and three heartbeats, while enough seats are connected,
 /// mean that this node has not caught up.
 const BEHIND: Millis = Millis::from_secs(15);
-/// How long a count of the blocks is good enough: it reads the whole list.
-const USAGE_KEPT: Duration = Duration::from_secs(10);
 /// Less than this on the disk is worth a warning.
 const LITTLE_ROOM_BYTES: u64 = 1 << 30;
-
-/// What the DAG's blocks amount to, counted now and then.
-#[derive(Default)]
-pub(super) struct Usage(Mutex<Option<(Instant, BlockUsage)>>);
-
-impl Usage {
-    /// The count, at most [`USAGE_KEPT`] old. Only one is made at a time.
-    pub(super) async fn get(&self, app: &App) -> Result<BlockUsage, super::failure::Failure> {
-        let mut kept = self.0.lock().await;
-        match *kept {
-            Some((at, usage)) if at.elapsed() < USAGE_KEPT => Ok(usage),
-            _ => {
-                let blocks = app.inner.node.exchange().blocks().clone();
-                let usage = tokio::task::spawn_blocking(move || blocks.usage()).await??;
-                *kept = Some((Instant::now(), usage));
-                Ok(usage)
-            }
-        }
-    }
-}
 
 /// What the node is.
 pub(super) fn info(app: &App) -> Info {
@@ -108,7 +81,7 @@ fn seats(state: &LogState) -> &[SeatEntry] {
 
 /// The network in numbers.
 pub(super) fn network(app: &App) -> NetworkStatus {
-    let online = online(app);
+    let online = app.online();
     let (seats, seats_online) = app.ledger().read(|state| {
         let seats = seats(state);
         (
@@ -263,10 +236,14 @@ pub(super) async fn status(app: &App) -> Status {
 
 /// What the node keeps; what cannot be told goes to `warnings`.
 async fn storage(app: &App, warnings: &mut Vec<String>) -> StorageStatus {
-    let usage = app.usage.get(app).await.unwrap_or_else(|_| {
-        warnings.push("the blocks cannot be counted: see the node's log".to_owned());
-        BlockUsage::default()
-    });
+    let usage = app
+        .usage
+        .get(app.inner.node.exchange().blocks())
+        .await
+        .unwrap_or_else(|_| {
+            warnings.push("the blocks cannot be counted: see the node's log".to_owned());
+            BlockUsage::default()
+        });
     let (used_bytes, free_bytes) =
         aside(app, |app| (app.ledger().store().size_bytes(), free_bytes(app))).await;
     let used_bytes = used_bytes.unwrap_or_else(|error| {

@@ -1,6 +1,6 @@
 //! The page of docs/reference that lists every metric: made from what a node shows when it has something of everything.
-use super::{BreakerSample, Counted, CreditSample, Sample, Tally, encode};
-use crate::{executor::JobMetrics, reporting::Reports};
+use super::{BreakerSample, Counted, CreditSample, JobMetrics, Sample, Tally, encode};
+use crate::reporting::Reports;
 use icn_api::node::{BackupsStatus, JobsStatus, LogStatus, ManaStatus, NetworkStatus, StorageStatus};
 use icn_model::{Digest, EpochNumber, Height, Mana, Millis, Time};
 use icn_net::CounterValues;
