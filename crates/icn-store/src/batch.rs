@@ -3,17 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 
+use crate::bounds::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES};
 use crate::error::StoreError;
 use crate::table::Table;
-
-/// Longest key in bytes.
-pub const MAX_KEY_BYTES: usize = 1024;
-/// Longest value in bytes: 8 MiB.
-pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
-/// Largest batch in bytes, keys and values and [`OP_OVERHEAD_BYTES`] for each operation: 64 MiB.
-pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
-/// What each operation counts for beside its key and value, in bytes.
-pub const OP_OVERHEAD_BYTES: usize = 64;
 
 /// What an acknowledged commit survives.
 ///

@@ -17,8 +17,9 @@ use sha2::{Digest, Sha256};
 use crate::batch::{Batch, Durability};
 use crate::error::StoreError;
 use crate::queue::Commit;
+use crate::reader::Reader;
 use crate::scan::{Cursor, MAX_PAGE_ENTRIES, ScanRange};
-use crate::store::{Reader, Store};
+use crate::store::Store;
 use crate::table::Table;
 
 /// Largest block in bytes: 1 MiB.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::backend::{Backend, View as _};
 use crate::batch::{Batch, Durability};
 use crate::error::StoreError;
+use crate::location::Absent;
 use crate::location::Location;
 use crate::migrate::{MigrateError, prepare, set_mark};
-use crate::open::{Absent, open_unchecked};
+use crate::open::open_unchecked;
+use crate::reader::{Reader, checked_scan};
 use crate::scan::{Page, ScanRange};
-use crate::store::Reader;
 use crate::table::Table;
 
 /// A store on its way. It is locked meanwhile.
@@ -62,6 +63,6 @@ impl Reader for Building {
     }
 
     fn scan(&self, table: Table, range: &ScanRange, limit: usize) -> Result<Page, StoreError> {
-        crate::store::checked_scan(&*self.target, table, range, limit)
+        checked_scan(&*self.target, table, range, limit)
     }
 }

@@ -7,9 +7,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::batch::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::bounds::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_OPEN_SNAPSHOTS, MAX_VALUE_BYTES};
 use crate::kind::BackendKind;
-use crate::snapshot::MAX_OPEN_SNAPSHOTS;
 use crate::table::Table;
 
 /// Why a call on a [`crate::Store`] or one of its snapshots did not do what was asked.

@@ -39,9 +39,11 @@
 mod backend;
 mod batch;
 mod blocks;
+mod bounds;
 mod building;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod core;
 #[cfg_attr(
     not(all(feature = "fjall", feature = "sqlite")),
     allow(dead_code, reason = "each backend uses its part")
@@ -52,6 +54,7 @@ mod error;
 mod fjall;
 mod kind;
 mod location;
+mod mark;
 mod memory;
 mod migrate;
 #[cfg(any(feature = "sqlite", feature = "postgresql"))]
@@ -62,6 +65,7 @@ mod postgresql;
 #[cfg(any(feature = "fjall", feature = "sled", feature = "persist-rocksdb"))]
 mod prefix;
 mod queue;
+mod reader;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "persist-rocksdb")]
@@ -76,17 +80,20 @@ mod sql;
 mod sqlite;
 mod store;
 mod table;
+mod views;
 mod wait;
 
 pub use self::backend::{Backend, Caps, View};
-pub use self::batch::{
-    Batch, Durability, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES,
-};
+pub use self::batch::{Batch, Durability};
 pub use self::blocks::{
     Block, BlockEntry, BlockError, BlockPage, BlockQuota, BlockUsage, Blocks, MAX_BLOCK_BYTES, OverQuota,
     Reserved,
 };
+pub use self::bounds::{
+    MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_OPEN_SNAPSHOTS, MAX_VALUE_BYTES, OP_OVERHEAD_BYTES,
+};
 pub use self::building::Building;
+pub use self::core::{Clock, CommitCounts, SNAPSHOT_DEADLINE_MS, StoreConfig};
 pub use self::error::{BackendError, ErrorKind, OpenError, StoreError};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FORMAT_VERSION, FjallBackend};
@@ -101,6 +108,7 @@ pub use self::open::{open, open_existing};
 #[cfg(feature = "postgresql")]
 pub use self::postgresql::PostgresqlBackend;
 pub use self::queue::{Commit, MAX_GROUP_COMMITS, MAX_QUEUED_BYTES, MAX_QUEUED_COMMITS};
+pub use self::reader::Reader;
 #[cfg(feature = "redb")]
 pub use self::redb::RedbBackend;
 #[cfg(feature = "persist-rocksdb")]
@@ -108,8 +116,8 @@ pub use self::rocksdb::RocksdbBackend;
 pub use self::scan::{Cursor, Direction, Entry, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, Page, ScanRange};
 #[cfg(feature = "sled")]
 pub use self::sled::SledBackend;
-pub use self::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
+pub use self::snapshot::Snapshot;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteBackend;
-pub use self::store::{Clock, CommitCounts, Reader, SNAPSHOT_DEADLINE_MS, Store, StoreConfig};
+pub use self::store::Store;
 pub use self::table::Table;

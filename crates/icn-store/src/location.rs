@@ -22,6 +22,13 @@ pub enum Location {
     Postgresql(PostgresqlSettings),
 }
 
+/// Whether a store that is not there is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    Make,
+    Refuse,
+}
+
 /// A backend that keeps its store in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbeddedKind(BackendKind);

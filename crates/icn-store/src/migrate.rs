@@ -9,13 +9,12 @@ use sha2::{Digest as _, Sha256};
 use crate::backend::{Backend, View};
 use crate::batch::{Batch, Durability};
 use crate::error::{BackendError, OpenError, StoreError};
-use crate::location::Location;
-use crate::open::{Absent, open_existing, open_unchecked};
+use crate::location::{Absent, Location};
+use crate::mark::{MARK_KEY, is_half_moved, is_mark};
+use crate::open::{open_existing, open_unchecked};
 use crate::scan::{Page, ScanRange};
 use crate::table::Table;
 
-/// The mark of a target, in [`Table::Meta`]. No user of the table has keys under `icn-store/`.
-const MARK_KEY: &[u8] = b"icn-store/half-moved";
 /// Entries that are read and written at a time; a page's bytes bound them too.
 const PAGE_ENTRIES: usize = 2000;
 
@@ -145,11 +144,6 @@ pub fn migrate(
     Ok(copied)
 }
 
-/// Whether the store is what an interrupted move has left.
-pub(crate) fn is_half_moved(backend: &dyn Backend) -> Result<bool, BackendError> {
-    Ok(backend.get(Table::Meta, MARK_KEY)?.is_some())
-}
-
 pub(crate) fn set_mark(target: &dyn Backend, is_half_moved: bool) -> Result<(), MigrateError> {
     let mut batch = Batch::new();
     let outcome = if is_half_moved {
@@ -233,10 +227,6 @@ fn read_back(
         pages(target, table, MigrateError::Write, |page| tally.add(table, page))?;
     }
     Ok(tally.contents())
-}
-
-fn is_mark(table: Table, key: &[u8]) -> bool {
-    table == Table::Meta && key == MARK_KEY
 }
 
 /// Reads a table from end to end.

@@ -7,16 +7,9 @@ use crate::backend::Backend;
 use crate::directory::holds_store;
 use crate::error::OpenError;
 use crate::kind::BackendKind;
-use crate::location::{Location, PostgresqlSettings};
+use crate::location::{Absent, Location, PostgresqlSettings};
+use crate::mark::is_half_moved;
 use crate::memory::MemoryBackend;
-use crate::migrate::is_half_moved;
-
-/// Whether a store that is not there is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Absent {
-    Make,
-    Refuse,
-}
 
 /// Opens the store at `location`, which is made if there is none. The outcome goes into
 /// [`crate::Store::threaded`].

@@ -10,9 +10,10 @@ use std::thread;
 
 use futures_channel::oneshot;
 
-use crate::batch::{Batch, Durability, MAX_BATCH_BYTES};
+use crate::batch::{Batch, Durability};
+use crate::bounds::MAX_BATCH_BYTES;
+use crate::core::Core;
 use crate::error::{BackendError, ErrorKind, StoreError};
-use crate::store::Core;
 use crate::wait::block_on;
 
 /// Most commits that wait in the queue for the writer thread whether or not somebody waits for them.
@@ -264,7 +265,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::{MAX_GROUP_COMMITS, MAX_QUEUED_COMMITS, Queue};
-    use crate::batch::{Batch, Durability, MAX_VALUE_BYTES};
+    use crate::batch::{Batch, Durability};
+    use crate::bounds::MAX_VALUE_BYTES;
     use crate::table::Table;
 
     fn one(key: u32, value_bytes: usize) -> Batch {

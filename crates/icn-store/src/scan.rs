@@ -3,7 +3,7 @@
 
 use std::ops::Bound;
 
-use crate::batch::MAX_VALUE_BYTES;
+use crate::bounds::MAX_VALUE_BYTES;
 
 /// Most entries on one page; a larger limit counts as this one.
 pub const MAX_PAGE_ENTRIES: usize = 10_000;

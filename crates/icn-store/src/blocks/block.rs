@@ -3,7 +3,8 @@
 use cid::Cid;
 
 use super::{BlockError, Blocks, DATA, INDEX, MAX_BLOCK_BYTES, check, is_named_by, key};
-use crate::batch::{Batch, MAX_BATCH_BYTES, OP_OVERHEAD_BYTES};
+use crate::batch::Batch;
+use crate::bounds::{MAX_BATCH_BYTES, OP_OVERHEAD_BYTES};
 use crate::error::StoreError;
 use crate::table::Table;
 

@@ -8,7 +8,7 @@ use cid::Cid;
 
 use super::{BlockEntry, BlockError, BlockUsage, Blocks, INDEX, entry, key};
 use crate::batch::{Batch, Durability};
-use crate::store::Reader as _;
+use crate::reader::Reader as _;
 use crate::table::Table;
 
 impl Blocks {
@@ -115,8 +115,9 @@ fn index_value(size_bytes: u32, unreferenced_since_ms: Option<u64>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{BlockUsage, Blocks, Cid, Durability};
+    use crate::core::StoreConfig;
     use crate::memory::MemoryBackend;
-    use crate::store::{Store, StoreConfig};
+    use crate::store::Store;
 
     fn blocks(contents: &[&[u8]]) -> (Blocks, Vec<Cid>) {
         let store = Store::threaded(MemoryBackend::new(), StoreConfig::default()).unwrap();

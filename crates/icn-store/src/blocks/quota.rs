@@ -174,8 +174,9 @@ impl Drop for Reserved {
 mod tests {
     use super::{Arc, BlockQuota, Blocks};
     use crate::batch::Durability;
+    use crate::core::StoreConfig;
     use crate::memory::MemoryBackend;
-    use crate::store::{Store, StoreConfig};
+    use crate::store::Store;
 
     #[test]
     fn what_has_no_room_is_told_so_and_what_is_here_needs_none() {

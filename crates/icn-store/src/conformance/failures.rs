@@ -2,9 +2,11 @@
 
 use super::{FaultPlan, FaultyBackend, Harness, puts};
 use crate::batch::Durability;
+use crate::core::StoreConfig;
 use crate::error::StoreError;
+use crate::reader::Reader;
 use crate::scan::ScanRange;
-use crate::store::{Reader, Store, StoreConfig};
+use crate::store::Store;
 use crate::table::Table;
 
 fn faulty(harness: &dyn Harness, is_threaded: bool) -> (Store, FaultPlan) {

@@ -33,8 +33,10 @@ pub use self::writes::{
 
 use crate::backend::Backend;
 use crate::batch::{Batch, Durability};
+use crate::core::StoreConfig;
+use crate::reader::Reader;
 use crate::scan::{Entry, ScanRange};
-use crate::store::{Reader, Store, StoreConfig};
+use crate::store::Store;
 use crate::table::Table;
 
 /// Where a suite gets its backend from.

@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::{Harness, Numbers, clear, commit, puts, read_all, stores};
 use crate::batch::Batch;
+use crate::reader::Reader;
 use crate::scan::ScanRange;
-use crate::store::Reader;
 use crate::table::Table;
 
 fn keys(entries: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<Vec<u8>> {

@@ -7,10 +7,13 @@ use std::thread;
 
 use super::{Harness, Numbers, commit, puts, read_all, stores, threaded};
 use crate::batch::{Batch, Durability};
+use crate::bounds::MAX_OPEN_SNAPSHOTS;
+use crate::core::StoreConfig;
 use crate::error::StoreError;
+use crate::reader::Reader;
 use crate::scan::ScanRange;
-use crate::snapshot::{MAX_OPEN_SNAPSHOTS, Snapshot};
-use crate::store::{Reader, Store, StoreConfig};
+use crate::snapshot::Snapshot;
+use crate::store::Store;
 use crate::table::Table;
 
 /// A snapshot shows nothing of what is committed after it, in any table and on any page.

@@ -3,10 +3,11 @@
 use std::thread;
 
 use super::{Harness, commit, puts, read_all, stores, threaded};
-use crate::batch::{Batch, Durability, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::batch::{Batch, Durability};
+use crate::bounds::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use crate::error::StoreError;
+use crate::reader::Reader;
 use crate::scan::ScanRange;
-use crate::store::Reader;
 use crate::table::Table;
 
 fn get(reader: &impl Reader, table: Table, key: &str) -> Option<String> {

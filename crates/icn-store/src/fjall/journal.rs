@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::batch::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::bounds::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use crate::directory::{exists, failed, sync_dir};
 use crate::error::OpenError;
 

@@ -34,9 +34,9 @@ use crate::backend::{Backend, Caps, View};
 use crate::batch::{Batch, Durability};
 use crate::error::{BackendError, ErrorKind, OpenError};
 use crate::kind::BackendKind;
+use crate::location::Absent;
 use crate::location::PostgresqlSettings;
 use crate::moments::Moments;
-use crate::open::Absent;
 use crate::scan::{Page, ScanRange};
 use crate::table::Table;
 

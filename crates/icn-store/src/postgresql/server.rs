@@ -11,8 +11,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
 
 use crate::error::OpenError;
+use crate::location::Absent;
 use crate::location::{MIN_POSTGRESQL_CONNECTIONS, PostgresqlSettings};
-use crate::open::Absent;
 
 /// What the store's tables have come to, one version after the other.
 const MIGRATIONS: [(i64, &str, &str); 3] = [

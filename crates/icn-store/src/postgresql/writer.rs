@@ -13,7 +13,7 @@ use super::NAME;
 use super::server::{Server, is_connection_lost, within};
 use crate::batch::{Batch, Durability};
 use crate::error::{BackendError, ErrorKind, OpenError};
-use crate::open::Absent;
+use crate::location::Absent;
 use crate::table::Table;
 
 /// How long another session may hold the lock before the store counts as in use, in milliseconds: a
