@@ -1,5 +1,9 @@
 //! What time does to seats: applications lapse, epochs turn, those long gone are forgotten.
-use crate::{membership::APPLICATION_SPAN, state::State, step::Step};
+use crate::{
+    membership::APPLICATION_SPAN,
+    state::State,
+    step::{MAX_DUE_PER_BLOCK, Step},
+};
 use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
     Did, EpochNumber, EpochRecord, Event, GovernanceEvent, Millis, PlannedUpgrade, PublicKey, SeatEntry,
@@ -14,8 +18,6 @@ const EPOCHS_KEPT: u64 = 8;
 const LEFT_RETENTION: Millis = Millis::from_secs(30 * 24 * 3_600);
 /// How long that is put off while the account is still part of a job.
 const LEFT_RETRY: Millis = Millis::from_secs(24 * 3_600);
-/// Things of each kind that one block ends; the rest waits for the next block.
-pub(crate) const MAX_DUE_PER_BLOCK: usize = 8_192;
 /// Members of a forgotten cooperative that one block forgets.
 const MAX_FORGOTTEN_MEMBERS_PER_BLOCK: usize = 1_024;
 

@@ -5,9 +5,14 @@
 use crate::{changes::Changes, sequence, state::State};
 use alloc::vec::Vec;
 use icn_model::{
-    Action, BlockHeader, Digest, Event, Height, Operation, Refusal, Role, SeatKind, SeatRecord,
+    Action, BlockHeader, Digest, Event, Height, Millis, Operation, Refusal, Role, SeatKind, SeatRecord,
     SignedOperation, Time, limits,
 };
+
+/// Things of each kind that one block ends; the rest waits for the next block.
+pub(crate) const MAX_DUE_PER_BLOCK: usize = 8_192;
+/// A pause of the log that is nobody's fault: what somebody had to do in it gets as much time again.
+pub(crate) const GAP: Millis = Millis::from_secs(600);
 
 /// What an operation's block is, to the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 //! How agreements are found without scanning.
-use super::due::due_at;
+use super::deadline::due_at;
 use crate::{
     index::Counts,
     table::{DueIndex, Index},

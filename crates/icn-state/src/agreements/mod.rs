@@ -11,6 +11,7 @@
 //! Dates are enforced by block time: nobody has to call for what is due (`due`). What is due comes before the
 //! operations of a block, so an end beats a suspension.
 mod act;
+mod deadline;
 mod due;
 mod hold;
 pub(crate) mod index;

@@ -1,5 +1,5 @@
 //! What can be asked of agreements.
-use super::due::due_at;
+use super::deadline::due_at;
 use crate::state::State;
 use icn_model::{AgreementEntry, AgreementId, AgreementRecord, AgreementState, Did, Digest, Sequence, Time};
 

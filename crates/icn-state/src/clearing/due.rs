@@ -1,6 +1,10 @@
 //! What time does to rounds of clearing: they are announced, frozen, applied or aborted, and forgotten.
 use super::plan::{Owed, UnitPlan};
-use crate::{credit::LineKey, jobs::GAP, state::State, step::Step};
+use crate::{
+    credit::LineKey,
+    state::State,
+    step::{GAP, Step},
+};
 use alloc::{collections::BTreeMap, vec::Vec};
 use icn_model::{
     AbortReason, ClearingPrice, ClearingRow, ClearingStep, CreditStep, CreditUnit, LineId, Millis,

@@ -1,15 +1,8 @@
 //! What time does to lines: what nobody showed in time is void, and former limits are forgotten.
-use super::LineKey;
-use crate::{jobs::GAP, seats::MAX_DUE_PER_BLOCK, step::Step};
+use super::{LineKey, index::due_at};
+use crate::step::{GAP, MAX_DUE_PER_BLOCK, Step};
 use alloc::vec::Vec;
-use icn_model::{CreditStep, Did, LineRecord, Time};
-
-/// When something happens to a line by itself.
-pub(super) fn due_at(line: &LineRecord) -> Option<Time> {
-    let voids = line.chains.iter().filter_map(|chain| chain.voiding);
-    let former = line.former.map(|former| former.until);
-    voids.map(|void| void.until).chain(former).min()
-}
+use icn_model::{CreditStep, Did};
 
 impl Step<'_> {
     pub(crate) fn expire_lines(&mut self) {

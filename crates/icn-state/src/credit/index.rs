@@ -1,8 +1,8 @@
 //! How lines are found without scanning.
-use super::{LineKey, due::due_at};
+use super::LineKey;
 use crate::table::{DueIndex, Index};
 use alloc::collections::BTreeSet;
-use icn_model::{AgreementId, CreditUnit, Did, LineRecord, RoundNumber};
+use icn_model::{AgreementId, CreditUnit, Did, LineRecord, RoundNumber, Time};
 
 #[derive(Default, PartialEq)]
 pub(crate) struct LineIndex {
@@ -11,6 +11,13 @@ pub(crate) struct LineIndex {
     pub(crate) by_end: BTreeSet<(Did, AgreementId, CreditUnit)>,
     /// Those with which both ends have joined a round, by the last such.
     pub(crate) joined: BTreeSet<(RoundNumber, LineKey)>,
+}
+
+/// When something happens to a line by itself.
+pub(super) fn due_at(line: &LineRecord) -> Option<Time> {
+    let voids = line.chains.iter().filter_map(|chain| chain.voiding);
+    let former = line.former.map(|former| former.until);
+    voids.map(|void| void.until).chain(former).min()
 }
 
 /// The last round that both ends have joined with a line, if it is the last that either has.

@@ -1,7 +1,10 @@
 //! Who votes for those who do not: delegations by topic, that expire, form chains, and give way to a vote of
 //! one's own.
 use super::{Speaker, wishes::matter};
-use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
+use crate::{
+    state::State,
+    step::{MAX_DUE_PER_BLOCK, Step},
+};
 use alloc::{collections::BTreeSet, vec::Vec};
 use icn_model::{
     BallotRecord, DelegationRecord, Did, Digest, GovernanceEvent, Name, ProposalId, ProposalRecord, Refusal,

@@ -1,10 +1,13 @@
 //! What time does to proposals: drafts expire, votes end and are counted, what was accepted is carried out,
 //! what is long over is forgotten.
 use super::tally::{Cast, tally};
-use crate::{jobs::GAP, seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
+use crate::{
+    state::State,
+    step::{GAP, MAX_DUE_PER_BLOCK, Step},
+};
 use alloc::vec::Vec;
 use icn_model::{
-    Did, Effect, GovernanceEvent, Millis, ProposalId, ProposalPhase, ProposalRecord, Refusal, Tally, limits,
+    Did, GovernanceEvent, Millis, ProposalId, ProposalPhase, ProposalRecord, Refusal, Tally, limits,
 };
 
 /// Votes that one block counts: counting many takes long.
@@ -250,13 +253,5 @@ impl State {
         let vetoes = self.tables.proposals.index().vetoes.range(from..);
         let id = *id;
         vetoes.take_while(move |(of, _)| *of == id).map(|(_, veto)| *veto)
-    }
-}
-
-/// Whether an effect is a veto of a proposal.
-pub(crate) const fn vetoed(effect: &Effect) -> Option<ProposalId> {
-    match effect {
-        Effect::Veto { proposal } => Some(*proposal),
-        _ => None,
     }
 }

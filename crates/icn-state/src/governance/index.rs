@@ -1,14 +1,21 @@
 //! The indexes of governance's tables.
-use super::due::vetoed;
 use crate::{
     index::Counts,
     table::{DueIndex, Index},
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use icn_model::{
-    BallotRecord, Choice, Cid, ContractRecord, DelegationRecord, DepartedRecord, Did, Digest, ProposalId,
-    ProposalPhase, ProposalRecord, ProposalStatus, Time, WishesRecord,
+    BallotRecord, Choice, Cid, ContractRecord, DelegationRecord, DepartedRecord, Did, Digest, Effect,
+    ProposalId, ProposalPhase, ProposalRecord, ProposalStatus, Time, WishesRecord,
 };
+
+/// Whether an effect is a veto of a proposal.
+pub(crate) const fn vetoed(effect: &Effect) -> Option<ProposalId> {
+    match effect {
+        Effect::Veto { proposal } => Some(*proposal),
+        _ => None,
+    }
+}
 
 /// When a proposal that is over was.
 fn ended_at(proposal: &ProposalRecord) -> Option<Time> {

@@ -2,7 +2,10 @@
 //!
 //! How a contract runs is the engine's business ([`Policies`]); the state keeps their texts, so that every node
 //! compiles the same. What has no answer is a refusal, or an event where nobody asked: never a stopped log.
-use crate::{seats::MAX_DUE_PER_BLOCK, state::State, step::Step};
+use crate::{
+    state::State,
+    step::{MAX_DUE_PER_BLOCK, Step},
+};
 use alloc::{string::String, sync::Arc, vec::Vec};
 use icn_clearing::{Obligation, Solution};
 use icn_model::{

@@ -1,10 +1,10 @@
 //! What time does to jobs: bidding lapses, executors are late, pay matures, jury and records expire.
-use crate::{index::JOB_RETENTION, seats::MAX_DUE_PER_BLOCK, step::Step};
+use crate::{
+    index::JOB_RETENTION,
+    step::{GAP, MAX_DUE_PER_BLOCK, Step},
+};
 use alloc::vec::Vec;
-use icn_model::{Delivery, Did, Event, JobId, JobPhase, JobStatus, Mana, Millis, Time, limits};
-
-/// A pause of the log that is nobody's fault: what somebody had to do in it gets as much time again.
-pub(crate) const GAP: Millis = Millis::from_secs(600);
+use icn_model::{Delivery, Did, Event, JobId, JobPhase, JobStatus, Mana, Time, limits};
 
 impl Step<'_> {
     /// Ends what fell due before the parent's time, the earliest first.

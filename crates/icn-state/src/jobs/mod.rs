@@ -21,7 +21,6 @@ mod submit;
 use crate::step::Step;
 use icn_model::{Did, JobId, JobPhase, JobRecord, Refusal};
 
-pub(crate) use due::GAP;
 pub use select::Weights;
 
 impl Step<'_> {
