@@ -1,4 +1,5 @@
 //! What a run simulates: its seed, size, length, faults and load.
+use crate::names::UnknownName;
 use icn_model::{Mana, Millis, Parameters};
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
@@ -100,26 +101,6 @@ impl fmt::Display for Faults {
             write!(f, "{}{}", if at == 0 { "" } else { "," }, fault.name())?;
         }
         Ok(())
-    }
-}
-
-/// A name that is none of a closed list.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is not a {what}: expected {expected}")]
-pub struct UnknownName {
-    what: &'static str,
-    found: String,
-    expected: String,
-}
-
-impl UnknownName {
-    pub(crate) fn new<'a>(what: &'static str, found: &str, names: impl Iterator<Item = &'a str>) -> Self {
-        let expected = names.collect::<Vec<_>>().join(", ");
-        Self {
-            what,
-            found: found.into(),
-            expected,
-        }
     }
 }
 

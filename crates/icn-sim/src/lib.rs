@@ -18,6 +18,7 @@ mod driver;
 mod errors;
 pub mod executor;
 pub mod federation;
+pub mod names;
 pub mod network;
 pub mod oracle;
 pub mod outcome;

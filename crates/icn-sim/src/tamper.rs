@@ -1,5 +1,5 @@
 //! Breaks things on purpose, to see that the oracle notices. Nothing of it is in a node.
-use crate::{config::UnknownName, oracle::Invariant};
+use crate::{names::UnknownName, oracle::Invariant};
 use icn_model::{AccountRecord, Digest, Mana, OperationId, canonical};
 use icn_protocol::ledger::BlockPlace;
 use icn_store::{Batch, Durability, MemoryBackend, Reader as _, ScanRange, Store, StoreConfig, Table};
