@@ -1,5 +1,5 @@
 //! How a state begins.
-use crate::{changes::Changes, governance::Engine, seats, state::State};
+use crate::{changes::Changes, engine::Engine, seats, state::State};
 use alloc::vec::Vec;
 use icn_model::{
     AccountRecord, DecidedRecord, Digest, EpochNumber, EpochRecord, FederationRecord, Genesis, GenesisError,

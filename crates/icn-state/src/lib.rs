@@ -59,6 +59,7 @@ mod audit;
 mod changes;
 mod clearing;
 mod credit;
+mod engine;
 mod genesis;
 mod governance;
 mod index;
@@ -83,9 +84,8 @@ pub use audit::AuditError;
 pub use changes::{Change, Changes};
 pub use clearing::{ClearingDraft, UnitPlan, verify_clearing};
 pub use credit::Exposure;
-pub use governance::{
-    Cast, Engine, Examined, NoPolicies, PlannedChange, Policies, Texts, cooperatives_vote, roll_bytes, tally,
-};
+pub use engine::{Engine, Examined, NoPolicies, Policies, Texts};
+pub use governance::{Cast, PlannedChange, cooperatives_vote, roll_bytes, tally};
 pub use icn_clearing::{Refusal as ClearingFault, Verified};
 pub use icn_model::Totals;
 pub use jobs::Weights;

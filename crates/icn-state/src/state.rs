@@ -5,10 +5,8 @@ use crate::{
     agreements::index::AgreementIndex,
     changes::{Change, Changes},
     credit::index::LineIndex,
-    governance::{
-        Engine,
-        index::{BallotIndex, ProposalIndex},
-    },
+    engine::Engine,
+    governance::index::{BallotIndex, ProposalIndex},
     index::{Counts, JobIndex, MemberIndex, SeatIndex},
     merkle::MerkleTree,
     table::{DueIndex, Table},

@@ -27,7 +27,6 @@ mod roll;
 mod tally;
 mod wishes;
 
-pub use policies::{Engine, Examined, NoPolicies, Policies, Texts};
 pub use query::PlannedChange;
 pub use roll::{cooperatives_vote, roll_bytes};
 pub use tally::{Cast, tally};
