@@ -3,23 +3,24 @@
 //! Here is what authors sign. How an agreement stands is in `agreement_record`; who may say what when is decided by
 //! `icn-state`.
 use crate::{
-    Cid, CreditUnit, Did, Digest, LineTerms, Millis, Name, OperationId, RateTerms, Time, canonical,
-    governance::names, limits, macros::content_id,
+    Cid, CreditUnit, Did, Digest, LineTerms, Millis, Name, RateTerms, Time, canonical, limits, macros::names,
 };
 use alloc::{string::String, vec::Vec};
-use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
-content_id!(
-    /// Id of an agreement: that of the operation that proposed it.
-    AgreementId,
-    "id of an agreement"
-);
-
-impl From<OperationId> for AgreementId {
-    fn from(id: OperationId) -> Self {
-        Self::new(*id.digest())
-    }
+names! {
+    /// Where an agreement is on its way.
+    AgreementState, AgreementStateError, "a state of agreements";
+    /// The proposer has offered it.
+    Proposed "proposed";
+    /// A party has offered other terms.
+    Negotiating "negotiating";
+    /// It holds.
+    Active "active";
+    /// It holds, and rests: lines may shrink and do not grow.
+    Suspended "suspended";
+    /// It has ended. What is owed stays owed.
+    Terminated "terminated";
 }
 
 names! {

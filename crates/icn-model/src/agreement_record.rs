@@ -1,23 +1,9 @@
 //! How an agreement between cooperatives stands, and its history.
-use crate::{AgreementId, Cid, Did, Digest, LogEntry, PartyRole, Terms, Time, canonical, governance::names};
+use crate::{
+    AgreementId, AgreementState, Cid, Did, Digest, LogEntry, PartyRole, Terms, Time, canonical, macros::names,
+};
 use alloc::{string::String, vec::Vec};
-use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
-
-names! {
-    /// Where an agreement is on its way.
-    AgreementState, AgreementStateError, "a state of agreements";
-    /// The proposer has offered it.
-    Proposed "proposed";
-    /// A party has offered other terms.
-    Negotiating "negotiating";
-    /// It holds.
-    Active "active";
-    /// It holds, and rests: lines may shrink and do not grow.
-    Suspended "suspended";
-    /// It has ended. What is owed stays owed.
-    Terminated "terminated";
-}
 
 /// A revision that waits for signatures, or for its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

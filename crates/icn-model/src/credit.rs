@@ -1,5 +1,5 @@
 //! Credit between two cooperatives: units, limits and rates. Amounts are integers in a unit's minor units.
-use crate::{governance::names, limits};
+use crate::{limits, macros::names};
 use alloc::{format, string::String};
 use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};

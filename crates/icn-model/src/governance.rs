@@ -3,24 +3,12 @@
 //! Here is what authors sign. How a proposal stands is in `governance_record`; what all of it means is decided
 //! by `icn-state`.
 use crate::{
-    Cid, Did, EpochNumber, Mana, Millis, Name, OperationId, ParameterName, PolicySlot, Time, limits,
-    macros::content_id,
+    Cid, Did, EpochNumber, Mana, Millis, Name, ParameterName, PolicySlot, ProposalId, Time, limits,
+    macros::names,
 };
 use alloc::{string::String, vec::Vec};
 use core::{cmp::Ordering, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-
-content_id!(
-    /// Id of a proposal: that of the operation that made it.
-    ProposalId,
-    "id of a proposal"
-);
-
-impl From<OperationId> for ProposalId {
-    fn from(id: OperationId) -> Self {
-        Self::new(*id.digest())
-    }
-}
 
 /// A part of a whole, from 0 to 1, as an exact fraction: "more than 1/2" is not 50 %.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,50 +179,6 @@ impl fmt::Display for Threshold {
         }
     }
 }
-
-macro_rules! names {
-    ($(#[$doc:meta])* $type:ident, $error:ident, $what:literal; $($(#[$vdoc:meta])* $variant:ident $name:literal;)*) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-        #[serde(rename_all = "kebab-case")]
-        pub enum $type {
-            $($(#[$vdoc])* $variant,)*
-        }
-
-        impl $type {
-            /// Every one, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// Its name in JSON, filters and on the command line.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-
-        #[doc = concat!("Text that is not ", $what, ".")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-        #[error("{}", concat!("not ", $what, ": expected one of", $(" ", $name,)*))]
-        pub struct $error;
-
-        impl FromStr for $type {
-            type Err = $error;
-            fn from_str(text: &str) -> Result<Self, $error> {
-                Self::ALL.iter().find(|one| one.name() == text).copied().ok_or($error)
-            }
-        }
-    };
-}
-
-pub(crate) use names;
 
 names! {
     /// What a proposal is about. Each kind goes through a process of its own.

@@ -1,10 +1,10 @@
 //! How proposals stand, who voted what, and what came of it; as the state keeps it and the API shows it.
 use crate::{
     Choice, Cid, ClearingWindows, Did, Digest, Height, Mana, Millis, Name, OperationId, Process, ProposalId,
-    ProposalKind, ProposalSpec, PublicKey, Refusal, Share, Threshold, Time, governance::names,
+    ProposalKind, ProposalSpec, PublicKey, Refusal, Share, Threshold, Time, macros::names,
 };
 use alloc::vec::Vec;
-use core::{fmt, str::FromStr};
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Where a proposal is on its way.

@@ -1,22 +1,7 @@
 //! Jobs: what is asked, what is bid, what was done.
-use crate::{
-    Cid, Did, Digest, Domain, Mana, OperationId, PublicKey, Signable, Time, canonical, limits,
-    macros::content_id,
-};
+use crate::{Cid, Did, Digest, Domain, JobId, Mana, PublicKey, Signable, Time, canonical, limits};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
-
-content_id!(
-    /// Id of a job: that of the operation that submitted it.
-    JobId,
-    "id of a job"
-);
-
-impl From<OperationId> for JobId {
-    fn from(id: OperationId) -> Self {
-        Self::new(*id.digest())
-    }
-}
 
 /// What a job may use. Going over ends the job, not the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

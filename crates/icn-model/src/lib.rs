@@ -27,6 +27,7 @@ pub mod file;
 mod governance;
 mod governance_event;
 mod governance_record;
+mod ids;
 mod job;
 mod job_record;
 mod key;
@@ -36,18 +37,19 @@ mod macros;
 mod operation;
 mod parameters;
 mod policy;
+mod policy_slot;
 mod records;
 mod refusal;
 mod transfer;
 mod units;
 
 pub use agreement::{
-    AgreementAct, AgreementId, AgreementKind, AgreementKindError, DisputeRule, Party, PartyRole,
-    PartyRoleError, Terms, TermsError,
+    AgreementAct, AgreementKind, AgreementKindError, AgreementState, AgreementStateError, DisputeRule, Party,
+    PartyRole, PartyRoleError, Terms, TermsError,
 };
 pub use agreement_record::{
-    AgreementEntry, AgreementEvent, AgreementRecord, AgreementState, AgreementStateError, AgreementStep,
-    BreachClaim, Ending, EndingError, InForce, Notice, Offer, Suspension,
+    AgreementEntry, AgreementEvent, AgreementRecord, AgreementStep, BreachClaim, Ending, EndingError,
+    InForce, Notice, Offer, Suspension,
 };
 pub use block::{Block, BlockHeader, NamedRoot};
 pub use clearing::{
@@ -64,7 +66,7 @@ pub use federation::{
 };
 pub use governance::{
     Choice, ChoiceError, Effect, Electorate, ElectorateError, Method, MethodKind, MethodKindError, Process,
-    ProcessError, ProposalId, ProposalKind, ProposalKindError, ProposalSpec, Share, ShareError, Threshold,
+    ProcessError, ProposalKind, ProposalKindError, ProposalSpec, Share, ShareError, Threshold,
 };
 pub use governance_event::GovernanceEvent;
 pub use governance_record::{
@@ -72,9 +74,9 @@ pub use governance_record::{
     PROTOCOL_VERSION, PlannedUpgrade, ProposalPhase, ProposalRecord, ProposalStatus, ProposalStatusError,
     Roll, Round, SideTally, Tally, Wish, WishesRecord,
 };
+pub use ids::{AgreementId, JobId, OperationId, ProposalId};
 pub use job::{
-    Bid, Exclusion, ExclusionReason, ExitStatus, JobId, JobLimits, JobSpec, Outcome, Receipt, Requirements,
-    Verdict,
+    Bid, Exclusion, ExclusionReason, ExitStatus, JobLimits, JobSpec, Outcome, Receipt, Requirements, Verdict,
 };
 pub use job_record::{
     Assignment, Challenge, Delivery, Ineligible, JobPhase, JobRecord, JobStatus, Juror, RankedBid, Ranking,
@@ -85,12 +87,13 @@ pub use line_record::{
     ChainRecord, CreditAct, CreditEvent, CreditStep, FormerLimits, LineDispute, LineLimits, LinePhase,
     LineRecord, OpenVoid,
 };
-pub use operation::{Action, Operation, OperationError, OperationId, SignedOperation};
+pub use operation::{Action, Operation, OperationError, SignedOperation};
 pub use parameters::{ParameterError, ParameterName, ParameterNameError, Parameters};
 pub use policy::{
     Activity, ActivityRecord, AdmissionQuestion, BidQuestion, ContractRecord, ManaQuestion, PolicyAnswer,
-    PolicyFailure, PolicyQuestion, PolicyRecord, PolicySlot, PolicySlotError, PriceQuestion, VoteQuestion,
+    PolicyFailure, PolicyQuestion, PolicyRecord, PriceQuestion, VoteQuestion,
 };
+pub use policy_slot::{PolicySlot, PolicySlotError};
 pub use records::{
     AccountRecord, EpochRecord, FederationRecord, FormerKey, HeadRecord, InvitationRecord, KeyWish,
     MemberRecord, MetaRecord, PaidRecord, RateRecord, SeatEntry, SeatPhase, SeatRecord, SequenceRecord,

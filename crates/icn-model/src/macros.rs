@@ -111,4 +111,47 @@ macro_rules! content_id {
     };
 }
 
-pub(crate) use {content_id, serde_bytes_or_text};
+/// A closed list whose members have a name each, the same in JSON, filters and on the command line.
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident, $error:ident, $what:literal; $($(#[$vdoc:meta])* $variant:ident $name:literal;)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $type {
+            $($(#[$vdoc])* $variant,)*
+        }
+
+        impl $type {
+            /// Every one, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name in JSON, filters and on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        impl core::fmt::Display for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        #[doc = concat!("Text that is not ", $what, ".")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        #[error("{}", concat!("not ", $what, ": expected one of", $(" ", $name,)*))]
+        pub struct $error;
+
+        impl core::str::FromStr for $type {
+            type Err = $error;
+            fn from_str(text: &str) -> Result<Self, $error> {
+                Self::ALL.iter().find(|one| one.name() == text).copied().ok_or($error)
+            }
+        }
+    };
+}
+
+pub(crate) use {content_id, names, serde_bytes_or_text};

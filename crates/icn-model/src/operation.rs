@@ -1,23 +1,16 @@
 //! Operations: what authors sign and the log orders.
 use crate::{
     AgreementAct, AgreementId, Bid, Choice, Cid, ClearingAct, CreditAct, CreditUnit, Did, Digest, Domain,
-    Exclusion, Invitation, JobId, JobSpec, Mana, Name, Possession, ProposalId, ProposalSpec, PublicKey,
-    Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Terms, Time, Verdict,
+    Exclusion, Invitation, JobId, JobSpec, Mana, Name, OperationId, Possession, ProposalId, ProposalSpec,
+    PublicKey, Receipt, RoleKeys, SecretKey, Sequence, Signature, SignatureError, Signed, Terms, Time,
+    Verdict,
     canonical::{self, DecodeError},
     limits::MAX_OPERATION_BYTES,
-    macros::content_id,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_bytes::{ByteBuf, Bytes};
-
-content_id!(
-    /// Id of an operation: the hash of its canonical bytes without the signature, so that nobody can give
-    /// one operation a second id.
-    OperationId,
-    "id of an operation"
-);
 
 /// What an author wants done. Closed: what is not here cannot be asked of the log.
 #[expect(

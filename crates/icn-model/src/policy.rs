@@ -1,30 +1,9 @@
 //! What contracts can decide in a federation: slots of the state machine, what a contract is asked in each, and
 //! what it can answer. `icn-ccl` gives the same slots their types in the language.
-use crate::{Cid, Did, Mana, Millis, ProposalKind, Time, governance::names};
+use crate::{Cid, Did, Mana, Millis, PolicySlot, ProposalKind, Time};
 use alloc::{string::String, vec::Vec};
-use core::{fmt, str::FromStr};
+use core::fmt;
 use serde::{Deserialize, Serialize};
-
-names! {
-    /// A question of the state machine that a contract can answer.
-    PolicySlot, PolicySlotError, "a slot for a policy";
-    /// How much mana a cooperative regenerates in an hour.
-    ManaRate "mana-rate";
-    /// Up to what balance a cooperative's mana regenerates.
-    ManaCapacity "mana-capacity";
-    /// How much a debtor may owe on a credit line.
-    CreditLimit "credit-limit";
-    /// Whether a cooperative may bid for a job.
-    BidEligibility "bid-eligibility";
-    /// How much a job may cost at the most.
-    PriceCeiling "price-ceiling";
-    /// Whether somebody on the roll may vote.
-    VoteEligibility "vote-eligibility";
-    /// How many votes somebody has.
-    VoteWeight "vote-weight";
-    /// Whether a cooperative that applied may be admitted.
-    Admission "admission";
-}
 
 /// What a policy for mana is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
