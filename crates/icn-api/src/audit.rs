@@ -47,7 +47,7 @@ pub struct AuditRecords {
     /// Which proposal: the id of the operation that made it.
     pub proposal: ProposalId,
     /// The operation that made it.
-    #[cfg_attr(feature = "schema", schema(value_type = crate::openapi::SignedOperationSchema))]
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schemas::SignedOperationSchema))]
     pub proposed: SignedOperation,
     /// The proposal as the log has it, with its roll and its tally.
     pub record: ProposalRecord,
@@ -103,7 +103,7 @@ pub struct AuditedBallot {
     pub record: BallotRecord,
     /// The operations that the record names, in its order: votes, or of a voter for whom another voted, those that
     /// say so.
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<crate::openapi::SignedOperationSchema>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<crate::schemas::SignedOperationSchema>))]
     pub operations: Vec<SignedOperation>,
 }
 
@@ -119,7 +119,7 @@ pub struct AuditedLink {
     /// Where it says so.
     pub by: Vec<LogEntry>,
     /// The operations.
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<crate::openapi::SignedOperationSchema>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<crate::schemas::SignedOperationSchema>))]
     pub operations: Vec<SignedOperation>,
 }
 

@@ -844,6 +844,6 @@ pub fn endpoint(id: &str) -> Option<&'static Endpoint> {
 }
 
 #[cfg(feature = "schema")]
-use crate::openapi::SubmitSchema;
+use crate::schemas::SubmitSchema;
 #[cfg(not(feature = "schema"))]
 use operations::Submit as SubmitSchema;

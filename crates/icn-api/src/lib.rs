@@ -45,17 +45,19 @@ mod openapi;
 pub mod operations;
 pub mod paths;
 pub mod presence;
+#[cfg(feature = "schema")]
+mod schemas;
+mod scope;
 pub mod sse;
 pub mod statement;
 
-pub use endpoint::{
-    Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Scope, ScopeError, Tag, Type,
-};
+pub use endpoint::{Answer, Body, Described, DescribedQuery, Endpoint, Method, Query, Tag, Type};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{ApiError, ErrorKind, Problem, codes, explain};
 pub use files::{InvitationFile, InvitationFileError, Profile, RecoveryFile, StorePlace};
 #[cfg(feature = "schema")]
 pub use openapi::openapi;
+pub use scope::{Scope, ScopeError};
 
 /// The OpenAPI 3.1 document, as checked in at docs/reference/openapi.json and served at
 /// [`paths::OPENAPI`]. A test regenerates it from [`ENDPOINTS`] and compares.

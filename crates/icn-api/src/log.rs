@@ -11,6 +11,6 @@ pub struct LogBlock {
     /// Bytes of its canonical form.
     pub size_bytes: u64,
     /// The block.
-    #[cfg_attr(feature = "schema", schema(value_type = crate::openapi::BlockSchema))]
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schemas::BlockSchema))]
     pub block: Block,
 }

@@ -4,10 +4,9 @@ use crate::{
     Answer, Body, ENDPOINTS, EVENT_STREAM, Endpoint, ErrorKind, Method, OCTETS, PROBLEM_JSON, Problem, Scope,
     Tag, Type, endpoint::Schemas, paths,
 };
-use icn_model::{BlockHeader, Operation, OperationId, Signature};
 use std::collections::BTreeMap;
 use utoipa::{
-    ToSchema,
+    ToSchema as _,
     openapi::{
         Components, ComponentsBuilder, Content, ContentBuilder, Info, InfoBuilder, License, OpenApi,
         OpenApiBuilder, Paths, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
@@ -18,42 +17,6 @@ use utoipa::{
         tag::{Tag as DocumentTag, TagBuilder},
     },
 };
-
-/// How a signed operation looks in JSON; `icn_model::SignedOperation` writes and reads it by hand.
-#[derive(ToSchema)]
-#[schema(as = SignedOperation)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(crate) struct SignedOperationSchema {
-    /// The operation's id. Optional when handing in: the true id follows from the operation.
-    id: Option<OperationId>,
-    /// What was signed.
-    operation: Operation,
-    /// Over the operation's canonical bytes.
-    signature: Signature,
-}
-
-/// A block of the log in JSON.
-#[derive(ToSchema)]
-#[schema(as = Block)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(crate) struct BlockSchema {
-    /// Everything but the operations.
-    header: BlockHeader,
-    /// In order.
-    operations: Vec<SignedOperationSchema>,
-}
-
-/// One signed operation, or several in the order of their numbers.
-#[derive(ToSchema)]
-#[schema(as = Submit)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(crate) enum SubmitSchema {
-    /// At most 1,000.
-    Many(Vec<SignedOperationSchema>),
-    /// One.
-    One(Box<SignedOperationSchema>),
-}
 
 const DESCRIPTION: &str = "The HTTP interface of a node of a federation of cooperatives.\n\n\
     An API key, sent as `x-api-key` or `Authorization: Bearer`, grants access to a node and nothing more: \
