@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 mod explain;
 mod file;
+mod named;
 mod secret;
 mod shown;
 
-pub use explain::{COMMAND_LINE, DEFAULT, ENVIRONMENT, Named, explain};
+pub use explain::explain;
 pub use file::File;
+pub use named::{COMMAND_LINE, DEFAULT, ENVIRONMENT, Named};
 pub use secret::{FILE_SUFFIX, Secret, read, text_of};
 pub use shown::{shown, without_password, without_secrets};
 

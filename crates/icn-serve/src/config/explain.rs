@@ -1,42 +1,9 @@
-//! What is wrong with a layer, where, and what may have been meant; and the names of the layers, by which that is told.
-use super::{ConfigError, File};
-use figment::{
-    Error as LayerError, Metadata, Profile, Provider,
-    error::Kind,
-    value::{Dict, Map},
-};
+//! What is wrong with a layer, where, and what may have been meant.
+use super::{ConfigError, ENVIRONMENT, File};
+use figment::{Error as LayerError, error::Kind};
 
-/// Name of the layer of what nobody has set.
-pub const DEFAULT: &str = "default";
-/// Name of the layer of the variables.
-pub const ENVIRONMENT: &str = "environment";
-/// Name of the layer of the flags.
-pub const COMMAND_LINE: &str = "command line";
 /// How alike a key has to be to be suggested.
 const ALIKE: f64 = 0.7;
-
-/// A layer under a name of ours.
-pub struct Named<P> {
-    name: &'static str,
-    inner: P,
-}
-
-impl<P> Named<P> {
-    /// `inner`, called `name`.
-    pub const fn new(name: &'static str, inner: P) -> Self {
-        Self { name, inner }
-    }
-}
-
-impl<P: Provider> Provider for Named<P> {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name)
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, LayerError> {
-        self.inner.data()
-    }
-}
 
 /// Says what is wrong, where, and what may have been meant. `files` are the files among the layers, and `variable_of`
 /// tells the variable that sets a key.
