@@ -54,7 +54,7 @@ impl Step<'_> {
             }
             let end = self.check_shown(key, &line, shown)?;
             match self.advance(&mut line.chains[end], shown) {
-                Err(Refusal::OldHead { .. }) if old.is_none() => old = Some((end, shown)),
+                Err(Refusal::OldHead { .. }) => old = Some((end, shown)),
                 result => result?,
             }
         }

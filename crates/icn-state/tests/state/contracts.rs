@@ -1,8 +1,8 @@
 //! Contracts of tests: a word for each policy, instead of a language.
 //!
 //! `contract NAME; SLOT ANSWER; …`, where an answer is `yes`, `no`, a number (whole mana, or votes), `double` (of
-//! the federation's rate), `earned` (twice the rate for who earned anything in the last period), `refuses`, or
-//! `fails`. `imports CID` names another contract.
+//! the federation's rate), `earned` (twice the rate for who earned anything in the last period), `refuses`,
+//! `tells` (refuses with the question) or `fails`. `imports CID` names another contract.
 use icn_model::{Cid, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot};
 use icn_state::{Examined, Policies, Texts};
 
@@ -66,6 +66,9 @@ impl Policies for Words {
             }
             ("fails", _) => Err(PolicyFailure::Fault {
                 detail: "overflow at 1:1".into(),
+            }),
+            ("tells", _) => Err(PolicyFailure::Refused {
+                reason: format!("{question:?}"),
             }),
             ("refuses", _) => Err(PolicyFailure::Refused {
                 reason: "not today".into(),

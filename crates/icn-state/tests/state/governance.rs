@@ -3,12 +3,14 @@
 use crate::{
     script::{Script, run, run_with},
     voting::source,
-    world::{World, did, parameters},
+    world::{START, World, did, parameters},
 };
 use icn_model::{
-    Action, Counts, Decision, Effect, Event, GovernanceEvent, Mana, Millis, ParameterName, Parameters,
-    ProposalKind, ProposalPhase, Refusal, Share, Tally, Threshold, limits,
+    Action, AdmissionQuestion, Choice, Cid, Counts, Decision, Effect, Event, GovernanceEvent, Mana, Millis,
+    ParameterName, Parameters, PolicyQuestion, PriceQuestion, ProposalKind, ProposalPhase, Refusal, SeatKind,
+    Share, Tally, Threshold, VoteQuestion, limits,
 };
+use icn_state::roll_bytes;
 
 fn tally(script: &Script, name: &str) -> Tally {
     let proposal = script.world.state.proposal(&script.named(name)).unwrap();
@@ -224,6 +226,76 @@ fn who_may_vote() {
 }
 
 #[test]
+fn each_kind_has_its_process_from_the_beginning() {
+    let world = World::new(&["A"], parameters());
+    for kind in ProposalKind::ALL {
+        use ProposalKind::{Admit, AdmitWitness, Remove, Suspend, Text, Upgrade, Veto};
+        let process = world.state.process(*kind);
+        let asked = (
+            process.quorum,
+            process.threshold,
+            process.timelock_ms,
+            process.votes_final,
+        );
+        let (majority, at_once) = (Threshold::MoreThan(Share::HALF), Millis::ZERO);
+        let later = parameters().timelock_ms;
+        let expected = match kind {
+            Text => (Share::THIRD, majority, at_once, false),
+            Veto => (Share::THIRD, majority, at_once, true),
+            Admit | AdmitWitness => (Share::TWO_THIRDS, majority, at_once, true),
+            Suspend | Remove | Upgrade => {
+                let most = Threshold::AtLeast(Share::TWO_THIRDS);
+                (Share::TWO_THIRDS, most, later, false)
+            }
+            _ => (Share::HALF, majority, later, false),
+        };
+        assert_eq!(asked, expected, "{kind}");
+    }
+}
+
+#[test]
+fn the_list_of_a_roll_is_told_as_it_was_until_nobody_asks_for_it() {
+    let mut script = run(
+        &["A", "B"],
+        "
+        t=1   add m by=A                                  -> ok
+        t=2   add n by=B                                  -> ok
+        t=3   add o by=B                                  -> ok
+        t=4   strike o by=B                               -> ok
+        t=5   propose P by=A electorate=both              -> ok
+        t=6   add p by=A                                  -> ok
+        t=7   strike m by=A                               -> ok
+        t=8   add m by=B                                  -> ok
+        t=9   strike p by=A                               -> ok
+        ",
+    );
+    let listed = |script: &Script| {
+        let proposal = script.world.state.proposal(&script.named("P")).unwrap();
+        let roll = proposal.roll.as_ref().unwrap();
+        let members = script.world.state.roll_members(roll);
+        assert_eq!(Cid::of_raw(&roll_bytes(&members)), roll.list);
+        members
+    };
+    let mut then = vec![(did("m"), did("A")), (did("n"), did("B"))];
+    then.sort_unstable();
+    assert_eq!(listed(&script), then);
+    script.run("t+20 tick\nt+1 tick | P rejected");
+    assert_eq!(listed(&script), then);
+}
+
+#[test]
+fn no_more_mana_is_allocated_than_there_can_ever_be() {
+    // Amounts end at i64::MAX thousandths, of which two cooperatives have had a hundred each.
+    run(
+        &["A", "B"],
+        "
+        t=1   propose P by=A effect=budget:B:9223372036854575.808 -> cannot-do
+        t=2   propose P by=A effect=budget:B:9223372036854575.807 -> ok
+        ",
+    );
+}
+
+#[test]
 fn what_cannot_be_proposed_costs_nothing() {
     run(
         &["A", "B"],
@@ -363,6 +435,10 @@ fn final_votes_end_a_vote_as_soon_as_it_is_decided() {
         t=6   vote Q by=A choice=no   -> ok
         t=7   vote Q by=B choice=no   -> ok | Q open
         t=8   vote Q by=C choice=no   -> ok | Q rejected
+        t=9   propose R by=A method=consent final=yes    -> ok
+        t=10  vote R by=A choice=yes     -> ok
+        t=11  vote R by=B choice=abstain -> ok | R open
+        t=12  vote R by=C choice=object  -> ok | R rejected
         ",
     );
 }
@@ -698,6 +774,98 @@ fn policies_for_votes_bids_prices_and_admission() {
         ",
     );
     assert_eq!(script.world.state.policies().count(), 3);
+}
+
+#[test]
+fn policies_are_told_what_is_so() {
+    let contract = "contract_c+admission_tells+price-ceiling_tells+vote-eligibility_tells";
+    let mut script = run(
+        &["A", "B"],
+        &format!(
+            "
+            t=1   join by=W invited=A as=witness  -> ok
+            t=2   approve W by=A                  -> ok
+            t=3   approve W by=B                  -> ok
+            t=4   ready by=W                      -> ok
+            t=5   epoch                                 | W phase seated
+            t+1   add m by=B                      -> ok
+            t+1   publish {contract} by=A         -> ok
+            "
+        ),
+    );
+    for slot in ["admission", "price-ceiling", "vote-eligibility"] {
+        script.run(&format!(
+            "
+            t+0.1 propose {slot} by=A effect=install:{slot}:{contract} -> ok
+            t+0.1 vote {slot} by=A choice=yes -> ok
+            t+0.1 vote {slot} by=B choice=yes -> ok
+            "
+        ));
+    }
+    script.run(
+        "
+        t+20 tick
+        t+1  tick
+        t+11 tick
+        t+1  tick | admission executed, price-ceiling executed, vote-eligibility executed
+        t+1  propose P by=A -> ok
+        ",
+    );
+    let world = &mut script.world;
+    let now = |world: &World| world.state.time().after(Millis::from_secs(1));
+    let told = |world: &mut World, author: &str, action| match world.act(author, action) {
+        Err(Refusal::PolicyRefused { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+
+    let asked = PolicyQuestion::Admission(AdmissionQuestion {
+        applicant: did("X"),
+        sponsors: vec![did("A")],
+        now: now(world),
+        applied_for: Millis::ZERO,
+        seats: 2,
+        witnesses: 1,
+        left_before: false,
+    });
+    let invitation = world.invitation("A", SeatKind::Cooperative, 7);
+    let join = world.join("X", invitation);
+    assert_eq!(told(world, "X", join), format!("{asked:?}"));
+
+    let spec = world.spec(6);
+    let at = now(world);
+    let asked = PolicyQuestion::PriceCeiling(PriceQuestion {
+        submitter: did("B"),
+        now: at,
+        cpu: Millis::new(spec.limits.wall_ms),
+        memory_bytes: spec.limits.memory_bytes,
+        output_bytes: spec.limits.output_bytes,
+        replicas: spec.replicas,
+        balance: world.state.account(&did("B"), at).unwrap().available,
+        offered: spec.max_mana,
+        average_price: None,
+    });
+    assert_eq!(
+        told(world, "B", Action::SubmitJob { spec: Box::new(spec) }),
+        format!("{asked:?}")
+    );
+
+    let asked = PolicyQuestion::VoteEligibility(VoteQuestion {
+        voter: did("B"),
+        cooperative: did("B"),
+        now: now(world),
+        member_for: now(world).since(START),
+        members: 1,
+        kind: ProposalKind::Text,
+        proposer: did("A"),
+        // Three for the policies, one for the witness.
+        votes_cast: 4,
+        votes_missed: 0,
+    });
+    let vote = Action::Vote {
+        proposal: script.named("P"),
+        choice: Choice::Yes {},
+    };
+    assert_eq!(told(&mut script.world, "B", vote), format!("{asked:?}"));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The way of a job, line by line.
 use crate::{
     script::{run, run_with},
-    world::{World, forged, key, outcome, parameters},
+    world::{START, World, forged, key, outcome, parameters},
 };
 use icn_model::{
-    Action, Bid, Cid, Digest, Event, Exclusion, ExclusionReason, ExitStatus, Millis, Operation, Parameters,
-    Receipt, Refusal, Role, Signed, SignedOperation, limits,
+    Action, Bid, Cid, Digest, Event, Exclusion, ExclusionReason, ExitStatus, JobPhase, Millis, Operation,
+    Parameters, Receipt, Refusal, Role, Signed, SignedOperation, limits,
 };
 
 const FOUR: &[&str] = &["A", "B", "C", "D"];
@@ -100,6 +100,20 @@ fn bidding_lapses_when_no_run_could_end_by_the_deadline() {
         t=19.2 award J by=A bids=B:1                  -> wrong-state
         ",
     );
+}
+
+#[test]
+fn who_awards_at_the_last_moment_is_in_time() {
+    let mut script = run(FOUR, "t=1 submit J by=A max=10 deadline=20 -> ok");
+    let job = script.world.state.job(&script.jobs["J"]).unwrap();
+    let JobPhase::Bidding { until, .. } = job.phase else {
+        panic!("{:?}", job.phase)
+    };
+    // The block after it: deadlines compare with the time of a block's parent.
+    let last = until.since(START).get() as f64 / 1_000.0;
+    script.run(&format!(
+        "t={last} tick\nt+1 award J by=A bids=B:1 -> ok | J running"
+    ));
 }
 
 #[test]

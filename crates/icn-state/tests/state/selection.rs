@@ -47,6 +47,19 @@ fn scores_add_up_as_documented() {
 }
 
 #[test]
+fn what_is_just_enough_is_enough() {
+    // A newcomer's reputation is 250; a bid of no time and work of its own says what it asks and offers.
+    for (required, why) in [(250, None), (251, Some(Ineligible::Reputation { required: 251 }))] {
+        let (world, job) = submitted(|spec| spec.require.min_reputation = required);
+        let bid = Bid {
+            free_memory_bytes: 256 << 20,
+            ..world.bid(job, "B", 10)
+        };
+        assert_eq!(select(&world, job, &[bid]).bids[0].ineligible, why, "{required}");
+    }
+}
+
+#[test]
 fn the_ineligible_come_last_each_with_its_rule() {
     let (world, job) = submitted(|spec| spec.require.cooperatives = ["A", "B", "C", "D"].map(did).to_vec());
     let bids = [

@@ -53,11 +53,19 @@ fn higher_numbers_win_and_the_position_is_the_difference() {
     let back = credit.transfer("B", 400);
     assert_eq!(credit.anchor("A", &[&third, &back]), Ok(()));
     assert_eq!(credit.position(), 600);
-    let exposure = credit.world.state.exposure(&did("B"))[&credit.eur().unit];
-    assert_eq!((exposure.owed, exposure.owes), (600, 0));
+    for (end, owed, owes) in [("A", 0, 600), ("B", 600, 0)] {
+        let exposure = credit.world.state.exposure(&did(end))[&credit.eur().unit];
+        assert_eq!((exposure.owed, exposure.owes), (owed, owes), "{end}");
+    }
     let more = credit.transfer("A", 400);
     assert_eq!(credit.anchor("B", &[&more, &back]), Ok(()));
     assert_eq!((credit.position(), credit.line().debt(1)), (1_000, -1_000));
+    let last_of_both = Refusal::OldHead {
+        end: did("B"),
+        number: 1,
+        anchored: 1,
+    };
+    assert_eq!(credit.anchor("A", &[&third, &back]), Err(last_of_both));
 }
 
 /// Each change of an honest head, and the refusal that it gets.
