@@ -28,6 +28,31 @@ fn a_transfer_takes_two_messages() {
 }
 
 #[test]
+fn an_end_that_starts_again_knows_what_it_knew() {
+    let mut pair = Pair::new();
+    for reference in 1..4 {
+        pair.propose(0, 30, reference).unwrap();
+        pair.propose(1, 10, reference + 10).unwrap();
+    }
+    pair.settle();
+    pair.propose(0, 5, 20).unwrap();
+    for end in &mut pair.ends {
+        let known = |end: &End| {
+            let book = &end.book;
+            (
+                book.own_head(),
+                book.other_head(),
+                book.debt(),
+                book.debt_with_pending(),
+            )
+        };
+        let before = known(end);
+        end.restart();
+        assert_eq!(known(end), before, "{}", NAMES[end.at]);
+    }
+}
+
+#[test]
 fn limits_count_what_is_pending() {
     let mut pair = Pair::new();
     pair.propose(1, 300, 1).unwrap();

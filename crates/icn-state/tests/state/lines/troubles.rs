@@ -1,7 +1,7 @@
 //! Releases, lies, backups, silence and lost keys.
 use super::{Pair, draft, order, view};
-use crate::world::key;
-use icn_model::{ChainRecord, Digest, LineMessage, OpenVoid, Signed, Standing, Time, Transfer};
+use crate::world::{did, key};
+use icn_model::{ChainRecord, Cid, Digest, LineMessage, OpenVoid, Signed, Standing, Time, Transfer};
 use icn_state::line::{Heard, LineBook, Outcome, Reason};
 
 #[test]
@@ -289,6 +289,19 @@ fn nothing_unsigned_is_believed() {
     bare.other.head.number = 7;
     pair.ends[0].hear(&LineMessage::Sync(bare)).unwrap();
     assert_eq!(pair.ends[0].book.own_head().number, 0);
+    let elsewhere: [fn(&mut Transfer); 3] = [
+        |transfer| transfer.federation = Cid::of_raw(b"another"),
+        |transfer| transfer.line.unit = "USD.2".parse().unwrap(),
+        |transfer| transfer.debtor = did("C"),
+    ];
+    for change in elsewhere {
+        let mut wrong = sync.clone();
+        change(&mut wrong.other.shown.as_mut().unwrap().transfer.content);
+        assert_eq!(
+            pair.ends[0].hear(&LineMessage::Sync(wrong)),
+            Err(Reason::OtherLine)
+        );
+    }
     let mut wrong = sync.clone();
     let shown = wrong.other.shown.as_mut().unwrap();
     shown.acceptance.signature = shown.transfer.signature;
