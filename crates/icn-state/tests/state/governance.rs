@@ -254,14 +254,12 @@ fn each_kind_has_its_process_from_the_beginning() {
 }
 
 #[test]
-fn the_list_of_a_roll_is_told_as_it_was_until_nobody_asks_for_it() {
+fn the_list_of_a_roll_is_told_as_it_was() {
     let mut script = run(
         &["A", "B"],
         "
         t=1   add m by=A                                  -> ok
         t=2   add n by=B                                  -> ok
-        t=3   add o by=B                                  -> ok
-        t=4   strike o by=B                               -> ok
         t=5   propose P by=A electorate=both              -> ok
         t=6   add p by=A                                  -> ok
         t=7   strike m by=A                               -> ok
