@@ -4,7 +4,7 @@
 //! is never written.
 use super::{
     Config, ConfigError, Layered, Sources,
-    run_time::{self, ChangeError, FILE, changes},
+    run_time::{self, ChangeError},
 };
 use crate::files::{self, Readers};
 use icn_api::config::{Changes, ConfigChange, ConfigChanged, SetBy, Setting};
@@ -125,7 +125,7 @@ impl Live {
     /// Keeps what is changed at run time in `dir` instead of the data directory. To be said once, before anything is
     /// changed.
     pub(crate) fn keep_in(&self, dir: &Path) {
-        let _ = self.0.kept_in.set(dir.join(FILE));
+        let _ = self.0.kept_in.set(dir.join(run_time::FILE));
     }
 
     fn read_again(&self) -> Result<Layered, ConfigError> {
@@ -147,7 +147,7 @@ impl Live {
             .iter()
             .filter(|(key, value)| before.get(*key) != Some(*value))
         {
-            if changes(key) == Changes::AtOnce {
+            if run_time::changes(key) == Changes::AtOnce {
                 changed.at_once.push(key.clone());
                 current.running.insert(key.clone(), value.clone());
             } else {

@@ -1,5 +1,5 @@
 //! What the handlers share: the running node, and what the interface itself keeps.
-use super::{front::Front, usage::Usage};
+use super::{failure::Failure, front::Front, usage::Usage};
 use crate::{
     backup::Backups,
     config::{Config, Live},
@@ -12,7 +12,7 @@ use icn_model::{Did, Digest, Genesis, PublicKey, Time, Totals};
 use icn_net::NetworkStatus;
 use icn_protocol::{keys, ledger::Ledger, node::Node};
 use icn_serve::clock;
-use icn_store::Location;
+use icn_store::{BlockUsage, Location};
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -93,7 +93,7 @@ pub(crate) struct Shared {
     pub(super) streams: Arc<Semaphore>,
     /// Audit bundles that are put together at once.
     pub(super) audits: Semaphore,
-    pub(super) usage: Usage,
+    usage: Usage,
     /// The sums over all accounts at one outcome root: they read the whole state.
     totals: Mutex<Option<(Digest, Totals)>>,
 }
@@ -138,6 +138,11 @@ impl Shared {
             .map(|peer| keys::model_public(&peer.public_key))
             .chain([self.inner.key])
             .collect()
+    }
+
+    /// How many blocks the DAG has and how large they are, counted a while ago at the most.
+    pub(super) async fn block_usage(&self) -> Result<BlockUsage, Failure> {
+        self.usage.get(self.inner.node.exchange().blocks()).await
     }
 
     /// Why the log has stopped, if it has.

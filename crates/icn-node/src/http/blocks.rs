@@ -32,7 +32,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<DagQuery>,
 ) -> Result<Json<DagView>, Failure> {
-    let usage = app.usage.get(app.inner.node.exchange().blocks()).await?;
+    let usage = app.block_usage().await?;
     let blocks = app.inner.node.exchange().blocks().clone();
     let after = query.after.map(|cid| cid.generic());
     let size = page::size(query.limit);

@@ -236,14 +236,10 @@ pub(super) async fn status(app: &App) -> Status {
 
 /// What the node keeps; what cannot be told goes to `warnings`.
 async fn storage(app: &App, warnings: &mut Vec<String>) -> StorageStatus {
-    let usage = app
-        .usage
-        .get(app.inner.node.exchange().blocks())
-        .await
-        .unwrap_or_else(|_| {
-            warnings.push("the blocks cannot be counted: see the node's log".to_owned());
-            BlockUsage::default()
-        });
+    let usage = app.block_usage().await.unwrap_or_else(|_| {
+        warnings.push("the blocks cannot be counted: see the node's log".to_owned());
+        BlockUsage::default()
+    });
     let (used_bytes, free_bytes) =
         aside(app, |app| (app.ledger().store().size_bytes(), free_bytes(app))).await;
     let used_bytes = used_bytes.unwrap_or_else(|error| {
