@@ -110,6 +110,12 @@ impl Modules {
         Self(modules)
     }
 
+    /// The module of this name in another one.
+    fn child(&self, of: &Place, name: &str) -> Option<Place> {
+        let child = [of.as_slice(), &[name.to_owned()]].concat();
+        self.0.contains_key(&child).then_some(child)
+    }
+
     /// The module that declares what `path` names in the module `at`; none if that is not of this crate.
     fn declares(&self, at: &Place, path: &[String], handed: &mut BTreeSet<(Place, String)>) -> Option<Place> {
         let mut rest = path.iter().peekable();
@@ -117,13 +123,7 @@ impl Modules {
         match rest.peek()?.as_str() {
             "crate" => module.clear(),
             "self" | "super" => {}
-            name => {
-                module.push(name.to_owned());
-                if !self.0.contains_key(&module) {
-                    return None;
-                }
-                module.pop();
-            }
+            name => drop(self.child(&module, name)?),
         }
         while let Some(segment) =
             rest.next_if(|segment| ["crate", "self", "super"].contains(&segment.as_str()))
@@ -132,12 +132,8 @@ impl Modules {
                 module.pop();
             }
         }
-        while let Some(segment) = rest.peek() {
-            module.push((*segment).clone());
-            if !self.0.contains_key(&module) {
-                module.pop();
-                break;
-            }
+        while let Some(child) = rest.peek().and_then(|name| self.child(&module, name)) {
+            module = child;
             rest.next();
         }
         let Some(name) = rest.peek() else {
