@@ -5,6 +5,10 @@
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
+#[path = "federation/ports.rs"]
+mod ports;
+
+use ports::Ports;
 use serde_json::Value;
 use std::{fs, path::Path, process::Command, sync::Mutex};
 
@@ -12,12 +16,14 @@ const CLI: &str = env!("CARGO_BIN_EXE_icn-cli");
 /// One federation at a time: they share two cores.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs a command of a devnet that writes figures; gives them, and what it said.
+/// Runs a command of a devnet that writes figures, on ports of its own; gives them, and what it said.
 fn figures(args: &[&str], folder: &Path) -> (Value, String) {
     let file = folder.join("figures.json");
+    let ports = Ports::take();
     let output = Command::new(CLI)
         .arg("devnet")
         .args(args)
+        .args(["--base-port", &ports.base.to_string()])
         .arg("--metrics-output")
         .arg(&file)
         .output()
@@ -34,17 +40,7 @@ fn every_kind_of_job_comes_to_its_end() {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("federation");
-    let options = [
-        "--jobs",
-        "20",
-        "--concurrent-jobs",
-        "10",
-        "--base-port",
-        "19300",
-        "--work",
-    ];
-    let mut args = vec!["load"];
-    args.extend(options);
+    let mut args = vec!["load", "--jobs", "20", "--concurrent-jobs", "10", "--work"];
     args.push(work.to_str().unwrap());
     let (figures, _) = figures(&args, folder.path());
     assert_eq!(figures["passed"], true);
@@ -84,7 +80,6 @@ fn a_killed_node_is_back_within_the_limit() {
     ];
     let mut args = vec!["chaos", "--scenario", "node_failure", "--concurrent-jobs", "8"];
     args.extend(options);
-    args.extend(["--base-port", "19500"]);
     let (figures, said) = figures(&args, folder.path());
     let rounds = figures["outcomes"][0]["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 1, "{said}");

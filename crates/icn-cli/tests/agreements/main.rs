@@ -48,7 +48,7 @@ fn refused(devnet: &Devnet, by: &str, args: &[&str], code: u16) {
 
 #[test]
 fn agreements_go_their_way_on_every_node() {
-    let devnet = Devnet::up(19_500);
+    let devnet = Devnet::up();
     let text = devnet.dir.path().join("flour.md");
     std::fs::write(&text, "# Flour\nTwo sacks a week.\n").unwrap();
     let text = text.to_str().unwrap();

@@ -55,7 +55,7 @@ fn schedule(devnet: &Devnet, how_often: &[&str]) -> Value {
 
 #[test]
 fn debts_that_run_in_circles_are_cleared() {
-    let devnet = Devnet::up(19_900);
+    let devnet = Devnet::up();
     let ring = [("bakery", "mill"), ("mill", "orchard"), ("orchard", "bakery")];
     let lines = ring.map(|(debtor, creditor)| line(&devnet, debtor, creditor));
     let pay = |at: usize, amount: &str| {

@@ -66,7 +66,7 @@ fn refused(devnet: &Devnet, by: &str, args: &[&str], code: u16) {
 
 #[test]
 fn two_cooperatives_trade_and_everybody_can_check_it() {
-    let devnet = Devnet::up(19_700);
+    let devnet = Devnet::up();
     let line = line(&devnet, "bakery", "mill");
 
     let paid = devnet.ask(
@@ -184,7 +184,7 @@ fn two_cooperatives_trade_and_everybody_can_check_it() {
 #[test]
 fn a_node_that_is_killed_in_the_middle_of_a_transfer_makes_it_once() {
     let rounds = env::var("ICN_CREDIT_KILL_ROUNDS").map_or(KILL_ROUNDS, |text| text.parse().unwrap());
-    let devnet = Devnet::up(19_800);
+    let devnet = Devnet::up();
     let line = line(&devnet, "bakery", "mill");
     for round in 0..rounds {
         let victim = ["bakery", "mill"][usize::try_from(round % 2).unwrap()];

@@ -1,4 +1,8 @@
 //! A devnet of real processes, and the command line that drives it.
+#[path = "ports.rs"]
+mod ports;
+
+use ports::Ports;
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -30,20 +34,22 @@ pub(crate) fn node_binary() -> PathBuf {
 /// A devnet that is stopped when the test ends, however it ends.
 pub(crate) struct Devnet {
     pub(crate) dir: TempDir,
+    pub(crate) ports: Ports,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Devnet {
-    pub(crate) fn up(base_port: u16) -> Self {
+    pub(crate) fn up() -> Self {
         node_binary();
         let turn = ONE_AT_A_TIME
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let devnet = Self {
             dir: TempDir::new().unwrap(),
+            ports: Ports::take(),
             _turn: turn,
         };
-        devnet.devnet(&["up", "--base-port", &base_port.to_string()]);
+        devnet.devnet(&["up", "--base-port", &devnet.ports.base.to_string()]);
         devnet
     }
 

@@ -22,7 +22,7 @@ use std::{
 
 #[test]
 fn a_node_is_killed_during_two_hundred_jobs_and_none_is_lost() {
-    let devnet = Devnet::up(18_000);
+    let devnet = Devnet::up();
     std::thread::scope(|scope| {
         for name in ["bakery", "dairy", "mill"] {
             let devnet = &devnet;
@@ -84,7 +84,7 @@ fn admit(devnet: &Devnet, applicant: &str) {
 
 #[test]
 fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
-    let devnet = Devnet::up(18_300);
+    let devnet = Devnet::up();
     let dir = devnet.dir.path();
     let invitation = dir.join("invitation.json");
     devnet.ask(
@@ -112,7 +112,8 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
     admit(&devnet, "absent");
 
     // A node that knows only where to find others founds nothing: it waits, and says for what.
-    let mut newcomer = Newcomer::start(dir, &devnet.peer_address("bakery"), 18_350);
+    let port = devnet.ports.base + 350;
+    let mut newcomer = Newcomer::start(dir, &devnet.peer_address("bakery"), port);
     let ask = |args: &[&str]| {
         let profile = dir.join("smithy/cli.toml");
         let output = Command::new(CLI)
@@ -126,7 +127,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
         ask(&["status"]).is_some_and(|status| status["info"]["role"].to_string().contains("an invitation"))
     });
     assert_eq!(ask(&["mana", "balance"]), None);
-    let told = metrics(18_352);
+    let told = metrics(port + 2);
     assert!(told.contains("icn_build_info{"), "{told}");
     assert!(told.contains("\nicn_node_ready 0\n"), "{told}");
     let join = ["federation", "join", invitation.to_str().unwrap()];
@@ -175,7 +176,7 @@ fn a_fifth_cooperative_joins_runs_a_job_and_another_leaves() {
 
 #[test]
 fn a_block_that_the_disk_has_changed_is_healed_from_a_peer() {
-    let devnet = Devnet::up(18_600);
+    let devnet = Devnet::up();
     let dir = devnet.dir.path();
     // More than stays in memory, so that blocks lie in the store's tables; and nothing that compresses.
     let content = noise(24 << 20);
@@ -209,7 +210,7 @@ fn a_block_that_the_disk_has_changed_is_healed_from_a_peer() {
 
 #[test]
 fn a_seat_that_lost_its_disk_comes_back_from_its_backup_and_does_not_vote_at_once() {
-    let devnet = Devnet::up(18_700);
+    let devnet = Devnet::up();
     let dir = devnet.dir.path();
     let (file, backup) = (dir.join("file"), dir.join("dairy.tar.gz"));
     std::fs::write(&file, noise(3 << 20)).unwrap();

@@ -49,7 +49,7 @@ fn is_paid(jobs: &[(String, String)]) -> bool {
 
 #[test]
 fn half_of_a_federation_is_lost_and_the_other_half_goes_on() {
-    let devnet = Devnet::up(24_400);
+    let devnet = Devnet::up();
     let dir = devnet.dir.path();
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     devnet.ask("bakery", &["job", "submit", NOOP, "--max-mana", "1", "--wait"]);

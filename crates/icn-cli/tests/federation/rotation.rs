@@ -22,7 +22,7 @@ fn a_job_settles(devnet: &Devnet, name: &str) {
 
 #[test]
 fn a_seat_goes_on_with_another_key_and_one_that_slept_finds_its_turn() {
-    let devnet = Devnet::up(24_100);
+    let devnet = Devnet::up();
     let before = devnet.ask("bakery", &["key", "roles"]);
     let (did, pid) = (before["did"].clone(), devnet.pid("bakery"));
 
@@ -74,7 +74,7 @@ fn a_seat_goes_on_with_another_key_and_one_that_slept_finds_its_turn() {
 
 #[test]
 fn a_seat_whose_key_is_lost_with_its_disk_is_given_another_by_its_officer() {
-    let devnet = Devnet::up(24_600);
+    let devnet = Devnet::up();
     let dir = devnet.dir.path();
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     let (officer, proof, config) = (path("officer.pem"), path("proof.json"), path("mill/icn.toml"));
@@ -133,7 +133,7 @@ fn a_seat_whose_key_is_lost_with_its_disk_is_given_another_by_its_officer() {
 
 #[test]
 fn a_copy_of_a_node_that_runs_does_not_start() {
-    let devnet = Devnet::up(24_300);
+    let devnet = Devnet::up();
     let (original, copy) = (devnet.dir.path().join("bakery"), devnet.dir.path().join("copy"));
     let copied = Command::new("cp").arg("-a").args([&original, &copy]).status();
     assert!(copied.unwrap().success());
@@ -176,7 +176,7 @@ fn with_keys(devnet: &Devnet, name: &str, args: &[&str]) -> (Option<i32>, Value,
 
 #[test]
 fn members_and_officers_have_keys_of_their_own() {
-    let devnet = Devnet::up(24_200);
+    let devnet = Devnet::up();
     let done = |args: &[&str]| {
         let (code, data, talk) = with_keys(&devnet, "bakery", args);
         assert_eq!(code, Some(0), "{args:?}: {talk}");

@@ -115,7 +115,7 @@ pub(crate) const THREE: [&str; 3] = ["bakery", "dairy", "mill"];
 
 #[test]
 fn what_binds_is_decided_and_carried_out_everywhere() {
-    let devnet = Devnet::up(18_800);
+    let devnet = Devnet::up();
     let plan = devnet.ask("mill", &["proposal", "plan", "parameter", "max_holds", "9"]);
     assert_eq!(plan["changes"][0]["after"], "9");
 
@@ -206,7 +206,7 @@ fn ends_by_time(devnet: &Devnet) {
 
 #[test]
 fn cooperatives_and_witnesses_come_and_go_by_vote() {
-    let devnet = Devnet::up(18_900);
+    let devnet = Devnet::up();
     for (kind, seat_kind, name) in [
         ("admit", "cooperative", "smithy"),
         ("admit-witness", "witness", "notary"),
@@ -254,7 +254,7 @@ fn cooperatives_and_witnesses_come_and_go_by_vote() {
 
 #[test]
 fn what_makes_no_sense_is_told_with_a_way_out() {
-    let devnet = Devnet::up(19_000);
+    let devnet = Devnet::up();
     let usage = |args: &[&str], part: &str| {
         let (exit, said) = fails(&devnet, "bakery", args);
         assert!(exit == Some(2) && said.contains(part), "{args:?}: {said}");

@@ -30,7 +30,7 @@ pub(crate) fn decide(devnet: &Devnet, what: &[&str]) {
 
 #[test]
 fn contracts_decide_slots_until_a_vote_takes_them_out() {
-    let devnet = Devnet::up(19_300);
+    let devnet = Devnet::up();
     let double = source(
         &devnet,
         "double",

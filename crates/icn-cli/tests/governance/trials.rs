@@ -8,7 +8,7 @@ use serde_json::Value;
 
 #[test]
 fn a_ceiling_is_tried_on_the_log_before_it_holds() {
-    let devnet = Devnet::up(19_400);
+    let devnet = Devnet::up();
     let offer = |mana: &'static str| ["job", "submit", NOOP, "--max-mana", mana];
     devnet.ask("dairy", &offer("8"));
     devnet.ask("dairy", &offer("3"));

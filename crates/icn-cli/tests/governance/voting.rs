@@ -25,7 +25,7 @@ fn decision(devnet: &Devnet, id: &str, status: &str) -> Value {
 
 #[test]
 fn every_method_is_counted_as_it_should_be() {
-    let devnet = Devnet::up(19_100);
+    let devnet = Devnet::up();
     let options = ["--option", "rye", "--option", "wheat", "--option", "oats"];
     let choose = |title, method| text(&devnet, title, &[&["--method", method][..], &options].concat());
 
@@ -108,7 +108,7 @@ fn every_method_is_counted_as_it_should_be() {
 
 #[test]
 fn members_vote_with_their_own_keys_and_let_others_vote() {
-    let devnet = Devnet::up(19_200);
+    let devnet = Devnet::up();
     let members = ["ann", "bob", "cat"].map(|name| Member::new(&devnet, name));
     let [ann, bob, cat] = &members;
     for member in &members {
