@@ -21,7 +21,8 @@ use std::{
 /// How often the hash table is asked for a tracked peer that cannot be reached.
 const LOOKUP_EVERY: Duration = Duration::from_secs(10);
 
-/// Pause between attempts, doubled from `min` to `max`.
+/// Pause between attempts, doubled from `min` to `max`. Each is shortened by chance by up to a half, so that nodes that lost
+/// each other at one moment do not dial each other at the same moments.
 #[derive(Debug)]
 pub(super) struct Backoff {
     min: Duration,
@@ -51,7 +52,10 @@ impl Backoff {
     }
 
     pub(super) fn postpone(&mut self, now: Instant) {
-        self.next = now + self.pause;
+        // Without chance it is all of the pause.
+        let chance = getrandom::u32().unwrap_or(0);
+        let shortened = 1.0 - f64::from(chance) / f64::from(u32::MAX) / 2.0;
+        self.next = now + self.pause.mul_f64(shortened);
         self.pause = (self.pause * 2).min(self.max);
     }
 
@@ -283,7 +287,7 @@ mod tests {
         let mut at = now;
         for pause in [250, 500, 1_000, 1_000] {
             assert!(backoff.take(at));
-            assert!(!backoff.take(at + ms(pause - 1)));
+            assert!(!backoff.take(at + ms(pause / 2 - 1)));
             at += ms(pause);
         }
         backoff.reset(at);
