@@ -1,0 +1,62 @@
+//! `fuzz/` is a workspace of its own, which no other test builds: its lock file against what the crates need.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+};
+
+/// What a lock file says of packages without a source, which are our own: the names of those that each needs.
+fn locked(file: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let ours = file
+        .split("[[package]]\n")
+        .skip(1)
+        .filter(|package| !package.contains("\nsource = "));
+    ours.map(|package| {
+        let name = package.split('"').nth(1).expect("a package has a name");
+        let needs = package
+            .split_once("dependencies = [")
+            .map_or("", |(_, list)| list);
+        // A name, and a version after it where there are several.
+        let names = needs
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .filter_map(|need| need.split(' ').next());
+        (name, names.collect())
+    })
+    .collect()
+}
+
+#[test]
+fn the_lock_file_knows_what_the_crates_need() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = std::fs::read_to_string(root.join("fuzz/Cargo.lock")).unwrap();
+    let locked = locked(&file);
+    assert!(locked.contains_key("icn-model"), "{locked:?}");
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let Some(known) = locked.get(name) else { continue };
+        let dependencies = package["dependencies"].as_array().unwrap();
+        let needed = dependencies
+            .iter()
+            .filter(|need| need["kind"] != "dev" && need["optional"] == false)
+            .map(|need| need["name"].as_str().unwrap());
+        let missing: Vec<_> = needed.filter(|need| !known.contains(need)).collect();
+        assert!(
+            missing.is_empty(),
+            "fuzz/Cargo.lock does not know that {name} needs {missing:?}: cd fuzz && cargo metadata >/dev/null"
+        );
+    }
+}
