@@ -216,6 +216,7 @@ pub(crate) async fn run<E: Runtime, N: Network>(
         partition: &config.partition,
         blocks_per_file: config.blocks_per_file,
         ledger: &ledger,
+        reader: &config.reader,
         schemes: schemes.clone(),
         epocher: epocher.clone(),
         cache: cache.clone(),

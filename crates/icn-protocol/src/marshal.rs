@@ -39,7 +39,10 @@ use icn_model::limits::MAX_SEATS;
 use std::{
     collections::HashMap,
     num::NonZeroU64,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -53,28 +56,36 @@ pub(crate) type MarshalMailbox = Mailbox<Scheme, Standard<LogBlock>>;
 
 /// Reads final blocks out of the journal, and asks others for what is missing. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct LogReader(Arc<OnceLock<(MarshalMailbox, PublicKey)>>);
+pub(crate) struct LogReader {
+    log: Arc<OnceLock<(MarshalMailbox, PublicKey)>>,
+    tip: Arc<AtomicU64>,
+}
 
 impl LogReader {
     pub(crate) fn set(&self, marshal: MarshalMailbox, me: PublicKey) {
         // Set once: a log runs once.
-        let _ = self.0.set((marshal, me));
+        let _ = self.log.set((marshal, me));
     }
 
     /// Whether the log is running, so that its blocks can be read.
     pub(crate) fn is_ready(&self) -> bool {
-        self.0.get().is_some()
+        self.log.get().is_some()
+    }
+
+    /// The highest block of which this process has seen the certificate, whether the block is here or not.
+    pub(crate) fn tip(&self) -> icn_model::Height {
+        icn_model::Height::new(self.tip.load(Ordering::Relaxed))
     }
 
     /// The final block at `height`, if it is here and the log is running.
     pub(crate) async fn block(&self, height: icn_model::Height) -> Option<LogBlock> {
-        let block = self.0.get()?.0.get_block(Height::new(height.get())).await?;
+        let block = self.log.get()?.0.get_block(Height::new(height.get())).await?;
         Some(block.inner().clone())
     }
 
     /// The final block at `height` with its certificate, as bytes to go on from; none if either is not here.
     pub(crate) async fn anchor(&self, height: icn_model::Height) -> Option<Vec<u8>> {
-        let (marshal, _) = self.0.get()?;
+        let (marshal, _) = self.log.get()?;
         let height = Height::new(height.get());
         let block = marshal.get_block(height).await?.inner().clone();
         let finalization = marshal.get_finalization(height).await?;
@@ -84,7 +95,7 @@ impl LogReader {
     /// Asks the others of `seats`, one after the other, for the certificate that makes `height` final, in case
     /// that it got lost on its way here.
     pub(crate) fn ask_for(&self, height: icn_model::Height, seats: &Set<PublicKey>) {
-        let Some((marshal, me)) = self.0.get() else {
+        let Some((marshal, me)) = self.log.get() else {
             return;
         };
         let others: Vec<_> = seats.iter().filter(|seat| *seat != me).cloned().collect();
@@ -132,17 +143,25 @@ impl Provider for Schemes {
 /// A final block, to be acknowledged once it is durable.
 pub(crate) type Delivery = (LogBlock, Exact);
 
-/// Marshal's deliveries, as they come.
+/// What marshal reports, as it comes.
 #[derive(Clone)]
-struct Deliveries(mpsc::UnboundedSender<Delivery>);
+struct Reports {
+    blocks: mpsc::UnboundedSender<Delivery>,
+    tip: Arc<AtomicU64>,
+}
 
-impl Reporter for Deliveries {
+impl Reporter for Reports {
     type Activity = Update<LogBlock>;
 
     fn report(&mut self, update: Update<LogBlock>) -> Feedback {
-        if let Update::Block(block, acknowledgement) = update {
-            // Bounded by marshal: it waits after `MAX_PENDING_ACKS`.
-            let _ = self.0.send((block.inner().clone(), acknowledgement));
+        match update {
+            Update::Block(block, acknowledgement) => {
+                // Bounded by marshal: it waits after `MAX_PENDING_ACKS`.
+                let _ = self.blocks.send((block.inner().clone(), acknowledgement));
+            }
+            Update::Tip(_, height, _) => {
+                self.tip.fetch_max(height.get(), Ordering::Relaxed);
+            }
         }
         Feedback::Ok
     }
@@ -177,6 +196,8 @@ pub(crate) struct Parts<'a, N: Network> {
     /// How many blocks share a file.
     pub(crate) blocks_per_file: NonZeroU64,
     pub(crate) ledger: &'a Ledger,
+    /// Is told how far the log is final.
+    pub(crate) reader: &'a LogReader,
     pub(crate) schemes: Schemes,
     pub(crate) epocher: FixedEpocher,
     pub(crate) cache: CacheRef,
@@ -201,6 +222,7 @@ pub(crate) async fn start<E: Runtime, N: Network>(
         partition,
         blocks_per_file,
         ledger,
+        reader,
         schemes,
         epocher,
         cache,
@@ -297,7 +319,8 @@ pub(crate) async fn start<E: Runtime, N: Network>(
         },
     )
     .await;
-    let (sender, deliveries) = mpsc::unbounded_channel();
-    actor.start(Deliveries(sender), buffer, resolver);
+    let (blocks, deliveries) = mpsc::unbounded_channel();
+    let tip = reader.tip.clone();
+    actor.start(Reports { blocks, tip }, buffer, resolver);
     (mailbox, deliveries)
 }

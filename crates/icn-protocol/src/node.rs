@@ -265,6 +265,13 @@ impl Node {
         membership::succeeded(&self.ledger, &self.author).await
     }
 
+    /// How many blocks are known to be final that are not executed and durable here yet. Certificates of epochs that this
+    /// node does not know the seats of tell it nothing.
+    pub fn lag(&self) -> u64 {
+        let known = self.reader.tip().max(self.ledger.read(icn_state::State::height));
+        known.get().saturating_sub(self.ledger.progress().height.get())
+    }
+
     /// The final block at `height`, if it is here.
     pub async fn block(&self, height: Height) -> Option<LogBlock> {
         self.reader.block(height).await

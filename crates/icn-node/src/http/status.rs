@@ -179,14 +179,13 @@ fn caught_up(age: Millis, heartbeat: Millis, has_quorum: bool) -> (bool, String)
 
 fn log(app: &App) -> LogStatus {
     let progress = app.ledger().progress();
-    let (applied, epoch) = app.ledger().read(|state| (state.height(), state.epoch()));
     LogStatus {
         height: progress.height,
         root: progress.root,
         time: progress.time,
         age_ms: app.now().since(progress.time),
-        lag_blocks: applied.get().saturating_sub(progress.height.get()),
-        epoch,
+        lag_blocks: app.inner.node.lag(),
+        epoch: app.ledger().read(LogState::epoch),
         waiting_operations: app.ledger().waiting() as u64,
     }
 }

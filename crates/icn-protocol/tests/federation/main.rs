@@ -388,6 +388,35 @@ fn four_nodes_agree_on_an_operation() {
 }
 
 /// Puts a block into a node's store.
+#[test]
+fn a_node_that_was_away_knows_how_far_behind_it_is() {
+    deterministic::Runner::timed(Duration::from_secs(300)).start(|context| async move {
+        let federation = Federation::start(context, 4).await;
+        let height =
+            |federation: &Federation, at: usize| federation.nodes[at].ledger().progress().height.get();
+        federation.until("blocks are ordered", |f| height(f, 0) > 1).await;
+        federation.cut(1, true).await;
+        let back = height(&federation, 0) + 24;
+        while height(&federation, 1) < back {
+            let add = Action::AddMember {
+                member: founder(40).did,
+            };
+            let _ = federation.nodes[1].author().act(add, federation.now());
+            federation.context.sleep(Duration::from_secs(1)).await;
+        }
+        assert!(
+            federation.nodes[0].lag() < 4,
+            "it has not heard of what it missed"
+        );
+        federation.cut(1, false).await;
+        federation
+            .until("it hears what is final", |f| f.nodes[0].lag() > 16)
+            .await;
+        federation.until("it has it", |f| f.nodes[0].lag() == 0).await;
+        assert!(height(&federation, 0) >= back);
+    });
+}
+
 async fn put(node: &Node, bytes: &[u8]) -> Cid {
     let cid = Cid::of_raw(bytes);
     let put = node
