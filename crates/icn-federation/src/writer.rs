@@ -55,6 +55,8 @@ pub(crate) struct Writer {
     news: i64,
     /// Tells who publishes them of more.
     more: Arc<watch::Sender<i64>>,
+    /// Up to where nobody over NATS is to be told of them any more, where there is no NATS.
+    passed: i64,
     signed_in: Option<Instant>,
     adopted: Instant,
     pruned: Instant,
@@ -81,6 +83,7 @@ impl Writer {
             keys_revision: -1,
             news: 0,
             more,
+            passed: 0,
             signed_in: None,
             adopted: Instant::now(),
             pruned: Instant::now(),
@@ -416,6 +419,11 @@ impl Writer {
                 self.store.adopt(&gone).await?;
                 self.read_beats().await?;
             }
+        }
+        if self.core.ears.nats().is_none() && self.passed < self.news {
+            // Nobody will publish them: they are not kept for that, and whoever begins to use NATS begins with what is new.
+            self.store.set_told(self.news).await?;
+            self.passed = self.news;
         }
         if self.pruned.elapsed() >= PRUNE {
             self.pruned = Instant::now();

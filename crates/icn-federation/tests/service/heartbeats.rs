@@ -1,5 +1,5 @@
 //! Heartbeats over NATS: good ones count, others are counted.
-use crate::world::{NatsServer, Setup, wait};
+use crate::world::{NatsServer, PATIENCE, Postgres, Setup, wait};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -142,4 +142,29 @@ fn it_starts_before_nats_does() {
     hub.beat("a");
     hub.flush();
     wait("it hears", || service.metric("heartbeat_total") >= 2.0);
+}
+
+#[test]
+fn what_happened_without_nats_is_not_told_when_there_is_one() {
+    let postgres = Postgres::start();
+    let mut before = Setup::new().with("DATABASE_URL", &postgres.url()).start();
+    before.register("a");
+    before.register("b");
+    // As long as it is to be told it is not pruned, and without NATS nobody tells it.
+    let is_passed = "SELECT (SELECT max(id) FROM news) <= (SELECT told FROM meta)";
+    wait("nobody is to be told any more", || {
+        postgres.sql("commandcenter_fed", is_passed) == "t"
+    });
+    before.terminate();
+    let nats = NatsServer::start();
+    let hub = Hub::connect(&nats.url());
+    let told = hub.subscribe("fed.project.*.status");
+    let service = Setup::new()
+        .with("DATABASE_URL", &postgres.url())
+        .with("NATS_URL", &nats.url())
+        .start();
+    wait("it is ready", || service.get("/readyz").status == 200);
+    service.register("c");
+    let (subject, change) = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(subject, "fed.project.c.status", "{change}");
 }
