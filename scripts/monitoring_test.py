@@ -63,7 +63,7 @@ EMPTY_SELECTORS = {
     'icn_http_requests_total{status=~"401|403|429"}': "nobody is denied",
     'icn_certificate_not_after_timestamp_seconds': "a devnet's nodes serve plain HTTP",
     'icn_credit_refused_total': "both ends of each line are honest",
-    'icn_credit_refused_total{reason=~"signature|key|former-key|contradiction|other-end"}': "both ends of each line are honest",
+    'icn_credit_refused_total{reason=~"signature|key|contradiction|other-end"}': "both ends of each line are honest",
 }
 # The same where no Alertmanager is installed.
 WITHOUT_ALERTMANAGER = {"alertmanager_notifications_failed_total": "there is no Alertmanager"}
