@@ -11,7 +11,7 @@
 #
 # The nodes are processes on loopback; docker-compose.yml here starts the same in containers. Before it leaves them, it hands in
 # a few jobs. Exit code 0 only if all of them settled or were rolled back, the mana adds up on every node and all agree on
-# height and root; otherwise nothing is left running.
+# height and root; otherwise nothing is left running, unless nodes of DIR ran before.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/../scripts/devnet.sh"
 
@@ -34,9 +34,12 @@ programs "$given"
 if [ -n "$down" ]; then
     exec "$bin/icn-cli" devnet down --dir "$dir" "${remove[@]}"
 fi
+# What ran before is not this script's to end.
+ran=''
+! runs "$dir" || ran=yes
 finish() {
     code=$?
-    [ $code = 0 ] || "$bin/icn-cli" --quiet devnet down --dir "$dir" || true
+    [ $code = 0 ] || [ -n "$ran" ] || "$bin/icn-cli" --quiet devnet down --dir "$dir" || true
     exit $code
 }
 trap finish EXIT

@@ -15,7 +15,7 @@
 #   --bin DIR              the built programs; without, they are built
 #
 # Before it leaves them, it hands in a few jobs. Exit code 0 only if all of them settled or were rolled back, the mana adds up
-# on every node and all agree on height and root; otherwise nothing is left running.
+# on every node and all agree on height and root; otherwise nothing is left running, unless nodes of DIR ran before.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/devnet.sh"
 
@@ -54,9 +54,12 @@ programs "$given"
 if [ -n "$down" ]; then
     exec "$bin/icn-cli" devnet down --dir "$dir" "${remove[@]}"
 fi
+# What ran before is not this script's to end.
+ran=''
+! runs "$dir" || ran=yes
 finish() {
     code=$?
-    [ $code = 0 ] || "$bin/icn-cli" --quiet devnet down --dir "$dir" || true
+    [ $code = 0 ] || [ -n "$ran" ] || "$bin/icn-cli" --quiet devnet down --dir "$dir" || true
     exit $code
 }
 trap finish EXIT

@@ -45,6 +45,14 @@ attend() {
     return $code
 }
 
+# runs DIR: whether any node of the devnet in DIR runs.
+runs() {
+    local nodes
+    # It fails where one does not.
+    nodes=$("$bin/icn-cli" --quiet --json devnet status --dir "$1" 2>/dev/null) || true
+    case ${nodes//[[:space:]]/} in *'"running":true'*) ;; *) return 1 ;; esac
+}
+
 # test_hooks DIR: sees to it that `bin` holds the node that can be told to go wrong, and builds it if DIR is empty.
 test_hooks() {
     if [ -z "$1" ]; then

@@ -16,21 +16,35 @@ mod teller;
 mod verdict;
 mod vote;
 
-use crate::{failure::Found, format, output::Output, parse, table::Table};
+use crate::{
+    failure::{Found, Usage},
+    format,
+    output::Output,
+    parse,
+    table::Table,
+};
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use fleet::{Fleet, View};
 use icn_model::Millis;
 use plan::Plan;
 use state::State;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What a new devnet is like where nothing says.
+const SEATS: u16 = 4;
+const BASE_PORT: u16 = 7_800;
 
 /// `devnet`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DevnetCommand {
     /// Start the nodes, and wait until they agree
     ///
-    /// Nodes that were stopped by `devnet down` start again with the keys and data that they had.
+    /// Nodes that were stopped by `devnet down` start again with the keys and data that they had. How many they are, and where,
+    /// stays as it was when the devnet was made.
     Up(UpArgs),
     /// Stop the nodes; their data stays
     Down(DownArgs),
@@ -56,15 +70,16 @@ pub(crate) enum DevnetCommand {
 /// `devnet up`
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// How many nodes; four survive the loss of one
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
-    seats: u16,
+    /// How many nodes; four survive the loss of one [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    seats: Option<u16>,
     /// Whether all nodes are on loopback, or each on a host of its own: a network namespace with two links (needs root)
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = NetworkMode::Local)]
-    network_mode: NetworkMode,
-    /// Whether nodes keep what they know on disk, or in memory until they end
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
-    store: Keep,
+    /// [default: local]
+    #[arg(long, value_name = "MODE", value_enum)]
+    network_mode: Option<NetworkMode>,
+    /// Whether nodes keep what they know on disk, or in memory until they end [default: disk]
+    #[arg(long, value_name = "WHERE", value_enum)]
+    store: Option<Keep>,
     /// Start a Prometheus (from PATH) that watches them
     #[arg(long)]
     monitoring: bool,
@@ -73,9 +88,9 @@ pub(crate) struct UpArgs {
     rules: Vec<PathBuf>,
     #[command(flatten)]
     directory: DirectoryArgs,
-    /// HTTP interfaces listen from this port on, nodes for each other from 100 above
-    #[arg(long, value_name = "PORT", default_value_t = 7_800, value_parser = clap::value_parser!(u16).range(1_024..=65_000))]
-    base_port: u16,
+    /// HTTP interfaces listen from this port on, nodes for each other from 100 above [default: 7800]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1_024..=65_000))]
+    base_port: Option<u16>,
     /// How long to wait until the nodes agree
     #[arg(long, value_name = "SPAN", value_parser = parse::span, default_value = "60s")]
     timeout: Millis,
@@ -90,6 +105,16 @@ enum NetworkMode {
     Distributed,
 }
 
+impl NetworkMode {
+    /// The name on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Distributed => "distributed",
+        }
+    }
+}
+
 /// Where nodes keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Keep {
@@ -97,6 +122,16 @@ enum Keep {
     Disk,
     /// In memory, until they end.
     Memory,
+}
+
+impl Keep {
+    /// The name on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// Where a devnet is.
@@ -142,16 +177,20 @@ pub(crate) fn run(output: &Output, command: DevnetCommand) -> anyhow::Result<()>
 fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
     let directory = std::path::absolute(&args.directory.directory)?;
     let state = match State::load_if_there(&directory)? {
-        Some(state) => state,
+        Some(state) => {
+            check_as_made(args, &state, &directory)?;
+            state
+        }
         None => {
             if args.monitoring {
                 monitor::program()?;
             }
+            let seats = usize::from(args.seats.unwrap_or(SEATS));
             let plan = Plan {
-                distributed: args.network_mode == NetworkMode::Distributed,
-                persistent: args.store == Keep::Disk,
+                distributed: args.network_mode == Some(NetworkMode::Distributed),
+                persistent: args.store != Some(Keep::Memory),
                 monitored: args.monitoring,
-                ..Plan::new(usize::from(args.seats), args.base_port)
+                ..Plan::new(seats, args.base_port.unwrap_or(BASE_PORT))
             };
             plan::prepare(&directory, &plan)?
         }
@@ -179,6 +218,50 @@ fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
         fleet.directory().display()
     ));
     Ok(())
+}
+
+/// Refuses options that ask for another devnet than the one that is there.
+fn check_as_made(args: &UpArgs, state: &State, directory: &Path) -> anyhow::Result<()> {
+    let mut made = Vec::new();
+    if args
+        .seats
+        .is_some_and(|seats| usize::from(seats) != state.nodes.len())
+    {
+        made.push(format!("--seats {}", state.nodes.len()));
+    }
+    let mode = if state.distributed {
+        NetworkMode::Distributed
+    } else {
+        NetworkMode::Local
+    };
+    if args.network_mode.is_some_and(|wanted| wanted != mode) {
+        made.push(format!("--network-mode {}", mode.name()));
+    }
+    if let Some(wanted) = args.store {
+        let store = if plan::is_persistent(state, directory)? {
+            Keep::Disk
+        } else {
+            Keep::Memory
+        };
+        if wanted != store {
+            made.push(format!("--store {}", store.name()));
+        }
+    }
+    if let (Some(wanted), Some(base_port)) = (args.base_port, plan::base_port(state))
+        && wanted != base_port
+    {
+        made.push(format!("--base-port {base_port}"));
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    Err(Usage::new(format!(
+        "the devnet in {} was made with {}, and stays so: say the same or nothing of it, name another directory with --dir, or \
+         delete this one (icn-cli devnet down --remove)",
+        directory.display(),
+        made.join(" ")
+    ))
+    .into())
 }
 
 fn down(output: &Output, args: &DownArgs) -> anyhow::Result<()> {
@@ -251,4 +334,42 @@ fn table(views: &[View]) -> Table {
 /// A span of time since something, for people.
 fn told(span: Duration) -> String {
     format::span(Millis::new(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_devnet_stays_as_it_was_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = plan::free_base_port(2, 23_000).unwrap();
+        let state = plan::prepare(directory.path(), &Plan::new(2, base)).unwrap();
+        let mut args = UpArgs {
+            seats: None,
+            network_mode: None,
+            store: None,
+            monitoring: false,
+            rules: Vec::new(),
+            directory: DirectoryArgs {
+                directory: directory.path().to_owned(),
+            },
+            base_port: None,
+            timeout: Millis::from_secs(60),
+        };
+        check_as_made(&args, &state, directory.path()).unwrap();
+        args.seats = Some(2);
+        args.network_mode = Some(NetworkMode::Local);
+        args.store = Some(Keep::Disk);
+        args.base_port = Some(base);
+        check_as_made(&args, &state, directory.path()).unwrap();
+        args.seats = Some(4);
+        args.network_mode = Some(NetworkMode::Distributed);
+        args.store = Some(Keep::Memory);
+        args.base_port = Some(base + 1);
+        let error = check_as_made(&args, &state, directory.path()).unwrap_err();
+        assert!(error.is::<Usage>(), "{error}");
+        let made = format!("--seats 2 --network-mode local --store disk --base-port {base},");
+        assert!(error.to_string().contains(&made), "{error}");
+    }
 }

@@ -260,6 +260,30 @@ fn write_config(directory: &Path, plan: &Plan, node: &Node, all: &[Node]) -> any
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// The first port on this machine of a devnet that is there; none if it has none.
+pub(super) fn base_port(state: &State) -> Option<u16> {
+    let port = |address: &str| -> Option<u16> { address.rsplit(':').next()?.parse().ok() };
+    if state.distributed {
+        let prometheus = state.prometheus.as_ref()?;
+        return port(&prometheus.address)?.checked_sub(PROMETHEUS_OFFSET);
+    }
+    port(&state.nodes.first()?.api_url)
+}
+
+/// Whether the nodes of a devnet that is there keep what they know when they end.
+pub(super) fn is_persistent(state: &State, directory: &Path) -> anyhow::Result<bool> {
+    let Some(node) = state.nodes.first() else {
+        return Ok(true);
+    };
+    let path = node.config_path(directory);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config = text
+        .parse::<toml::Table>()
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let backend = config.get("storage").and_then(|storage| storage.get("backend"));
+    Ok(backend.and_then(toml::Value::as_str) != Some("memory"))
+}
+
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
@@ -318,6 +342,8 @@ mod tests {
         };
         let state = prepare(directory.path(), &plan).unwrap();
         assert!(state.distributed && state.prometheus.is_some());
+        assert_eq!(super::base_port(&state), Some(plan.base_port));
+        assert!(!is_persistent(&state, directory.path()).unwrap());
         let node = &state.nodes[1];
         assert_eq!(node.api_url, "http://10.78.0.2:7845");
         assert_eq!(node.p2p_address, "/ip4/10.77.0.2/tcp/7000");
