@@ -48,6 +48,9 @@ pub(super) struct Fleet {
     /// How each node is started, and which program, where it is not the usual one.
     launches: Vec<(Launch, Option<PathBuf>)>,
     hosts: Option<Hosts>,
+    /// Whether hosts with these names, if any are there, are this devnet's, and whether this run made them.
+    owns_hosts: bool,
+    made_hosts: bool,
     /// Whether this run started what watches them.
     watching: bool,
     interrupted: Arc<AtomicBool>,
@@ -108,6 +111,13 @@ impl Fleet {
             ..Launch::default()
         };
         let launches = (0..state.nodes.len()).map(|at| (launch(at), None)).collect();
+        let has_made = state
+            .hosts
+            .as_ref()
+            .is_some_and(|made| process::boot().is_ok_and(|boot| boot == *made));
+        // What made a devnet's hosts may have been a version that did not say so.
+        let run = |node: &Node| node.process.as_ref().is_some_and(process::Process::runs);
+        let owns_hosts = hosts.is_some() && (has_made || state.nodes.iter().any(run));
         let stop_at_end = AtomicBool::new(true);
         Ok(Self {
             directory,
@@ -116,6 +126,8 @@ impl Fleet {
             children,
             launches,
             hosts,
+            owns_hosts,
+            made_hosts: false,
             watching: false,
             interrupted,
             stop_at_end,
@@ -232,7 +244,23 @@ impl Fleet {
     /// Starts every node that does not run.
     pub(super) fn start_all(&mut self) -> anyhow::Result<()> {
         if let Some(hosts) = &self.hosts {
-            hosts.set_up()?;
+            if !self.owns_hosts {
+                hosts.check_free()?;
+            }
+            // Before there are any: nobody else would remove them.
+            self.owns_hosts = true;
+            self.state.hosts = Some(process::boot()?);
+            self.state.save(&self.directory)?;
+            match hosts.set_up() {
+                Ok(made) => self.made_hosts |= made,
+                Err(error) => {
+                    // None is left.
+                    self.owns_hosts = false;
+                    self.state.hosts = None;
+                    self.state.save(&self.directory)?;
+                    return Err(error);
+                }
+            }
         }
         (0..self.state.nodes.len()).try_for_each(|at| self.start(at))
     }
@@ -343,11 +371,16 @@ impl Fleet {
         Ok(ends)
     }
 
-    /// Removes what is outside of the devnet's directory, once no node runs.
-    pub(super) fn remove_hosts(&self) {
-        if let Some(hosts) = &self.hosts {
+    /// Removes what is outside of the devnet's directory, once no node runs. Another devnet's hosts stay.
+    pub(super) fn remove_hosts(&mut self) -> anyhow::Result<()> {
+        if let Some(hosts) = self.hosts.as_ref().filter(|_| self.owns_hosts) {
             hosts.tear_down();
+            self.owns_hosts = false;
+            self.made_hosts = false;
+            self.state.hosts = None;
+            self.state.save(&self.directory)?;
         }
+        Ok(())
     }
 
     /// A node that did not run runs no more.
@@ -565,24 +598,30 @@ fn client(node: &Node) -> anyhow::Result<Client> {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
+        if !self.is_own() {
+            return;
+        }
         // Only what this run has started: an error must not take down nodes that ran before.
         let started: Vec<_> = (0..self.children.len())
             .filter(|at| self.children[*at].is_some())
             .collect();
-        if started.is_empty() || !self.stop_at_end.load(Ordering::Relaxed) {
-            return;
-        }
-        let all = started.len() == self.children.len();
         if self.watching
             && let Err(error) = self.stop_watching()
         {
             Output::silent().insist(format!("warning: cannot stop Prometheus: {error:#}"));
         }
-        if let Err(error) = self.stop(started) {
+        if !started.is_empty()
+            && let Err(error) = self.stop(started)
+        {
             Output::silent().insist(format!("warning: cannot stop the nodes: {error:#}"));
         }
-        if all {
-            self.remove_hosts();
+        // No others run on hosts that this run has made.
+        if self.made_hosts
+            && let Err(error) = self.remove_hosts()
+        {
+            Output::silent().insist(format!(
+                "warning: the nodes' hosts are still in devnet.json: {error:#}"
+            ));
         }
     }
 }

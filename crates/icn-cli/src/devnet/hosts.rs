@@ -112,17 +112,50 @@ impl Hosts {
         }
     }
 
-    /// Makes the hosts, unless they are there: they go with a restart of the machine, a devnet's data does not.
-    pub(super) fn set_up(&self) -> anyhow::Result<()> {
+    /// Fails if hosts or links with these names are there: they are another devnet's.
+    pub(super) fn check_free(&self) -> anyhow::Result<()> {
         check()?;
+        let mut taken = self.there();
+        let links = output("ip", &["-o", "link", "show"]).unwrap_or_default();
+        taken.extend(links_of(&links));
+        anyhow::ensure!(
+            taken.is_empty(),
+            "another devnet has hosts on this machine ({}), and only one can: end it (icn-cli devnet down --dir ITS_DIRECTORY), \
+             choose --network-mode local, or, if its directory is gone, remove them (ip netns del NAME, ip link del NAME)",
+            taken.join(", ")
+        );
+        Ok(())
+    }
+
+    /// Those namespaces that are there.
+    fn there(&self) -> Vec<String> {
         let list = output("ip", &["netns", "list"]).unwrap_or_default();
-        let there = |name: &String| {
-            list.lines()
-                .any(|line| line.split_whitespace().next() == Some(name))
-        };
-        if self.names.iter().all(there) {
-            return Ok(());
+        let names: Vec<_> = list
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        let is_there = |name: &&String| names.contains(&name.as_str());
+        self.names.iter().filter(is_there).cloned().collect()
+    }
+
+    /// Makes the hosts, unless all are there: they go with a restart of the machine, a devnet's data does not. What is there
+    /// has to be this devnet's own. Says whether it made any.
+    pub(super) fn set_up(&self) -> anyhow::Result<bool> {
+        check()?;
+        if self.there().len() == self.names.len() {
+            return Ok(false);
         }
+        // What is left of them is in the way.
+        self.tear_down();
+        if let Err(error) = self.make() {
+            // Some may have been made.
+            self.tear_down();
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    fn make(&self) -> anyhow::Result<()> {
         let mut lines = format!(
             "link add {CONTROL} type bridge\nlink set {CONTROL} up\naddr add {CONTROL_NET}.{WATCHER}/24 dev {CONTROL}\n\
              link add {PEERS}0 type bridge\nlink set {PEERS}0 up\n"
@@ -137,15 +170,8 @@ impl Hosts {
                  link set icnp-{at} master {PEERS}0 up\n"
             );
         }
-        let made = ip(&lines).context(
-            "cannot make hosts for the nodes: run this as root, see that no other devnet has hosts here (icn-cli devnet \
-             down), or choose --network-mode local",
-        );
-        if let Err(error) = made {
-            // Some may have been made.
-            self.tear_down();
-            return Err(error);
-        }
+        ip(&lines)
+            .context("cannot make hosts for the nodes: run this as root, or choose --network-mode local")?;
         for (at, name) in self.names.iter().enumerate() {
             let lines = format!(
                 "addr add {}/24 dev {CONTROL_LINK}\naddr add {}/24 dev {PEER_LINK}\n\
@@ -219,6 +245,23 @@ fn loss_rules(percent: u32) -> String {
     rules
 }
 
+/// Those links of a list by `ip -o link` that a devnet makes.
+fn links_of(list: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let name = line.split_whitespace().nth(1)?.trim_end_matches(':');
+        // The other end of a pair is named behind it.
+        Some(name.split('@').next()?.to_owned())
+    };
+    let is_ours = |name: &String| {
+        let is_numbered = |prefix: &str| {
+            let number = name.strip_prefix(prefix);
+            number.is_some_and(|number| number.parse::<usize>().is_ok())
+        };
+        name == CONTROL || [PEERS, "icnc-", "icnp-"].into_iter().any(is_numbered)
+    };
+    list.lines().filter_map(name).filter(is_ours).collect()
+}
+
 fn ip(lines: &str) -> anyhow::Result<()> {
     run("ip", &["-batch", "-"], lines)
 }
@@ -264,6 +307,17 @@ mod tests {
         assert_eq!(hosts.enter(1), ["ip", "netns", "exec", "icn-dairy"]);
         // Names of links have at most 15 bytes.
         assert!(format!("{PEERS}{}", 16).len() <= 15 && format!("icnc-{}", 16).len() <= 15);
+    }
+
+    #[test]
+    fn links_of_a_devnet_are_known_by_their_names() {
+        let list = "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n\
+                    2: icnctl: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP\n\
+                    3: icnpeers0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP\n\
+                    5: icnc-0@if4: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master icnctl\n\
+                    6: icnpeers: <BROADCAST> mtu 1500\n7: eth0@if9: <BROADCAST,MULTICAST,UP> mtu 1500\n";
+        assert_eq!(links_of(list), ["icnctl", "icnpeers0", "icnc-0"]);
+        assert!(links_of("").is_empty());
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn down(output: &Output, args: &DownArgs) -> anyhow::Result<()> {
         output.say(format!("{name}: {end}"));
     }
     fleet.stop_watching()?;
-    fleet.remove_hosts();
+    fleet.remove_hosts()?;
     if args.remove {
         let directory = fleet.directory();
         std::fs::remove_dir_all(directory)

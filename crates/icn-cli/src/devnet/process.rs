@@ -119,7 +119,8 @@ fn parse_stat(line: &str) -> Option<Stat> {
     Some(Stat { state, started })
 }
 
-fn boot() -> anyhow::Result<String> {
+/// Names this start of the machine.
+pub(super) fn boot() -> anyhow::Result<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("a devnet needs Linux's /proc")?;
     Ok(id.trim().to_owned())
 }

@@ -168,7 +168,7 @@ impl Stage {
             return Ok(());
         }
         self.fleet.stop_all()?;
-        self.fleet.remove_hosts();
+        self.fleet.remove_hosts()?;
         let directory = self.fleet.directory().to_owned();
         drop(self.fleet);
         match self.temporary {

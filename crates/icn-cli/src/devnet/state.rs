@@ -28,6 +28,9 @@ pub(super) struct State {
     /// Whether each node has a host of its own.
     #[serde(default)]
     pub(super) distributed: bool,
+    /// During which start of the machine it made hosts that it has not removed: those with its names are its own.
+    #[serde(default)]
+    pub(super) hosts: Option<String>,
     /// What watches them, if anything.
     #[serde(default)]
     pub(super) prometheus: Option<Prometheus>,
@@ -93,6 +96,7 @@ impl State {
             federation,
             nodes,
             distributed: false,
+            hosts: None,
             prometheus: None,
         }
     }
