@@ -37,6 +37,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// How much of a node's log is shown when it ends by itself.
 const LOG_LINES: usize = 8;
 
+/// Set once somebody has asked this process to end: all devnets that it has, one after the other, are meant.
+static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
 /// A devnet's nodes. Those that it started are stopped when it is dropped, unless they are left running.
 pub(super) struct Fleet {
     directory: PathBuf,
@@ -94,10 +97,7 @@ impl fmt::Display for End {
 impl Fleet {
     /// The nodes of a devnet; from now on Ctrl-C and SIGTERM end what is waited for, instead of this process.
     pub(super) fn new(directory: PathBuf, state: State) -> anyhow::Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, interrupted.clone()).context("cannot listen for Ctrl-C")?;
-        }
+        let interrupted = listen()?;
         let clients = state.nodes.iter().map(client).collect::<anyhow::Result<_>>()?;
         let children = state.nodes.iter().map(|_| None).collect();
         let hosts = state
@@ -581,6 +581,25 @@ impl Fleet {
             peers: peers.map(|peers| peers.items.len()),
         }
     }
+}
+
+/// What is set by Ctrl-C and SIGTERM, from the first call on.
+fn listen() -> anyhow::Result<Arc<AtomicBool>> {
+    if let Some(interrupted) = INTERRUPTED.get() {
+        return Ok(interrupted.clone());
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, interrupted.clone()).context("cannot listen for Ctrl-C")?;
+    }
+    Ok(INTERRUPTED.get_or_init(|| interrupted).clone())
+}
+
+/// Whether somebody has asked this process to end since it had a devnet.
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED
+        .get()
+        .is_some_and(|interrupted| interrupted.load(Ordering::Relaxed))
 }
 
 fn client(node: &Node) -> anyhow::Result<Client> {

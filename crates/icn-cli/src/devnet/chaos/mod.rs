@@ -7,7 +7,7 @@ mod scenario;
 mod watch;
 
 use super::{
-    NetworkMode,
+    NetworkMode, fleet,
     load::{self, JobsArgs, Load, LoadReport, MetricsArgs},
     stage::{Stage, StageArgs},
     verdict::{self, Verdict},
@@ -114,7 +114,14 @@ pub(super) fn run(output: &Output, args: &ChaosArgs) -> anyhow::Result<()> {
                 figures.failures.extend(outcome.failures.iter().cloned());
                 figures.outcomes.push(outcome);
             }
+            // Said below.
+            Err(_) if fleet::is_interrupted() => {}
             Err(error) => figures.failures.push(format!("{}: {error:#}", scenario.name())),
+        }
+        // The run is to end, and not this scenario alone.
+        if fleet::is_interrupted() {
+            figures.failures.push(format!("{}: interrupted", scenario.name()));
+            break;
         }
     }
     figures.passed = figures.failures.is_empty();
