@@ -261,9 +261,6 @@ pub(super) fn summary(report: &LoadReport, verdict: &Verdict) -> String {
         ),
         verdict::told(&verdict.acknowledged),
     ];
-    for (why, count) in &report.refused {
-        lines.push(format!("{count} jobs never came into the log: {why}"));
-    }
     if report.unanswered > 0 {
         lines.push(format!("{} requests were not answered", report.unanswered));
     }

@@ -79,6 +79,11 @@ impl LoadReport {
                 "{unknown} jobs were handed in, and nobody says what became of them"
             ));
         }
+        for (why, count) in &report.refused {
+            report
+                .failures
+                .push(format!("{count} jobs never came into the log: {why}"));
+        }
         if report.settled == 0 && report.acknowledged.is_empty() {
             report.failures.push("no job came into the log".into());
         }
@@ -205,6 +210,21 @@ mod tests {
         let report = LoadReport::new(vec![Done::default()], Duration::ZERO, Duration::from_secs(1));
         assert_eq!(report.failures, ["no job came into the log"]);
         assert!(report.table().to_string().contains("all"));
+    }
+
+    #[test]
+    fn a_job_that_the_log_refuses_is_a_failure() {
+        let done = |count| Done {
+            refused: BTreeMap::from([("too-many-holds".to_owned(), count)]),
+            ..Done::default()
+        };
+        let report = LoadReport::new(vec![done(2), done(1)], Duration::ZERO, Duration::from_secs(1));
+        let refused = "3 jobs never came into the log: too-many-holds";
+        assert!(
+            report.failures.iter().any(|failure| failure == refused),
+            "{:?}",
+            report.failures
+        );
     }
 
     #[test]

@@ -117,7 +117,8 @@ pub(super) struct Worker {
     pub(super) board: Arc<Board>,
     content: Option<Content>,
     waiting: Vec<Waiting>,
-    /// Jobs whose numbers somebody else took first: the node signs with the same key.
+    /// Jobs whose numbers somebody else took first, for the node signs with the same key, or that waited for too long while
+    /// their node was cut off.
     overtaken: Vec<Unsigned>,
     handed_in: Instant,
     /// Places in `done.taken` of jobs that are not over.
@@ -253,8 +254,14 @@ impl Worker {
             }
             OperationState::Refused { refusal, .. } => {
                 let waiting = self.waiting.swap_remove(at);
-                if let (Refusal::SequenceUsed { .. }, Action::SubmitJob { spec }) =
-                    (&refusal.reason, &waiting.operation.operation().action)
+                let is_late = matches!(
+                    refusal.reason,
+                    Refusal::Expired { .. }
+                        | Refusal::SequenceUsed { .. }
+                        | Refusal::SequenceOutOfWindow { .. }
+                );
+                if let Action::SubmitJob { spec } = &waiting.operation.operation().action
+                    && is_late
                 {
                     self.overtaken.push(Unsigned {
                         spec: spec.clone(),
