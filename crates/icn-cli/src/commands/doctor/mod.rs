@@ -315,16 +315,22 @@ fn disk(storage: &StorageStatus) -> Check {
 }
 
 fn backups(backups: Option<BackupsStatus>, clock: Time, is_test_mode: bool) -> Check {
+    let last = backups.and_then(|made| made.last());
+    backup_age("backup", last, clock, is_test_mode)
+}
+
+/// How old the last backup of a kind is.
+fn backup_age(kind: &str, last: Option<Time>, clock: Time, is_test_mode: bool) -> Check {
     const NAME: &str = "backups";
     const MEND: &str = "icn-cli dag backup --path ./backups, every day (add --incremental)";
     if is_test_mode {
         return Check::pass(NAME, "none, and test mode keeps nothing");
     }
-    let Some(last) = backups.and_then(|made| made.last()) else {
-        return Check::warn(NAME, "the node was never backed up", MEND);
+    let Some(last) = last else {
+        return Check::warn(NAME, format!("the node never made a {kind}"), MEND);
     };
     let age = clock.since(last);
-    let finding = format!("the last backup is {} old", format::span(age));
+    let finding = format!("the last {kind} is {} old", format::span(age));
     if production::is_old(age) {
         Check::warn(NAME, finding, MEND)
     } else {

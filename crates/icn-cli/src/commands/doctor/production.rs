@@ -19,6 +19,8 @@ use std::path::Path;
 
 /// A backup that is older is no regular one.
 const BACKUP_IS_OLD: Millis = Millis::from_secs(7 * 24 * 3_600);
+/// Metrics that were read less often, this command itself and people may have read.
+const SCRAPED: u64 = 10;
 const BACKUP: &str = "icn-cli dag backup --path ./backups";
 const OPERATING: &str = "docs/operating";
 
@@ -347,7 +349,7 @@ impl Seen<'_> {
     }
 }
 
-/// Whether anybody reads the metrics, from how often they were asked for before this time.
+/// Whether anybody reads the metrics all the time, from how often they were asked for before this time.
 fn scraped(name: &'static str, metrics: &str) -> Check {
     let reads = metrics
         .lines()
@@ -355,14 +357,20 @@ fn scraped(name: &'static str, metrics: &str) -> Check {
         .filter(|line| line.contains("status=\"200\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum::<u64>();
-    if reads == 0 {
-        let mend = "have Prometheus scrape /metrics (docs/operating/access.md)";
-        Check::warn(name, "nobody has read the metrics since the node started", mend)
+    if reads < SCRAPED {
+        let finding = match reads {
+            0 => "nobody has read the metrics since the node started".to_owned(),
+            _ => format!(
+                "the metrics were read {reads} times since the node started, which may be people and this command"
+            ),
+        };
+        let mend =
+            "have Prometheus scrape /metrics (docs/operating/access.md), and look again after some minutes";
+        Check::warn(name, finding, mend)
     } else {
-        let times = if reads == 1 { "once" } else { "several times" };
         Check::pass(
             name,
-            format!("the metrics were read {times} since the node started"),
+            format!("the metrics were read {reads} times since the node started"),
         )
     }
 }
@@ -375,7 +383,9 @@ fn backups(
     is_test_mode: bool,
 ) -> Check {
     const NAME: &str = "backup procedures tested";
-    let age = super::backups(backups, clock, is_test_mode).named(NAME);
+    // A young incremental one is worth as much as the full one that it stands on.
+    let last_full = backups.and_then(|made| made.last_full);
+    let age = super::backup_age("full backup", last_full, clock, is_test_mode).named(NAME);
     let mut checks = vec![match age {
         // What is worth a look in everyday life is no state to go into production in.
         check if check.verdict == Verdict::Warn && backups.is_none_or(|made| made.last_full.is_none()) => {
@@ -457,17 +467,26 @@ mod tests {
         assert_eq!(verdict(None, &report(true, 0)), Verdict::Fail);
         assert_eq!(verdict(Some(made(1)), &report(true, 1)), Verdict::Fail);
         assert_eq!(verdict(Some(made(8)), &report(true, 0)), Verdict::Warn);
+        let with_incremental = |made: BackupsStatus| BackupsStatus {
+            last_incremental: Some(CLOCK),
+            ..made
+        };
+        let old = with_incremental(made(8));
+        assert_eq!(verdict(Some(old), &report(true, 0)), Verdict::Warn);
+        let never = with_incremental(BackupsStatus::default());
+        assert_eq!(verdict(Some(never), &report(true, 0)), Verdict::Fail);
         assert_eq!(verdict(Some(made(1)), &report(false, 0)), Verdict::Warn);
         assert_eq!(verdict(Some(made(1)), &VerifyStatus::default()), Verdict::Warn);
         assert_eq!(verdict(Some(made(1)), &report(true, 0)), Verdict::CannotVouch);
     }
 
     #[test]
-    fn metrics_are_read_when_somebody_has_asked_for_them() {
+    fn metrics_are_read_when_more_than_this_command_has_asked_for_them() {
         let line = |route: &str, count: u64| {
             format!("icn_http_requests_total{{method=\"GET\",route=\"{route}\",status=\"200\"}} {count}\n")
         };
         assert_eq!(scraped("m", &line("/status", 7)).verdict, Verdict::Warn);
-        assert_eq!(scraped("m", &line("/metrics", 7)).verdict, Verdict::Pass);
+        assert_eq!(scraped("m", &line("/metrics", 2)).verdict, Verdict::Warn);
+        assert_eq!(scraped("m", &line("/metrics", 70)).verdict, Verdict::Pass);
     }
 }
