@@ -161,7 +161,7 @@ systemctl stop icn-federation
 [ "$(systemctl show --property Result --value icn-federation)" = success ] || failed "the Federation Service did not end in order"
 echo "ok: the Federation Service starts and stops"
 [ -d /ansible ] || { echo "all held" && exit; }
-rm -rf /var/lib/icn /etc/icn /usr/lib/systemd/system/icn-node.service
+rm -rf /var/lib/icn /etc/icn /usr/lib/icn /etc/logrotate.d/icn /usr/lib/systemd/system/icn-node.service
 printf '[icn_nodes]\nbakery ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n' >/test/inventory
 printf '[icn_nodes:vars]\nicn_node_programs=/usr/bin\nicn_node_federation_name=valley\n' >>/test/inventory
 export PYTHONPATH=/ansible LANG=C.UTF-8 ANSIBLE_NOCOLOR=1 HOME=/root
@@ -171,6 +171,9 @@ for run in first second; do
 done
 grep -q 'changed=0 .*failed=0' /test/second.log || failed "the playbook changes something again: $(cat /test/second.log)"
 [ "$(icn-cli --profile /var/lib/icn/cli.toml --json status | grep -c valley)" != 0 ] || failed "the node is in another federation"
+for file in /usr/lib/icn/backup.sh /etc/logrotate.d/icn /usr/lib/systemd/system/icn-backup.timer; do
+    [ -f $file ] || failed "the playbook leaves out $file"
+done
 before=$(pid icn-node)
 (cd /deploy/ansible && python3 -m ansible playbook -i /test/inventory -e icn_node_log_level=debug deploy_icn_federation.yml) \
     >/test/third.log 2>&1 || failed "the playbook: $(tail -n 20 /test/third.log)"
@@ -192,7 +195,7 @@ ln -s ../check.service "$work/run/etc/systemd/system/multi-user.target.wants/che
 
 binds=(--bind "$work/inner:/test")
 for program in icn-node icn-cli icn-federation; do binds+=(--bind-ro "$bin/$program:/usr/bin/$program"); done
-[ -z "$ansible" ] || binds+=(--bind-ro "$ansible:/ansible" --bind-ro "$PWD/deploy:/deploy")
+[ -z "$ansible" ] || binds+=(--bind-ro "$ansible:/ansible" --bind-ro "$PWD/deploy:/deploy" --bind-ro "$PWD/scripts:/scripts")
 # It asks for a terminal.
 script --quiet --return --command "timeout --signal KILL 1000 systemd-nspawn --directory $work/run --register=no --keep-unit \
     --private-network --boot ${binds[*]} systemd.unit=multi-user.target" "$work/boot.log" </dev/null >/dev/null 2>&1 &
