@@ -1,6 +1,10 @@
 //! Everything that is scraped: what the service counts, and how things stand when it is asked.
 //!
 //! Statuses are a closed list. Projects are named only where the operator asks for it, and then up to a bound.
+//! docs/reference/federation-metrics.md lists every metric: `UPDATE=1 cargo test -p icn-federation --lib scrape` writes it anew.
+#[cfg(test)]
+mod reference;
+
 use crate::{
     core::Core,
     liveness::{Hearing, Status},
