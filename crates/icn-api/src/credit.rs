@@ -116,6 +116,20 @@ pub struct TransferOrder {
     pub memo: Option<Cid>,
 }
 
+impl TransferOrder {
+    /// The same order under a random name if the caller has none for it, so that it can be sent again.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness.
+    pub fn named(mut self) -> Result<Self, getrandom::Error> {
+        if self.reference.is_none() {
+            let [high, low] = [getrandom::u64()?, getrandom::u64()?];
+            self.reference = Some(format!("{high:016x}{low:016x}"));
+        }
+        Ok(self)
+    }
+}
+
 /// Answer of `POST` [`crate::paths::CREDIT_TRANSFERS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

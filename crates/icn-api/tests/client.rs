@@ -3,6 +3,7 @@
 use icn_api::{
     ApiError, PROBLEM_JSON, Problem,
     client::{Client, ClientConfig, ClientError},
+    credit::{TransferAnswers, TransferOrder, TransferOrders},
     events::EventsQuery,
     mesh::JobsQuery,
     node::{Health, Ready, ReadyCheck},
@@ -10,8 +11,9 @@ use icn_api::{
     paths, sse,
 };
 use icn_model::{
-    Action, Cid, Codec, Did, Digest, EpochNumber, Event, EventKind, EventRecord, Height, JobStatus,
-    Operation, Refusal, SecretKey, Sequence, SignedOperation, Time, limits::MAX_DAG_BLOCK_BYTES,
+    Action, AgreementId, Cid, Codec, Did, Digest, EpochNumber, Event, EventKind, EventRecord, Height,
+    JobStatus, LineId, Operation, Refusal, SecretKey, Sequence, SignedOperation, Time,
+    limits::MAX_DAG_BLOCK_BYTES,
 };
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -194,6 +196,38 @@ fn what_passes_is_repeated() {
     ]);
     assert_eq!(client(&url).health().unwrap(), health);
     assert_eq!(server.join().unwrap().len(), 4);
+}
+
+#[test]
+fn a_transfer_that_is_sent_again_has_the_same_name() {
+    let orders = TransferOrders {
+        transfers: vec![TransferOrder {
+            amount: 5,
+            reference: None,
+            memo: None,
+        }],
+        wait_ms: Some(1_000),
+    };
+    let answers = TransferAnswers { transfers: vec![] };
+    let (url, server) = serve(vec![
+        Reply::hang_up(),
+        Reply::new(504, "text/html", b"<h1>Gateway Timeout</h1>"),
+        Reply::json(200, &answers),
+    ]);
+    let line = LineId {
+        agreement: AgreementId::new(Digest::of(b"agreement")),
+        unit: "EUR.2".parse().unwrap(),
+    };
+    assert_eq!(client(&url).credit_transfer(&line, &orders).unwrap(), answers);
+    let sent = server.join().unwrap().into_iter().map(|seen| {
+        let sent: TransferOrders = serde_json::from_slice(&seen.body).unwrap();
+        sent.transfers[0].reference.clone().unwrap()
+    });
+    let sent: Vec<_> = sent.collect();
+    assert!(
+        sent.len() == 3 && sent.iter().all(|name| name == &sent[0]),
+        "{sent:?}"
+    );
 }
 
 #[test]

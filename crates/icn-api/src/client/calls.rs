@@ -8,8 +8,8 @@ use crate::{
     clearing::{ClearingReport, RoundPage, RoundView, RoundsQuery, UnitQuery},
     config::{ConfigChange, ConfigChanged, Configuration},
     credit::{
-        ExposureQuery, Exposures, LinePage, LineView, LinesQuery, Told, TransferAnswers, TransferOrders,
-        TransferPage, TransfersQuery,
+        ExposureQuery, Exposures, LinePage, LineView, LinesQuery, Told, TransferAnswers, TransferOrder,
+        TransferOrders, TransferPage, TransfersQuery,
     },
     dag::{
         DagQuery, DagView, GcQuery, GcStatus, GetQuery, Pin, PinPage, PinRequest, PinsQuery, PutQuery,
@@ -554,7 +554,8 @@ impl Client {
         self.json(&Request::get(paths::with(paths::CREDIT_TRANSFERS, line)).query(query))
     }
 
-    /// Has the node's cooperative owe more on a line.
+    /// Has the node's cooperative owe more on a line. Orders without a reference are sent under a random one: what is sent
+    /// again when no answer comes is made once.
     ///
     /// # Errors
     /// [`ClientError`]
@@ -564,7 +565,14 @@ impl Client {
         orders: &TransferOrders,
     ) -> Result<TransferAnswers, ClientError> {
         let path = paths::with(paths::CREDIT_TRANSFERS, line);
-        let body = serde_json::to_vec(orders).map_err(|source| ClientError::Decode {
+        let transfers = orders.transfers.iter().cloned().map(TransferOrder::named);
+        let named = TransferOrders {
+            transfers: transfers
+                .collect::<Result<_, _>>()
+                .map_err(ClientError::Randomness)?,
+            wait_ms: orders.wait_ms,
+        };
+        let body = serde_json::to_vec(&named).map_err(|source| ClientError::Decode {
             url: path.clone(),
             source,
         })?;

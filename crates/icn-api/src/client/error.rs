@@ -74,6 +74,9 @@ pub enum ClientError {
         /// What was asked for.
         cid: Cid,
     },
+    /// A transfer without a name cannot be given one, and sent without a name it could be made twice.
+    #[error("the operating system gives no randomness for the name of a transfer: give it a reference")]
+    Randomness(#[source] getrandom::Error),
     /// The stream of events broke off or makes no sense.
     #[error("the stream of events broke off")]
     Stream(#[source] io::Error),

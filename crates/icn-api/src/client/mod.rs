@@ -1,8 +1,8 @@
 //! A blocking client of a node's HTTP interface.
 //!
-//! Nearly every request of this interface may be repeated without harm (reads change nothing, operations and blocks
-//! are named by their hashes; only those about keys are sent once), so a request that got no answer, or was told to come back later, is repeated a
-//! few times with growing pauses. What is fetched by hash is checked against it. Nothing is signed here.
+//! Nearly every request of this interface may be repeated without harm (reads change nothing, operations and blocks are named by
+//! their hashes, transfers by a reference; only those about keys are sent once), so a request that got no answer, or was told to
+//! come back later, is repeated a few times with growing pauses. What is fetched by hash is checked against it. Nothing is signed here.
 mod calls;
 mod error;
 mod events;

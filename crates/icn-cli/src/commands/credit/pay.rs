@@ -1,7 +1,10 @@
 //! `credit pay`, `credit anchor` and `credit void`.
 use super::{LineArgs, PayArgs, find_own, signed};
 use crate::{failure::Usage, session::Session};
-use icn_api::credit::{TransferMade, TransferOrder, TransferOrders};
+use icn_api::{
+    client::ClientError,
+    credit::{TransferMade, TransferOrder, TransferOrders},
+};
 use icn_model::{Codec, OperationId, Standing};
 
 pub(super) fn pay(session: &Session, args: &PayArgs) -> anyhow::Result<()> {
@@ -15,15 +18,25 @@ pub(super) fn pay(session: &Session, args: &PayArgs) -> anyhow::Result<()> {
         Some(text) => Some(client.put_block(Codec::Raw, text.as_bytes())?),
         None => None,
     };
+    let order = TransferOrder {
+        amount,
+        reference: args.reference.clone(),
+        memo,
+    };
+    let order = order.named().map_err(ClientError::Randomness)?;
+    let reference = order.reference.clone().unwrap_or_default();
     let orders = TransferOrders {
-        transfers: vec![TransferOrder {
-            amount,
-            reference: args.reference.clone(),
-            memo,
-        }],
+        transfers: vec![order],
         wait_ms: Some(args.wait.saturating_mul(1_000)),
     };
-    let answers = client.credit_transfer(&view.line, &orders)?;
+    let answers = client.credit_transfer(&view.line, &orders);
+    // Whoever types the command again without the reference would pay twice.
+    let answers = answers.map_err(|error| match error.problem() {
+        Some(_) => anyhow::Error::from(error),
+        None => anyhow::Error::from(error).context(format!(
+            "nothing says whether the transfer is signed: send it again with --reference {reference}, which makes it once"
+        )),
+    })?;
     let made = answers.transfers.into_iter().find_map(|answer| answer.transfer);
     let Some(made) = made else {
         anyhow::bail!(
