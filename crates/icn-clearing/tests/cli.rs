@@ -180,7 +180,7 @@ fn nothing_is_cleared_of_nothing() {
 fn bad_input_is_refused_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    let cases: [(&[u8], &str); 19] = [
+    let cases: [(&[u8], &str); 21] = [
         (b"a,b,1\nb,c,-5\n", "-, line 2: the amount -5 is negative"),
         (b"a,b,1\nb,c,0\n", "-, line 2: the amount is zero"),
         (
@@ -232,6 +232,14 @@ fn bad_input_is_refused_with_its_line() {
         (
             b"a,b,1\n\"b,c,1\n",
             "-, line 2: a quote is not closed on its line",
+        ),
+        (
+            b"debtor,creditor,amount\r\"a\",b,5\rc,d,9\r",
+            "-, line 1: a carriage return (CR) ends no line",
+        ),
+        (
+            b"a,b,1\n\"b\",c,5\rc,d,9\n",
+            "-, line 2: a carriage return (CR) ends no line",
         ),
     ];
     for (input, reason) in cases {

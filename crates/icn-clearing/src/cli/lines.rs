@@ -146,12 +146,17 @@ impl Lines {
         self.line.push(b'\n');
         self.parser.reset();
         let mut ends = [0; FIELDS_MAX];
-        let (result, _, _, count) = self.parser.read_record(&self.line, &mut self.unquoted, &mut ends);
+        let (result, read, _, count) = self.parser.read_record(&self.line, &mut self.unquoted, &mut ends);
         match result {
             ReadRecordResult::Record => {}
             ReadRecordResult::OutputEndsFull => bail!("more than {FIELDS_MAX} fields"),
             _ => bail!("a quote is not closed on its line"),
         }
+        // To the parser this ends a record, too: what is behind it would be lost.
+        ensure!(
+            read == self.line.len(),
+            "a carriage return (CR) ends no line: save the file with line ends LF or CRLF"
+        );
         for &end in &ends[..count] {
             self.fields.push(from..end);
             from = end;
