@@ -116,7 +116,7 @@ pub const AGREEMENT_RETENTION: crate::Millis = crate::Millis::from_secs(366 * 24
 pub const MAX_AGREEMENTS_PER_COOPERATIVE: usize = 1_024;
 /// Agreements that have ended and are still kept; beyond it the oldest go first.
 pub const MAX_ENDED_AGREEMENTS: usize = 50_000;
-/// Entries in the history of one agreement, but for those that end it.
+/// Entries in the history of one agreement, but for those that end it or defend it.
 pub const MAX_AGREEMENT_ENTRIES: u64 = 4_096;
 /// Transfers of one chain that wait for the creditor's signature.
 pub const MAX_PENDING_TRANSFERS: usize = 64;

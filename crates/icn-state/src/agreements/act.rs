@@ -392,7 +392,8 @@ impl Step<'_> {
     }
 }
 
-/// Whether an act can bring an agreement to its end: it is heard however long the history is.
+/// Whether an act can bring an agreement to its end, or decides whether a breach that is claimed does: it is heard however long
+/// the history is. Nobody is left without a defence because the claim was the last entry.
 const fn ends(act: &AgreementAct) -> bool {
     matches!(
         act,
@@ -400,6 +401,8 @@ const fn ends(act: &AgreementAct) -> bool {
             | AgreementAct::Reject { .. }
             | AgreementAct::GiveNotice { .. }
             | AgreementAct::ConsentToEnd {}
+            | AgreementAct::ContestBreach { .. }
+            | AgreementAct::Rule { .. }
     )
 }
 

@@ -879,7 +879,9 @@ fn agreements_end_with_a_party_that_is_forgotten() {
 #[test]
 fn a_history_is_bounded_and_can_always_be_ended() {
     let mut deal = Deal::active(terms());
-    while deal.record().entries < limits::MAX_AGREEMENT_ENTRIES {
+    // All but one.
+    let most = limits::MAX_AGREEMENT_ENTRIES - 1;
+    while deal.record().entries < most {
         let act = match deal.state() {
             AgreementState::Active => AgreementAct::Suspend {
                 reason: because("moths"),
@@ -888,7 +890,7 @@ fn a_history_is_bounded_and_can_always_be_ended() {
         };
         // A block for many: each checks the whole state.
         let mut operations = Vec::new();
-        for turn in 0..40 {
+        for turn in 0..(most - deal.record().entries).min(40) {
             let again = match (&act, turn % 2) {
                 (AgreementAct::Suspend { .. }, 0) | (AgreementAct::Resume {}, 1) => AgreementAct::Suspend {
                     reason: because("moths"),
@@ -905,6 +907,14 @@ fn a_history_is_bounded_and_can_always_be_ended() {
         let time = deal.now().after(SECOND);
         deal.world.apply(time, operations);
     }
+    let [claim, contest] = ["claim", "contest"].map(|name| act(name, deal.record()));
+    deal.say("A", claim.clone()).unwrap();
+    assert_eq!(deal.record().entries, limits::MAX_AGREEMENT_ENTRIES);
+    // Who has the last entry does not have the last word.
+    deal.say("B", contest).unwrap();
+    assert_eq!(deal.record().breach, None);
+    let again = deal.say("A", claim);
+    assert!(matches!(again, Err(Refusal::AgreementFull { .. })), "{again:?}");
     let full = deal.offer("A", titled("more"));
     assert!(matches!(
         full,
