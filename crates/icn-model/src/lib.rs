@@ -102,6 +102,6 @@ pub use records::{
 pub use refusal::{Code, REFUSAL_CODES, Refusal};
 pub use transfer::{
     Acceptance, ChainView, CoSigned, CoSignedError, Head, LineId, LineIdError, LineMessage, LineSync,
-    Release, Standing, Transfer, TransferError,
+    Release, Released, Standing, Transfer, TransferError,
 };
 pub use units::{EpochNumber, Height, Mana, ManaError, Millis, Sequence, Time};

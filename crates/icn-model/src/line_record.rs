@@ -1,16 +1,12 @@
 //! How a line of credit stands on the log: what its ends say of it, what is stored, and what is told.
 use crate::{
-    AgreementId, CoSigned, CreditUnit, Did, Digest, Head, LineId, Release, RoundNumber, Signed, Time,
+    AgreementId, CoSigned, CreditUnit, Did, Digest, Head, LineId, Released, RoundNumber, Signed, Time,
     Transfer,
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// What is said of a line on the log.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an act lives once, in the box of its action"
-)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -28,12 +24,12 @@ pub enum CreditAct {
         second: Signed<Transfer>,
     },
     /// Have the author's transfers up to a number void that the creditor does not countersign: after a while in which
-    /// it can show that it has, or at once, if it has released them.
+    /// it can show that it has, or at once, if it has released the last of them.
     Void {
-        /// The last number that the author has signed.
+        /// The last number that the author has signed; of a released transfer, its own.
         through: u64,
-        /// The creditor's word that the first of them is void.
-        release: Option<Signed<Release>>,
+        /// That transfer, with the creditor's word that it is void.
+        release: Option<Released>,
     },
     /// Keep the line out of clearing; an officer's word of either end.
     Dispute {

@@ -236,6 +236,17 @@ impl Signable for Release {
     }
 }
 
+/// A transfer with its creditor's word that it is void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Released {
+    /// What the debtor signed: its hash is in the release.
+    pub transfer: Transfer,
+    /// What the creditor signed.
+    pub release: Signed<Release>,
+}
+
 /// A transfer that both have signed: final between the two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -23,6 +23,30 @@ pub(super) struct Proof {
     pub(super) second: Signed<Transfer>,
 }
 
+/// That it has, as far as is known here.
+pub(super) struct Quarrel {
+    /// None if it is among the other end's transfers in the store.
+    first: Option<Signed<Transfer>>,
+    pub(super) second: Signed<Transfer>,
+}
+
+impl Quarrel {
+    /// None as long as the first transfer is on its way to the disk.
+    pub(super) fn proof(&self, ledger: &Ledger, id: &LineId) -> Option<Proof> {
+        let stored = || {
+            let number = self.second.content.number;
+            match rows::transfer(ledger.store(), id, false, number).ok()?? {
+                Row::Other { transfer, .. } => Some(transfer),
+                _ => None,
+            }
+        };
+        Some(Proof {
+            first: self.first.clone().or_else(stored)?,
+            second: self.second.clone(),
+        })
+    }
+}
+
 /// Taken when an outcome is known to have its place in the queue.
 pub(super) type Place = mpsc::OwnedPermit<Group>;
 
@@ -35,7 +59,7 @@ pub(super) struct Desk {
     queue: mpsc::Sender<Group>,
     waiters: Waiters,
     pub(super) lines: BTreeMap<LineId, Line>,
-    pub(super) proofs: BTreeMap<LineId, Proof>,
+    pub(super) quarrels: BTreeMap<LineId, Quarrel>,
     counts: CreditCounts,
 }
 
@@ -56,7 +80,7 @@ impl Desk {
             queue,
             waiters,
             lines: BTreeMap::new(),
-            proofs: BTreeMap::new(),
+            quarrels: BTreeMap::new(),
             counts: CreditCounts::default(),
         }
     }
@@ -94,16 +118,16 @@ impl Desk {
             .get(Table::Credit, &rows::met_key(id))
             .map_err(LedgerError::from)?;
         let has_forgotten = met.as_ref() != Some(&self.mark);
-        let second = stored.iter().rev().find_map(|row| match row {
-            Row::Quarrel { second } => Some(second.clone()),
+        let quarrel = stored.iter().find_map(|row| match row {
+            Row::Quarrel { first, second } => Some(Quarrel {
+                first: first.as_deref().cloned(),
+                second: second.clone()?,
+            }),
             _ => None,
         });
         let (book, outcome) = LineBook::load(seen.view, stored, has_forgotten);
-        if let Some(Some(second)) = second
-            && let Some(Row::Other { transfer: first, .. }) =
-                rows::transfer(store, id, false, second.content.number)?
-        {
-            self.proofs.insert(id.clone(), Proof { first, second });
+        if let Some(quarrel) = quarrel {
+            self.quarrels.insert(id.clone(), quarrel);
         }
         let mut line = Line {
             book,
@@ -177,19 +201,10 @@ impl Desk {
                     second,
                 } => {
                     tracing::error!(line = %id, number, "the other end has signed two transfers with one number");
-                    let stored = || {
-                        rows::transfer(self.ledger.store(), id, false, *number)
-                            .ok()
-                            .flatten()
-                    };
-                    let first = first.as_deref().cloned().or_else(|| match stored() {
-                        Some(Row::Other { transfer, .. }) => Some(transfer),
-                        _ => None,
+                    self.quarrels.entry(id.clone()).or_insert_with(|| Quarrel {
+                        first: first.as_deref().cloned(),
+                        second: (**second).clone(),
                     });
-                    if let Some(first) = first {
-                        let second = (**second).clone();
-                        self.proofs.insert(id.clone(), Proof { first, second });
-                    }
                 }
                 Heard::Duplicate { .. } | Heard::Waits { .. } | Heard::Confirmed { .. } => {}
             }

@@ -41,7 +41,7 @@ impl Desk {
         });
         let known: BTreeSet<&LineId> = standing.iter().map(|(_, id)| id).collect();
         self.lines.retain(|id, _| known.contains(id));
-        self.proofs.retain(|id, _| known.contains(id));
+        self.quarrels.retain(|id, _| known.contains(id));
         for (seen, id) in standing {
             let Ok(place) = self.place() else { return };
             if let Err(error) = self.follow_one(&id, seen, place) {
@@ -61,8 +61,8 @@ impl Desk {
         line.is_frozen = seen.is_frozen;
         line.is_awaited = seen.is_awaited;
         let forgiven = seen.view.theirs.chain.forgiven_through;
-        let proof = self.proofs.get(id);
-        let is_forgiven = proof.is_some_and(|proof| proof.second.content.number <= forgiven);
+        let quarrel = self.quarrels.get(id);
+        let is_forgiven = quarrel.is_some_and(|quarrel| quarrel.second.content.number <= forgiven);
         let mut outcome = Outcome::default();
         if *line.book.view() != seen.view {
             if heads(line.book.view()) != heads(&seen.view) {
@@ -75,7 +75,7 @@ impl Desk {
         }
         self.push(place, id, outcome, Vec::new(), None);
         if is_forgiven {
-            self.proofs.remove(id);
+            self.quarrels.remove(id);
         }
         Ok(())
     }
@@ -111,9 +111,11 @@ impl Desk {
     pub(super) fn words(&mut self, anchor_after: Millis, now: Time) -> Vec<Word> {
         let mut words = Vec::new();
         for (id, line) in &mut self.lines {
-            if let Some(proof) = self.proofs.get(id).filter(|_| !line.is_frozen) {
-                if line.may_tell(&self.ledger, now) {
-                    words.push(Word::Prove(id.clone(), Box::new(proof.clone())));
+            if let Some(quarrel) = self.quarrels.get(id).filter(|_| !line.is_frozen) {
+                if line.may_tell(&self.ledger, now)
+                    && let Some(proof) = quarrel.proof(&self.ledger, id)
+                {
+                    words.push(Word::Prove(id.clone(), Box::new(proof)));
                 }
                 continue;
             }

@@ -2,7 +2,7 @@
 use super::LineKey;
 use crate::step::Step;
 use icn_model::{
-    CreditStep, LineId, LinePhase, LineRecord, OpenVoid, Operation, Refusal, Release, Role, Signed, Transfer,
+    CreditStep, LineId, LinePhase, LineRecord, OpenVoid, Operation, Refusal, Released, Role, Signed, Transfer,
 };
 
 impl Step<'_> {
@@ -78,17 +78,17 @@ impl Step<'_> {
         mut line: LineRecord,
         end: usize,
         through: u64,
-        release: Option<&Signed<Release>>,
+        release: Option<&Released>,
     ) -> Result<(), Refusal> {
         let chain = line.chains[end];
         let settled = chain.head.number.max(chain.void_through);
         if through <= settled {
             return Err(Refusal::NothingToVoid { through, settled });
         }
-        if let Some(release) = release {
-            self.check_release(key, &line, end, release)?;
+        if let Some(released) = release {
+            self.check_release(key, &line, end, through, released)?;
             line.chains[end].void_through = through;
-            line.chains[end].voiding = None;
+            line.chains[end].voiding = chain.voiding.filter(|open| open.through > through);
             self.tell_of_line(
                 key,
                 CreditStep::Voided {
@@ -127,7 +127,8 @@ impl Step<'_> {
         key: &LineKey,
         line: &LineRecord,
         end: usize,
-        release: &Signed<Release>,
+        through: u64,
+        Released { transfer, release }: &Released,
     ) -> Result<(), Refusal> {
         let said = &release.content;
         let (agreement, unit) = (key.0, key.1.clone());
@@ -139,6 +140,10 @@ impl Step<'_> {
         }
         if said.after != line.chains[end].head {
             return Err(bad_release("what is anchored is not the transfer before it"));
+        }
+        // Else a debtor could name the number of another transfer, which its creditor holds signed by both.
+        if transfer.number != through || transfer.hash() != said.transfer {
+            return Err(bad_release("it is for another transfer"));
         }
         self.check_line_key(line.ends[1 - end], said.key)?;
         release

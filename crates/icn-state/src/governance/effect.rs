@@ -146,7 +146,7 @@ impl Step<'_> {
             None => Err(Refusal::UnknownContract { contract }),
             Some(record) if !record.slots.contains(&slot) => Err(Refusal::NoPolicy { contract, slot }),
             Some(_) if slot == PolicySlot::CreditLimit => Err(cannot(
-                "there are no credit lines yet that a contract could limit",
+                "the ends of a line go by the limits of their agreement, also where they cannot reach the log",
             )),
             Some(_) => Ok(()),
         }

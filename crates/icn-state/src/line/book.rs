@@ -99,7 +99,7 @@ impl LineBook {
                     self.other.released.insert(hash, (number, release));
                 }
             }
-            Row::Quarrel { second } => self.has_quarrel = second.is_some(),
+            Row::Quarrel { second, .. } => self.has_quarrel = second.is_some(),
             Row::Joins { round } => self.joins = self.joins.max(Some(round)),
         }
     }
@@ -164,7 +164,10 @@ impl LineBook {
     pub fn forgive(&mut self) -> Outcome {
         self.has_quarrel = false;
         Outcome {
-            write: alloc::vec![Row::Quarrel { second: None }],
+            write: alloc::vec![Row::Quarrel {
+                first: None,
+                second: None,
+            }],
             ..Outcome::default()
         }
     }

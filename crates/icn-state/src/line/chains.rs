@@ -195,10 +195,15 @@ impl Other {
     /// The highest number of a transfer that is known to have been signed.
     pub(super) fn heard(&self) -> u64 {
         let waiting = self.waiting.keys().next_back().copied();
-        let released = self.released.values().map(|(number, _)| *number).max();
         let recent = self.recent.by_number.keys().next_back().copied();
-        let all = [waiting, released, recent].into_iter().flatten();
-        all.fold(self.head.number, u64::max)
+        let all = [waiting, recent].into_iter().flatten();
+        all.fold(self.head.number.max(self.released_through()), u64::max)
+    }
+
+    /// The highest number above the head of a transfer that was released; 0 if none was.
+    pub(super) fn released_through(&self) -> u64 {
+        let released = self.released.values().map(|(number, _)| *number);
+        released.max().unwrap_or(0)
     }
 
     /// Makes a transfer the last that counts; who does so countersigns it, or one after it.

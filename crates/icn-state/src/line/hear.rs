@@ -134,15 +134,18 @@ impl LineBook {
             return false;
         }
         let first = waiting.map(|first| &first.signed);
-        let first = first.or_else(|| answer.accepted(number)).cloned();
-        self.has_quarrel = true;
+        let first = first.or_else(|| answer.accepted(number)).cloned().map(Box::new);
+        // Once proven is enough, and what is proven has to stay the same.
+        if !core::mem::replace(&mut self.has_quarrel, true) {
+            answer.outcome.write.push(Row::Quarrel {
+                first: first.clone(),
+                second: Some(transfer.signed.clone()),
+            });
+        }
         answer.outcome.heard.push(Heard::Equivocation {
             number,
-            first: first.map(Box::new),
+            first,
             second: Box::new(transfer.signed.clone()),
-        });
-        answer.outcome.write.push(Row::Quarrel {
-            second: Some(transfer.signed.clone()),
         });
         true
     }
@@ -179,6 +182,11 @@ impl LineBook {
         }
         if chain.voiding.is_some_and(|void| number <= void.through) {
             return Err(Reason::Voiding);
+        }
+        // An honest end signs no number again. Else it could show the log that the first was released, and have the
+        // second void with it, which this end has countersigned.
+        if number <= self.other.released_through() {
+            return Err(Reason::Void);
         }
         if transfer.previous != head.hash {
             return match number.cmp(&head.number.saturating_add(1)) {

@@ -159,6 +159,9 @@ pub enum Row {
     },
     /// The other end has signed another transfer with the number of this one; nothing, once that is forgiven.
     Quarrel {
+        /// The transfer that came first, if it is in no other row: it waited for one before it, or came with the second.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<Box<Signed<Transfer>>>,
         /// The transfer that came second.
         second: Option<Signed<Transfer>>,
     },

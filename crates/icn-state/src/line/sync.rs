@@ -151,10 +151,13 @@ impl LineBook {
         let is_rewound = chain.head.number < self.own.head.number && self.own.head.number <= through;
         let first = self.own.pending.keys().next();
         let is_void = first.is_some_and(|first| *first <= through);
+        // A book that is loaded has read what is void already, and what was signed since stands on what the log says.
+        let head = self.own.recent.get(self.own.head.number);
+        let is_told = head.is_some_and(|head| head.is_void);
         if is_rewound {
             self.own.confirm(chain.head, None);
         }
-        if is_rewound || is_void {
+        if (is_rewound && !is_told) || is_void {
             let (after, last) = (self.own.head.number, self.own.last.max(through));
             self.own.last = last;
             self.own.void_all();

@@ -5,7 +5,8 @@ use crate::{
     world::{World, did, key, parameters},
 };
 use icn_model::{
-    Action, AgreementAct, AgreementId, CreditAct, Digest, LineId, LineMessage, Millis, RoleKeys, Time,
+    Action, AgreementAct, AgreementId, CreditAct, Digest, LineId, LineMessage, Millis, Released, RoleKeys,
+    Time,
 };
 use icn_state::line::{LineBook, Order, Outcome, Reason, Row};
 
@@ -221,11 +222,20 @@ fn a_release_is_shown_to_the_log() {
     let messages = trade.propose(0, 50).unwrap();
     trade.exchange(0, messages);
     assert_eq!(trade.books[0].pending().count(), 0);
-    let release = trade.disks[0].iter().find_map(|row| match row {
+    let rows = trade.disks[0].iter();
+    let release = rows.clone().find_map(|row| match row {
         Row::Void { release, .. } => release.clone(),
         _ => None,
     });
-    assert!(release.is_some());
+    let transfer = rows.rev().find_map(|row| match row {
+        Row::Own { transfer, .. } => Some(transfer.content.clone()),
+        _ => None,
+    });
+    let released = Released {
+        transfer: transfer.unwrap(),
+        release: release.unwrap(),
+    };
+    let release = Some(released);
     trade.say(0, CreditAct::Void { through: 2, release });
     let chain = trade.world.state.line(&trade.line).unwrap().chains[0];
     assert_eq!(

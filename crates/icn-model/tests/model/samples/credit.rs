@@ -3,7 +3,7 @@ use super::{Sample, cid, did, federation, key, sample, time};
 use icn_model::{
     Acceptance, Action, AgreementId, ChainRecord, ChainView, CoSigned, CreditAct, CreditEvent, CreditStep,
     CreditUnit, Digest, Event, FormerLimits, Head, LineDispute, LineId, LineLimits, LineMessage, LinePhase,
-    LineRecord, LineSync, OpenVoid, Refusal, Release, RoundNumber, Signed, Transfer,
+    LineRecord, LineSync, OpenVoid, Refusal, Release, Released, RoundNumber, Signed, Transfer,
 };
 
 fn agreement() -> AgreementId {
@@ -88,7 +88,10 @@ fn acts() -> Vec<CreditAct> {
         },
         CreditAct::Void {
             through: 4,
-            release: Some(Signed::new(release(), &key(2))),
+            release: Some(Released {
+                transfer: transfer(),
+                release: Signed::new(release(), &key(2)),
+            }),
         },
         CreditAct::Dispute {
             reason: "so it is".into(),

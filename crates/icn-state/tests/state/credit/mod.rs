@@ -7,7 +7,7 @@ use crate::world::{World, did, key, parameters};
 use icn_model::{
     Acceptance, Action, AgreementAct, AgreementId, AgreementKind, CoSigned, CreditAct, CreditEvent,
     CreditStep, Digest, DisputeRule, Event, Head, LineId, LineRecord, LineTerms, Millis, Party, PartyRole,
-    Refusal, Release, RoleKeys, Signed, Terms, Time, Transfer,
+    Refusal, Release, Released, RoleKeys, Signed, Terms, Time, Transfer,
 };
 use icn_state::State;
 use std::collections::BTreeMap;
@@ -186,7 +186,7 @@ impl Credit {
         (0..secs.div_ceil(600)).flat_map(|_| self.pass(600)).collect()
     }
 
-    fn void(&mut self, by: &str, through: u64, release: Option<Signed<Release>>) -> Result<(), Refusal> {
+    fn void(&mut self, by: &str, through: u64, release: Option<Released>) -> Result<(), Refusal> {
         self.say(by, CreditAct::Void { through, release })
     }
 

@@ -1,7 +1,7 @@
 //! What has a time: voids, releases, and keys that were replaced.
 use super::{Credit, DAY, co_sign, code};
 use crate::world::{did, key};
-use icn_model::{Refusal, Release, Signed, limits};
+use icn_model::{Refusal, Release, Released, Signed, limits};
 
 #[test]
 fn what_no_creditor_shows_in_time_is_void() {
@@ -68,7 +68,12 @@ fn a_released_transfer_is_void_at_once() {
     let held = credit.transfer("A", 100);
     let pending = credit.draft("A", 50);
     let release = credit.release("A", &pending);
-    let refused = |credit: &mut Credit, release| code(credit.void("A", 2, Some(release)));
+    let shown = |release: &Signed<Release>| Released {
+        transfer: pending.clone(),
+        release: release.clone(),
+    };
+    let refused =
+        |credit: &mut Credit, release: Signed<Release>| code(credit.void("A", 2, Some(shown(&release))));
     assert_eq!(
         refused(&mut credit, release.clone()),
         "bad-release",
@@ -92,7 +97,12 @@ fn a_released_transfer_is_void_at_once() {
     ] {
         assert_eq!(refused(&mut credit, wrong), expected);
     }
-    assert_eq!(credit.void("A", 2, Some(release)), Ok(()));
+    // B has countersigned the one that A would have void with it.
+    assert_eq!(code(credit.void("A", 3, Some(shown(&release)))), "bad-release");
+    let mut another = shown(&release);
+    another.transfer.number = 3;
+    assert_eq!(code(credit.void("A", 3, Some(another))), "bad-release");
+    assert_eq!(credit.void("A", 2, Some(shown(&release))), Ok(()));
     assert_eq!(credit.events(), ["voided"]);
     assert_eq!(
         code(credit.anchor("B", &[&co_sign(pending, "A", "B")])),

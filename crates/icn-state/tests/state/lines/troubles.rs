@@ -2,7 +2,7 @@
 use super::{Pair, draft, order, view};
 use crate::world::{did, key};
 use icn_model::{ChainRecord, Cid, Digest, LineMessage, OpenVoid, Signed, Standing, Time, Transfer};
-use icn_state::line::{Heard, LineBook, Outcome, Reason};
+use icn_state::line::{Heard, LineBook, Outcome, Reason, Row};
 
 #[test]
 fn a_released_transfer_is_void_with_all_that_builds_on_it() {
@@ -58,6 +58,12 @@ fn two_transfers_with_one_number_end_all_dealings() {
         assert!(
             matches!(&outcome.heard[..], [Heard::Equivocation { number: found, .. }] if *found == number)
         );
+        // What waits is in no other row.
+        let kept = outcome.write.iter().find_map(|row| match row {
+            Row::Quarrel { first, .. } => first.as_ref().map(|first| &first.content),
+            _ => None,
+        });
+        assert_eq!(kept, (number == 2).then_some(&one));
         pair.ends[1].keep(outcome);
         pair.ends[1].restart();
         assert!(pair.ends[1].book.has_quarrel());
@@ -207,6 +213,59 @@ fn the_log_overrules_a_silent_creditor() {
     pair.settle();
     pair.check_same();
     assert_eq!(pair.ends[0].book.debt(), 20);
+}
+
+#[test]
+fn what_is_signed_after_the_log_took_back_a_head_outlives_a_restart() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.settle();
+    let anchored = pair.ends[0].book.own_head();
+    pair.propose(0, 10, 2).unwrap();
+    pair.settle();
+    // Both have signed the second, and the log has heard of it too late.
+    let void = ChainRecord {
+        head: anchored,
+        void_through: 2,
+        voiding: None,
+        forgiven_through: 0,
+    };
+    let mut view = pair.ends[0].view.clone();
+    view.mine.chain = void;
+    pair.ends[0].view = view.clone();
+    let outcome = pair.ends[0].book.follow(view);
+    pair.ends[0].keep(outcome);
+    assert_eq!(pair.ends[0].book.debt(), 10);
+    pair.propose(0, 5, 3).unwrap();
+    pair.ends[0].restart();
+    let book = &pair.ends[0].book;
+    assert_eq!((book.debt(), book.debt_with_pending()), (10, 15));
+    assert_eq!(
+        [1, 2, 3].map(|number| book.standing(number)),
+        [
+            Some(Standing::Confirmed),
+            Some(Standing::Void),
+            Some(Standing::Pending)
+        ]
+    );
+}
+
+#[test]
+fn a_number_that_was_released_is_not_taken_again() {
+    let mut pair = Pair::new();
+    let sign =
+        |transfer: &Transfer| LineMessage::Transfer(Box::new(Signed::new(transfer.clone(), &key("A"))));
+    let mut wrong = draft(&pair.ends[0].book, 10);
+    wrong.owed = 11;
+    let answer = pair.ends[1].take(&sign(&wrong));
+    assert!(matches!(&answer[..], [LineMessage::Release(_)]), "{answer:?}");
+    // Countersigned, it would be void as soon as the log is shown the release.
+    let right = draft(&pair.ends[0].book, 10);
+    assert_eq!(pair.ends[1].hear(&sign(&right)), Err(Reason::Void));
+    pair.ends[1].restart();
+    assert_eq!(pair.ends[1].hear(&sign(&right)), Err(Reason::Void));
+    let next = Transfer { number: 2, ..right };
+    assert!(pair.ends[1].hear(&sign(&next)).is_ok());
 }
 
 #[test]
