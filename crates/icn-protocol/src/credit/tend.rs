@@ -44,6 +44,10 @@ async fn tell(credit: &Credit, word: Word, now: Time) {
             let Proof { first, second } = *proof;
             (line, CreditAct::ProveEquivocation { first, second })
         }
+        Word::Void(line, released) => {
+            let (through, release) = (released.transfer.number, Some(*released));
+            (line, CreditAct::Void { through, release })
+        }
     };
     if credit.durable(&line).await.is_err() {
         return;
@@ -55,6 +59,13 @@ async fn tell(credit: &Credit, word: Word, now: Time) {
         Err(Refusal::OldHead { .. } | Refusal::AlreadyFrozen {}) => None,
         Err(refusal) => {
             warn(&line, name, &refusal);
+            // As where the key that signed it was replaced long ago: that does not get better.
+            if matches!(
+                refusal,
+                Refusal::BadRelease { .. } | Refusal::NotItsLineKey { .. }
+            ) {
+                credit.desk.lock().showed_in_vain(&line);
+            }
             None
         }
     };

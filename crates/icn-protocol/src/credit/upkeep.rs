@@ -3,11 +3,14 @@
 use super::{
     CreditError,
     desk::{Desk, Place, Proof},
-    line::{Seen, heads, seen},
+    line::{Line, Seen, heads, seen},
+    rows,
 };
-use crate::membership::CAUGHT_UP;
-use icn_model::{CoSigned, LineId, Millis, OperationId, RoundNumber, Time, limits::MAX_LINES_PER_JOIN};
-use icn_state::line::Outcome;
+use crate::{ledger::Ledger, membership::CAUGHT_UP};
+use icn_model::{
+    CoSigned, LineId, Millis, OperationId, Released, RoundNumber, Time, limits::MAX_LINES_PER_JOIN,
+};
+use icn_state::line::{Outcome, Row};
 use std::collections::BTreeSet;
 
 /// The longest that a silent end is left alone.
@@ -19,6 +22,8 @@ const TELL_AGAIN: Millis = Millis::from_secs(30);
 pub(super) enum Word {
     Anchor(LineId, Vec<CoSigned>),
     Prove(LineId, Box<Proof>),
+    /// The other end has said that it is void.
+    Void(LineId, Box<Released>),
     /// Takes part in a round of clearing with these lines.
     Join(RoundNumber, Vec<LineId>),
 }
@@ -123,6 +128,11 @@ impl Desk {
             let heads = line.book.to_anchor();
             if heads.is_empty() {
                 line.ahead_since = None;
+                if line.may_tell(&self.ledger, now)
+                    && let Some(released) = released(&self.ledger, id, line)
+                {
+                    words.push(Word::Void(id.clone(), Box::new(released)));
+                }
                 continue;
             }
             let since = *line.ahead_since.get_or_insert(now);
@@ -175,6 +185,13 @@ impl Desk {
         }
     }
 
+    /// The log does not take a release.
+    pub(super) fn showed_in_vain(&mut self, id: &LineId) {
+        if let Some(line) = self.lines.get_mut(id) {
+            line.book.show_no_more();
+        }
+    }
+
     /// Transfers that both have signed and the log does not know, the last of each direction.
     pub(super) fn heads(&self, id: &LineId) -> Option<Vec<CoSigned>> {
         Some(self.lines.get(id)?.book.to_anchor())
@@ -192,5 +209,17 @@ impl Desk {
                 line.book.keep_pending();
             }
         }
+    }
+}
+
+/// The transfer of this end that the other one has released, with its word for it, as long as the log is to be shown both.
+fn released(ledger: &Ledger, id: &LineId, line: &Line) -> Option<Released> {
+    let (number, release) = line.book.to_show()?;
+    match rows::transfer(ledger.store(), id, true, number).ok()?? {
+        Row::Own { transfer, .. } => Some(Released {
+            transfer: transfer.content,
+            release: release.clone(),
+        }),
+        _ => None,
     }
 }

@@ -5,8 +5,8 @@ use super::{
 };
 use alloc::{boxed::Box, vec::Vec};
 use icn_model::{
-    Acceptance, CoSigned, Digest, Head, LineMessage, OpenVoid, PublicKey, RoundNumber, SecretKey, Signed,
-    Standing, Time, Transfer, canonical, limits,
+    Acceptance, CoSigned, Digest, Head, LineMessage, OpenVoid, PublicKey, Release, RoundNumber, SecretKey,
+    Signed, Standing, Time, Transfer, canonical, limits,
 };
 
 /// The book that one end of a line keeps of it.
@@ -18,6 +18,8 @@ pub struct LineBook {
     pub(super) has_quarrel: bool,
     /// Whether more may have been signed than was loaded.
     pub(super) is_restored: bool,
+    /// The other end's last word that an own transfer is void.
+    pub(super) released: Option<Signed<Release>>,
     /// Whether the log was asked to make void what is pending.
     is_voiding: bool,
     /// The last round of clearing that this end has joined, or is about to.
@@ -41,6 +43,7 @@ impl LineBook {
             other,
             has_quarrel: false,
             is_restored,
+            released: None,
             is_voiding: false,
             joins: None,
         };
@@ -84,8 +87,9 @@ impl LineBook {
                 is_own: true,
                 after,
                 through,
-                ..
+                release,
             } => {
+                self.released = release.or(self.released.take());
                 self.own
                     .pending
                     .retain(|number, _| *number <= after || *number > through);
@@ -128,6 +132,21 @@ impl LineBook {
             (shown.transfer.content.number > anchored.number).then(|| shown.clone())
         });
         newer.collect()
+    }
+
+    /// The other end's word that an own transfer is void, with the transfer's number, as long as it could anchor that transfer all
+    /// the same: to be shown to the log.
+    pub fn to_show(&self) -> Option<(u64, &Signed<Release>)> {
+        let release = self.released.as_ref()?;
+        let (after, chain) = (release.content.after, self.view.mine.chain);
+        let (number, _) = self.own.recent.number_of(&release.content.transfer)?;
+        let is_open = number > chain.void_through && after == chain.head && after == self.own.head;
+        is_open.then_some((number, release))
+    }
+
+    /// The log does not take it.
+    pub fn show_no_more(&mut self) {
+        self.released = None;
     }
 
     /// What this end owes the other by what both have signed, after clearing, minor units; below zero, what it is owed.

@@ -377,6 +377,7 @@ impl LineBook {
         signed.verify().map_err(|_| Reason::Signature)?;
         let (after, through) = (self.own.head.number, self.own.last);
         self.own.void_all();
+        self.released = Some(signed.clone());
         outcome.heard.push(Heard::Voided {
             is_own: true,
             after,

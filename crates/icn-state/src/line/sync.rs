@@ -86,6 +86,11 @@ impl LineBook {
             return Ok(());
         }
         self.check_pending(&shown.head())?;
+        // The other end has released it: what is void between the two stays so, unless the log says otherwise.
+        let number = shown.transfer.content.number;
+        if self.own.recent.get(number).is_some_and(|trace| trace.is_void) {
+            return Err(Reason::Void);
+        }
         let transfer = Hashed::countersigned(shown.transfer.clone(), &shown.acceptance);
         self.confirm_own(transfer, shown.acceptance.clone(), outcome);
         Ok(())

@@ -222,18 +222,14 @@ fn a_release_is_shown_to_the_log() {
     let messages = trade.propose(0, 50).unwrap();
     trade.exchange(0, messages);
     assert_eq!(trade.books[0].pending().count(), 0);
-    let rows = trade.disks[0].iter();
-    let release = rows.clone().find_map(|row| match row {
-        Row::Void { release, .. } => release.clone(),
-        _ => None,
-    });
-    let transfer = rows.rev().find_map(|row| match row {
-        Row::Own { transfer, .. } => Some(transfer.content.clone()),
+    let (number, release) = trade.books[0].to_show().unwrap();
+    let transfer = trade.disks[0].iter().find_map(|row| match row {
+        Row::Own { transfer, .. } => Some(transfer.content.clone()).filter(|one| one.number == number),
         _ => None,
     });
     let released = Released {
         transfer: transfer.unwrap(),
-        release: release.unwrap(),
+        release: release.clone(),
     };
     let release = Some(released);
     trade.say(0, CreditAct::Void { through: 2, release });

@@ -1,7 +1,10 @@
 //! Releases, lies, backups, silence and lost keys.
 use super::{Pair, draft, order, view};
 use crate::world::{did, key};
-use icn_model::{ChainRecord, Cid, Digest, LineMessage, OpenVoid, Signed, Standing, Time, Transfer};
+use icn_model::{
+    Acceptance, ChainRecord, ChainView, Cid, CoSigned, Digest, LineMessage, OpenVoid, Signed, Standing, Time,
+    Transfer,
+};
 use icn_state::line::{Heard, LineBook, Outcome, Reason, Row};
 
 #[test]
@@ -266,6 +269,58 @@ fn a_number_that_was_released_is_not_taken_again() {
     assert_eq!(pair.ends[1].hear(&sign(&right)), Err(Reason::Void));
     let next = Transfer { number: 2, ..right };
     assert!(pair.ends[1].hear(&sign(&next)).is_ok());
+}
+
+#[test]
+fn what_was_released_is_shown_to_the_log_and_not_taken_back() {
+    let mut pair = Pair::new();
+    pair.propose(0, 10, 1).unwrap();
+    pair.settle();
+    let mut lower = view(1);
+    lower.theirs.limit = 50;
+    pair.ends[1].book.follow(lower);
+    pair.propose(0, 100, 2).unwrap();
+    pair.settle();
+    let (book, head) = (&pair.ends[0].book, pair.ends[0].book.own_head());
+    assert_eq!(book.standing(2), Some(Standing::Void));
+    assert_eq!(
+        book.to_show(),
+        None,
+        "the log does not know the transfer before it"
+    );
+    let mut view = pair.ends[0].view.clone();
+    view.mine.chain.head = head;
+    pair.ends[0].view = view.clone();
+    pair.ends[0].book.follow(view.clone());
+
+    let own = pair.ends[0].disk.iter().find_map(|row| match row {
+        Row::Own { transfer, .. } if transfer.content.number == 2 => Some(transfer.clone()),
+        _ => None,
+    });
+    let transfer = own.unwrap();
+    let acceptance = Acceptance {
+        transfer: transfer.content.hash(),
+        key: key("B").public(),
+    };
+    let acceptance = Signed::new(acceptance, &key("B"));
+    let shown = CoSigned { transfer, acceptance };
+    let LineMessage::Sync(mut sync) = pair.ends[1].book.sync(true) else {
+        panic!("a sync is one");
+    };
+    sync.other = ChainView {
+        head: shown.head(),
+        shown: Some(Box::new(shown)),
+    };
+    for _ in 0..2 {
+        let end = &mut pair.ends[0];
+        assert_eq!(end.hear(&LineMessage::Sync(sync.clone())), Err(Reason::Void));
+        assert_eq!(end.book.debt(), 10);
+        assert_eq!(end.book.to_show().map(|(number, _)| number), Some(2));
+        end.restart();
+    }
+    view.mine.chain.void_through = 2;
+    pair.ends[0].book.follow(view);
+    assert_eq!(pair.ends[0].book.to_show(), None);
 }
 
 #[test]
