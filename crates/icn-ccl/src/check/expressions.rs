@@ -27,6 +27,18 @@ impl Body<'_> {
         self.coerce(checked, ty)
     }
 
+    /// A value that something is done with; `want` as in [`Body::expr`]. What never gives one would take its place
+    /// with it, and so what it says: `refuse("closed") + 1` would be an answer.
+    pub(super) fn operand(&mut self, expr: &ast::Expr, want: Option<&Type>) -> Expr {
+        let checked = self.expr(expr, want);
+        if checked.ty != Type::Never {
+            return checked;
+        }
+        let diagnostic = Diagnostic::new(Code::NoValue, expr.span, "this never gives a value");
+        self.add(diagnostic.help("let it stand alone, or be a branch of an `if` or `match`"));
+        Self::error(expr.span)
+    }
+
     pub(super) fn error(span: Span) -> Expr {
         Self::nothing(span, Type::Error)
     }
@@ -52,7 +64,7 @@ impl Body<'_> {
                     Some(Type::Option(of)) => Some(&**of),
                     _ => None,
                 };
-                let mut value = self.expr(value, want);
+                let mut value = self.operand(value, want);
                 if let Some(ty) = want {
                     value = self.coerce(value, ty);
                 }
@@ -202,7 +214,7 @@ impl Body<'_> {
             Some(Path::Nothing) => return Self::error(expr.span),
             None => {}
         }
-        let base = self.expr(base, None);
+        let base = self.operand(base, None);
         let Type::Record(id) = base.ty else {
             if !base.ty.is_poison() {
                 let known = crate::builtins::method_names(&base.ty);

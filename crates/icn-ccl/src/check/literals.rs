@@ -68,7 +68,7 @@ impl Body<'_> {
         for part in parts {
             let value = match part {
                 TextPart::Literal(text) => Self::constant(span, Value::from(text.as_str()), Type::Text),
-                TextPart::Value(expr) => self.expr(expr, None),
+                TextPart::Value(expr) => self.operand(expr, None),
             };
             if value.ty == Type::Text || value.ty.is_poison() {
                 checked.push(value);
@@ -98,9 +98,6 @@ impl Body<'_> {
                 self.report(Code::TooMany, span, message);
             }
             return Self::constant(span, Value::from(text.as_str()), Type::Text);
-        }
-        if checked.iter().any(|part| part.ty == Type::Never) {
-            return Self::error(span);
         }
         Expr {
             kind: ExprKind::Join(checked),
