@@ -9,6 +9,7 @@ use proptest::{
     prelude::{ProptestConfig, any, proptest},
     sample::Index,
 };
+use std::iter::once;
 
 fn codes(source: &str) -> Vec<Code> {
     check(source, &NoModules)
@@ -303,15 +304,28 @@ fn nesting_is_bounded() {
     assert!(codes(&contract(&format!("fn f(x: {ty}) -> Int {{ 1 }}"))).contains(&Code::TooDeep));
     let chain = "if true { 1 } else ".repeat(5_000);
     assert!(codes(&contract(&format!("fn f() -> Int {{ {chain} {{ 2 }} }}"))).contains(&Code::TooDeep));
-    // Calls within calls, none of which is deep itself.
-    let many: String = (1..400)
-        .map(|n| format!("fn f{n}() -> Int {{ 1 + f{}() }}\n", n - 1))
-        .collect();
-    assert!(codes(&contract(&format!("fn f0() -> Int {{ 1 }}\n{many}"))).contains(&Code::TooDeep));
-    let records: String = (1..40)
-        .map(|n| format!("record R{n} {{ a: R{0}, b: R{0} }}\n", n - 1))
-        .collect();
-    assert!(codes(&contract(&format!("record R0 {{ a: Int }}\n{records}"))).contains(&Code::TooDeep));
+    // Calls within calls, and types within types, none of which is deep itself; the first declared may be the innermost
+    // or the outermost.
+    for length in [40, 400, 6_000] {
+        let calls = (1..length).map(|n| format!("fn f{n}() -> Int {{ 1 + f{}() }}\n", n - 1));
+        let calls: Vec<_> = once("fn f0() -> Int { 1 }\n".to_owned()).chain(calls).collect();
+        let records = (1..length).map(|n| format!("record R{n} {{ a: R{0}, b: R{0} }}\n", n - 1));
+        let records: Vec<_> = once("record R0 { a: Int }\n".to_owned()).chain(records).collect();
+        let enums = (1..length).map(|n| format!("enum E{n} {{ A(List<E{}>) }}\n", n - 1));
+        let enums: Vec<_> = once("enum E0 { A(Int) }\n".to_owned()).chain(enums).collect();
+        for chain in [calls, records, enums] {
+            let reverse: String = chain.iter().rev().map(String::as_str).collect();
+            for source in [chain.concat(), reverse] {
+                let found = codes(&contract(&source));
+                let refused = found.contains(&Code::TooDeep) || found.contains(&Code::TooMany);
+                assert!(
+                    refused || length == 40 && source.contains("fn"),
+                    "{length} of {}: {found:?}",
+                    chain[0]
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -328,6 +342,18 @@ fn circles_are_refused() {
     );
     assert!(codes(&contract("record A { b: B }\nenum B { One(Option<A>) }")).contains(&Code::RecursiveType));
     assert!(codes(&contract("record A { many: List<A> }")).contains(&Code::RecursiveType));
+    // Longer than types may be nested: whatever is said, it comes to an end.
+    let circle: String = (0..900)
+        .map(|n| {
+            format!(
+                "record R{n} {{ a: R{}, b: List<R{}> }}\n",
+                (n + 1) % 900,
+                n * 7 % 900
+            )
+        })
+        .collect();
+    let uses = "fn f(r: R0) -> Bool { match r { R0(a) => r == r } }";
+    assert!(codes(&contract(&format!("{circle}{uses}"))).contains(&Code::TooDeep));
 }
 
 #[test]
