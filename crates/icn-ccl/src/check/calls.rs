@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ast::{self, Argument, ExprKind as Ast, Name},
     builtins,
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     fault::FaultCode,
     ir::{Comparison, Expr, ExprKind, Op, Statement},
     source::Span,
@@ -214,8 +214,8 @@ impl Body<'_> {
             let help = if is_field {
                 Some("it is a field: leave the parentheses out".to_owned())
             } else {
-                did_you_mean(&name.text, known.iter().copied())
-                    .or((!known.is_empty()).then(|| format!("its methods are {}", known.join(", "))))
+                let near = self.checker.findings.suggestion(&name.text, || &known);
+                near.or((!known.is_empty()).then(|| format!("its methods are {}", known.join(", "))))
             };
             let message = format!("{} has no method `{}`", self.show(&receiver.ty), name.text);
             self.add(Diagnostic::new(Code::UnknownMethod, name.span, message).help_if(help));

@@ -3,7 +3,7 @@
 use super::{Checker, Constant, Signature, Symbol, graph::Colour};
 use crate::{
     ast::{EnumItem, Item, Name, RecordItem},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     interface::{self, Slot},
     limits::{MAX_DECLARATIONS, MAX_MEMBERS, MAX_TYPE_DEPTH},
     source::Span,
@@ -121,7 +121,7 @@ impl Checker {
         } else {
             let names = interface::SLOTS.iter().map(|slot| slot.name);
             let all = names.clone().collect::<Vec<_>>().join(", ");
-            let help = did_you_mean(&slot.text, names);
+            let help = self.findings.suggestion(&slot.text, || names);
             let message = format!("the interface has no slot `{}`", slot.text);
             let diagnostic = Diagnostic::new(Code::UnknownSlot, slot.span, message);
             self.findings

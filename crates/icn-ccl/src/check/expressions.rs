@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     ast::{self, ExprKind as Ast, Name},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     ir::{Expr, ExprKind, LocalId},
     source::Span,
     types::{EnumId, Type},
@@ -147,7 +147,8 @@ impl Body<'_> {
         if let Some(place) = def.variant(&name.text) {
             return Path::Variant(id, place);
         }
-        let help = did_you_mean(&name.text, def.variants.iter().map(|(name, _)| name.as_str()));
+        let variants = || def.variants.iter().map(|(name, _)| name);
+        let help = self.checker.findings.suggestion(&name.text, variants);
         let message = format!("`{}` has no variant `{}`", def.name, name.text);
         let diagnostic = Diagnostic::new(Code::UnknownVariant, name.span, message);
         self.add(diagnostic.help_if(help));
@@ -221,7 +222,7 @@ impl Body<'_> {
                 let help = if known.contains(&name.text.as_str()) {
                     Some(format!("it is a method: write `.{}(…)`", name.text))
                 } else {
-                    did_you_mean(&name.text, known)
+                    self.checker.findings.suggestion(&name.text, || known)
                 };
                 let message = format!("{} has no field `{}`", self.show(&base.ty), name.text);
                 self.add(Diagnostic::new(Code::UnknownField, name.span, message).help_if(help));
@@ -244,14 +245,10 @@ impl Body<'_> {
         let record = self.checker.types.record(id);
         let place = record.field(&name.text);
         if place.is_none() {
-            let help = did_you_mean(&name.text, record.fields.iter().map(|(name, _)| name.as_str()));
-            let all = record
-                .fields
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let help = help.unwrap_or_else(|| format!("its fields are {all}"));
+            let fields = || record.fields.iter().map(|(name, _)| name.as_str());
+            let help = self.checker.findings.suggestion(&name.text, fields);
+            let all = || fields().collect::<Vec<_>>().join(", ");
+            let help = help.unwrap_or_else(|| format!("its fields are {}", all()));
             let message = format!("`{}` has no field `{}`", record.name, name.text);
             self.add(Diagnostic::new(Code::UnknownField, name.span, message).help(help));
         }
