@@ -177,8 +177,22 @@ impl Findings {
         }
     }
 
+    /// The one of `names` that `wrong` was probably meant to be, as a suggestion. They are looked through only as long as
+    /// somebody is told: a source has room for thousands of wrong names beside a thousand right ones.
+    pub(crate) fn suggestion<N: AsRef<str>, I: IntoIterator<Item = N>>(
+        &self,
+        wrong: &str,
+        names: impl FnOnce() -> I,
+    ) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
+        let names: Vec<N> = names().into_iter().collect();
+        did_you_mean(wrong, names.iter().map(AsRef::as_ref))
+    }
+
     /// Whether more are only counted.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.list.len() >= MAX_DIAGNOSTICS
     }
 
@@ -199,7 +213,7 @@ impl Findings {
 }
 
 /// The one of `names` that `wrong` was probably meant to be, as a suggestion.
-pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let allowed = (wrong.chars().count() / 3).max(1);
     let alike = |name: &&str| *name != wrong && name.len().abs_diff(wrong.len()) <= 3 * allowed;
     let near = names.into_iter().filter(alike);
@@ -253,6 +267,22 @@ mod tests {
             Some("did you mean `balance`?")
         );
         assert_eq!(did_you_mean("xyz", names), None);
+    }
+
+    #[test]
+    fn nobody_looks_for_what_nobody_is_told() {
+        let mut findings = Findings::default();
+        for start in (0..).take(MAX_DIAGNOSTICS) {
+            assert!(findings.suggestion("balnace", || ["balance"]).is_some());
+            let span = Span {
+                source: 0,
+                start,
+                end: start,
+            };
+            findings.add(Diagnostic::new(Code::UnknownName, span, "there is none"));
+        }
+        let looked = || -> [&str; 1] { panic!("the names are looked up") };
+        assert_eq!(findings.suggestion("balnace", looked), None);
     }
 
     #[test]

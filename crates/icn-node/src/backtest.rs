@@ -3,7 +3,10 @@
 //!
 //! The log is executed as it was, so each question is that of the moment; what the contract says changes nothing.
 use icn_api::governance::{Backtest, BacktestCase, BacktestReport};
-use icn_model::{Cid, Did, Genesis, Height, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot};
+use icn_model::{
+    Cid, Did, Genesis, Height, Mana, PolicyAnswer, PolicyFailure, PolicyQuestion, PolicySlot,
+    limits::MAX_CONTRACT_BYTES,
+};
 use icn_protocol::block::LogBlock;
 use icn_state::{Engine, Examined, Policies, State, Texts};
 use std::{
@@ -165,6 +168,14 @@ pub(crate) fn backtest(
         source,
         operations,
     } = trial;
+    // As when it is published: the log would not take it.
+    if source.len() > MAX_CONTRACT_BYTES {
+        let detail = format!(
+            "it has {} bytes; at most {MAX_CONTRACT_BYTES} are allowed",
+            source.len()
+        );
+        return Err(BacktestError::Contract(detail));
+    }
     let contract = Cid::of_raw(source.as_bytes());
     let mut texts = Modules(modules);
     let examined = engine.examine(&source, &texts).map_err(BacktestError::Contract)?;

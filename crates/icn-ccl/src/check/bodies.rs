@@ -2,7 +2,7 @@
 use super::{Checker, Parts, Symbol};
 use crate::{
     ast::{Block, FnItem, Item, Name, PolicyItem, TestEnd, TestItem},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     fault::FaultCode,
     interface::Slot,
     ir::{self, Function, FunctionId, LocalId, Policy, Test, TestEnd as CheckedEnd},
@@ -132,14 +132,12 @@ impl<'c> Body<'c> {
 
     /// Names that can be seen here, for suggestions.
     pub(super) fn suggestion(&self, wrong: &str) -> Option<String> {
-        if self.checker.findings.is_full() {
-            return None;
-        }
-        let symbols = self.checker.names_of(self.module, |_| true);
-        let locals = self.names.iter().map(|local| local.name.as_str());
-        let names = locals.chain(symbols.iter().map(String::as_str));
-        let builtins: Vec<&'static str> = crate::builtins::function_names().collect();
-        did_you_mean(wrong, names.chain(builtins.iter().copied()))
+        self.checker.findings.suggestion(wrong, || {
+            let symbols = self.checker.names_of(self.module, |_| true);
+            let locals = self.names.iter().map(|local| local.name.clone());
+            let builtins = crate::builtins::function_names().map(str::to_owned);
+            locals.chain(symbols).chain(builtins)
+        })
     }
 }
 
@@ -214,7 +212,8 @@ impl Checker {
                 let Some(code) = code else {
                     let words = FaultCode::ALL.iter().map(|code| code.word());
                     let all = words.clone().collect::<Vec<_>>().join(", ");
-                    let help = did_you_mean(&name.text, words).or(Some(format!("the faults are {all}")));
+                    let near = self.findings.suggestion(&name.text, || words);
+                    let help = near.or(Some(format!("the faults are {all}")));
                     let diagnostic = Diagnostic::new(
                         Code::UnknownItem,
                         name.span,

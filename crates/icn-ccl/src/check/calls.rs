@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ast::{self, Argument, ExprKind as Ast, Name},
     builtins,
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     fault::FaultCode,
     ir::{Comparison, Expr, ExprKind, Op, Statement},
     source::Span,
@@ -45,9 +45,20 @@ impl Body<'_> {
 
     /// Arguments without names, as many as `types`.
     fn arguments(&mut self, what: &str, args: &[Argument], types: &[Type], span: Span) -> Vec<Expr> {
-        if args.len() != types.len() {
-            let plural = if types.len() == 1 { "" } else { "s" };
-            let message = format!("{what} takes {} value{plural}, not {}", types.len(), args.len());
+        self.check_arguments(what, args, types.len(), span);
+        let nothing = Type::Error;
+        let types = types.iter().chain(core::iter::repeat(&nothing));
+        args.iter()
+            .zip(types)
+            .map(|(arg, ty)| self.expect(&arg.value, ty))
+            .collect()
+    }
+
+    /// Reports another number of arguments, and names that they have.
+    fn check_arguments(&mut self, what: &str, args: &[Argument], count: usize, span: Span) {
+        if args.len() != count {
+            let plural = if count == 1 { "" } else { "s" };
+            let message = format!("{what} takes {count} value{plural}, not {}", args.len());
             self.report(Code::WrongCount, span, message);
         }
         for name in args.iter().filter_map(|arg| arg.name.as_ref()) {
@@ -58,12 +69,6 @@ impl Body<'_> {
             );
             self.add(diagnostic.help(format!("leave `{}:` out", name.text)));
         }
-        let nothing = Type::Error;
-        let types = types.iter().chain(core::iter::repeat(&nothing));
-        args.iter()
-            .zip(types)
-            .map(|(arg, ty)| self.expect(&arg.value, ty))
-            .collect()
     }
 
     fn function_call(&mut self, id: usize, args: &[Argument], span: Span) -> Expr {
@@ -140,7 +145,7 @@ impl Body<'_> {
 
     /// `base with (field: value)`: a record with some fields changed.
     pub(super) fn with(&mut self, base: &ast::Expr, args: &[Argument], span: Span) -> Expr {
-        let base = self.expr(base, None);
+        let base = self.operand(base, None);
         let Type::Record(id) = base.ty else {
             if !base.ty.is_poison() {
                 let message = format!("expected a record, found {}", self.show(&base.ty));
@@ -193,7 +198,7 @@ impl Body<'_> {
     }
 
     fn method(&mut self, base: &ast::Expr, name: &Name, args: &[Argument], span: Span) -> Expr {
-        let receiver = self.expr(base, None);
+        let receiver = self.operand(base, None);
         if receiver.ty.is_poison() {
             args.iter().for_each(|arg| {
                 self.expr(&arg.value, None);
@@ -209,8 +214,8 @@ impl Body<'_> {
             let help = if is_field {
                 Some("it is a field: leave the parentheses out".to_owned())
             } else {
-                did_you_mean(&name.text, known.iter().copied())
-                    .or((!known.is_empty()).then(|| format!("its methods are {}", known.join(", "))))
+                let near = self.checker.findings.suggestion(&name.text, || &known);
+                near.or((!known.is_empty()).then(|| format!("its methods are {}", known.join(", "))))
             };
             let message = format!("{} has no method `{}`", self.show(&receiver.ty), name.text);
             self.add(Diagnostic::new(Code::UnknownMethod, name.span, message).help_if(help));
@@ -309,10 +314,12 @@ impl Body<'_> {
     /// The smaller or larger of two, each computed once; the first of equals.
     fn extreme(&mut self, smaller: bool, args: &[Argument], span: Span, want: Option<&Type>) -> Expr {
         let what = if smaller { "`min`" } else { "`max`" };
-        let mut checked = self.arguments(what, args, &[Type::Error, Type::Error], span);
-        let (Some(second), Some(first)) = (checked.pop(), checked.pop()) else {
+        self.check_arguments(what, args, 2, span);
+        let [first, second] = args else {
             return Self::error(span);
         };
+        let first = self.operand(&first.value, None);
+        let second = self.operand(&second.value, None);
         if first.ty.is_poison() || second.ty.is_poison() {
             return Self::error(span);
         }

@@ -34,7 +34,7 @@ impl Body<'_> {
         };
         let mut values = Vec::new();
         for item in items {
-            let value = self.expr(item, of.as_ref());
+            let value = self.operand(item, of.as_ref());
             let value = match &of {
                 Some(ty) => self.coerce(value, ty),
                 None => value,
@@ -73,12 +73,14 @@ impl Body<'_> {
         };
         let mut checked = Vec::new();
         for (key, value) in entries {
-            let (key, value) = match &types {
-                Some((key_ty, value_ty)) => (self.expect(key, key_ty), self.expect(value, value_ty)),
-                None => (self.expr(key, None), self.expr(value, None)),
-            };
-            if types.is_none() {
-                types = Some((key.ty.clone(), value.ty.clone()));
+            let (key_ty, value_ty) = types.as_ref().map(|(key, value)| (key, value)).unzip();
+            let (mut key, mut value) = (self.operand(key, key_ty), self.operand(value, value_ty));
+            match &types {
+                Some((key_ty, value_ty)) => {
+                    key = self.coerce(key, key_ty);
+                    value = self.coerce(value, value_ty);
+                }
+                None => types = Some((key.ty.clone(), value.ty.clone())),
             }
             checked.push((key, value));
         }
@@ -118,7 +120,7 @@ impl Body<'_> {
         condition: Option<&ast::Expr>,
         span: Span,
     ) -> Expr {
-        let over = self.expr(over, None);
+        let over = self.operand(over, None);
         let of = match &over.ty {
             Type::List(of) => (**of).clone(),
             ty => {
@@ -133,7 +135,7 @@ impl Body<'_> {
         self.scope(|body| {
             let id = body.local(name, of, false);
             let condition = condition.map(|condition| Box::new(body.expect(condition, &Type::Bool)));
-            let value = body.expr(value, None);
+            let value = body.operand(value, None);
             if value.ty == Type::Unit {
                 body.report(Code::NoValue, value.span, "this gives no value");
             }
@@ -151,7 +153,7 @@ impl Body<'_> {
     }
 
     pub(super) fn index(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> Expr {
-        let base = self.expr(base, None);
+        let base = self.operand(base, None);
         let (op, key, ty) = match &base.ty {
             Type::List(of) => (Op::ListIndex, Type::Int, (**of).clone()),
             Type::Map(key, value) => (Op::MapIndex, (**key).clone(), (**value).clone()),

@@ -37,7 +37,7 @@ impl Checker {
         let mut body = Body::new(self, module, ty.clone(), Purpose::Constant);
         let checked = body.expect(expr, ty);
         let locals = body.into_locals();
-        if self.findings.failed() && !failed || checked.ty.is_poison() {
+        if self.findings.failed() && !failed || checked.ty == Type::Error {
             return None;
         }
         if let ExprKind::Const(value) = checked.kind {

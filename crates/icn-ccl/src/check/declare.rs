@@ -3,9 +3,9 @@
 use super::{Checker, Constant, Signature, Symbol, graph::Colour};
 use crate::{
     ast::{EnumItem, Item, Name, RecordItem},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     interface::{self, Slot},
-    limits::{MAX_DECLARATIONS, MAX_MEMBERS},
+    limits::{MAX_DECLARATIONS, MAX_MEMBERS, MAX_TYPE_DEPTH},
     source::Span,
     types::{EnumDef, EnumId, RecordDef, RecordId, Type, UnitDef, UnitId},
 };
@@ -121,7 +121,7 @@ impl Checker {
         } else {
             let names = interface::SLOTS.iter().map(|slot| slot.name);
             let all = names.clone().collect::<Vec<_>>().join(", ");
-            let help = did_you_mean(&slot.text, names);
+            let help = self.findings.suggestion(&slot.text, || names);
             let message = format!("the interface has no slot `{}`", slot.text);
             let diagnostic = Diagnostic::new(Code::UnknownSlot, slot.span, message);
             self.findings
@@ -201,7 +201,7 @@ impl Checker {
         let enums = (0..self.types.enums.len()).map(|place| Symbol::Enum(EnumId(number(place))));
         let mut colours = BTreeMap::new();
         for symbol in records.chain(enums).collect::<Vec<_>>() {
-            self.measure(symbol, &mut colours);
+            self.measure(symbol, 0, &mut colours);
         }
         for (ty, span) in self.written_types() {
             self.check_type(&ty, span);
@@ -225,7 +225,9 @@ impl Checker {
         fields.chain(values).collect()
     }
 
-    fn measure(&mut self, symbol: Symbol, colours: &mut BTreeMap<Symbol, Colour>) {
+    /// Goes down from type to type, `level` of them so far, and stops beyond the limit: what is deeper is refused
+    /// anyway, and a chain of declarations can be as long as the source.
+    fn measure(&mut self, symbol: Symbol, level: usize, colours: &mut BTreeMap<Symbol, Colour>) {
         if colours.contains_key(&symbol) {
             return;
         }
@@ -248,8 +250,16 @@ impl Checker {
             }
             _ => return,
         };
+        if level > MAX_TYPE_DEPTH {
+            let message =
+                format!("`{name}` is part of types that are nested more than {MAX_TYPE_DEPTH} levels deep");
+            self.report(Code::TooDeep, span.unwrap_or_default(), message);
+            // A circle may lead through it.
+            self.forget_members(symbol);
+            parts.clear();
+        }
         for part in parts {
-            self.measure(part, colours);
+            self.measure(part, level + 1, colours);
             if colours.get(&part) == Some(&Colour::Open) {
                 let message = format!("`{name}` contains itself");
                 let diagnostic = Diagnostic::new(Code::RecursiveType, span.unwrap_or_default(), message);

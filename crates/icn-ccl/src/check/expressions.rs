@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     ast::{self, ExprKind as Ast, Name},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     ir::{Expr, ExprKind, LocalId},
     source::Span,
     types::{EnumId, Type},
@@ -25,6 +25,18 @@ impl Body<'_> {
     pub(super) fn expect(&mut self, expr: &ast::Expr, ty: &Type) -> Expr {
         let checked = self.expr(expr, Some(ty));
         self.coerce(checked, ty)
+    }
+
+    /// A value that something is done with; `want` as in [`Body::expr`]. What never gives one would take its place
+    /// with it, and so what it says: `refuse("closed") + 1` would be an answer.
+    pub(super) fn operand(&mut self, expr: &ast::Expr, want: Option<&Type>) -> Expr {
+        let checked = self.expr(expr, want);
+        if checked.ty != Type::Never {
+            return checked;
+        }
+        let diagnostic = Diagnostic::new(Code::NoValue, expr.span, "this never gives a value");
+        self.add(diagnostic.help("let it stand alone, or be a branch of an `if` or `match`"));
+        Self::error(expr.span)
     }
 
     pub(super) fn error(span: Span) -> Expr {
@@ -52,7 +64,7 @@ impl Body<'_> {
                     Some(Type::Option(of)) => Some(&**of),
                     _ => None,
                 };
-                let mut value = self.expr(value, want);
+                let mut value = self.operand(value, want);
                 if let Some(ty) = want {
                     value = self.coerce(value, ty);
                 }
@@ -135,7 +147,8 @@ impl Body<'_> {
         if let Some(place) = def.variant(&name.text) {
             return Path::Variant(id, place);
         }
-        let help = did_you_mean(&name.text, def.variants.iter().map(|(name, _)| name.as_str()));
+        let variants = || def.variants.iter().map(|(name, _)| name);
+        let help = self.checker.findings.suggestion(&name.text, variants);
         let message = format!("`{}` has no variant `{}`", def.name, name.text);
         let diagnostic = Diagnostic::new(Code::UnknownVariant, name.span, message);
         self.add(diagnostic.help_if(help));
@@ -202,14 +215,14 @@ impl Body<'_> {
             Some(Path::Nothing) => return Self::error(expr.span),
             None => {}
         }
-        let base = self.expr(base, None);
+        let base = self.operand(base, None);
         let Type::Record(id) = base.ty else {
             if !base.ty.is_poison() {
                 let known = crate::builtins::method_names(&base.ty);
                 let help = if known.contains(&name.text.as_str()) {
                     Some(format!("it is a method: write `.{}(…)`", name.text))
                 } else {
-                    did_you_mean(&name.text, known)
+                    self.checker.findings.suggestion(&name.text, || known)
                 };
                 let message = format!("{} has no field `{}`", self.show(&base.ty), name.text);
                 self.add(Diagnostic::new(Code::UnknownField, name.span, message).help_if(help));
@@ -232,14 +245,10 @@ impl Body<'_> {
         let record = self.checker.types.record(id);
         let place = record.field(&name.text);
         if place.is_none() {
-            let help = did_you_mean(&name.text, record.fields.iter().map(|(name, _)| name.as_str()));
-            let all = record
-                .fields
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let help = help.unwrap_or_else(|| format!("its fields are {all}"));
+            let fields = || record.fields.iter().map(|(name, _)| name.as_str());
+            let help = self.checker.findings.suggestion(&name.text, fields);
+            let all = || fields().collect::<Vec<_>>().join(", ");
+            let help = help.unwrap_or_else(|| format!("its fields are {}", all()));
             let message = format!("`{}` has no field `{}`", record.name, name.text);
             self.add(Diagnostic::new(Code::UnknownField, name.span, message).help(help));
         }

@@ -2,7 +2,7 @@
 use super::{Symbol, bodies::Body, names::TIME_UNITS};
 use crate::{
     ast::{Argument, ExprKind as Ast, Name, TextPart},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     ir::{Expr, ExprKind, Op},
     limits::MAX_TEXT_BYTES,
     source::Span,
@@ -49,14 +49,12 @@ impl Body<'_> {
     }
 
     fn unknown_unit(&mut self, unit: &Name) -> Expr {
-        let own = self
-            .checker
-            .names_of(self.module, |symbol| matches!(symbol, Symbol::Unit(_)));
-        let known = own
-            .iter()
-            .map(String::as_str)
-            .chain(TIME_UNITS.iter().map(|(name, _)| *name));
-        let help = did_you_mean(&unit.text, known);
+        let units = |symbol: &Symbol| matches!(symbol, Symbol::Unit(_));
+        let help = self.checker.findings.suggestion(&unit.text, || {
+            let own = self.checker.names_of(self.module, units);
+            own.into_iter()
+                .chain(TIME_UNITS.iter().map(|(name, _)| (*name).to_owned()))
+        });
         let help = help.unwrap_or_else(|| format!("declare it: `unit {};`", unit.text));
         let message = format!("there is no unit `{}`", unit.text);
         self.add(Diagnostic::new(Code::UnknownName, unit.span, message).help(help));
@@ -68,7 +66,7 @@ impl Body<'_> {
         for part in parts {
             let value = match part {
                 TextPart::Literal(text) => Self::constant(span, Value::from(text.as_str()), Type::Text),
-                TextPart::Value(expr) => self.expr(expr, None),
+                TextPart::Value(expr) => self.operand(expr, None),
             };
             if value.ty == Type::Text || value.ty.is_poison() {
                 checked.push(value);
@@ -98,9 +96,6 @@ impl Body<'_> {
                 self.report(Code::TooMany, span, message);
             }
             return Self::constant(span, Value::from(text.as_str()), Type::Text);
-        }
-        if checked.iter().any(|part| part.ty == Type::Never) {
-            return Self::error(span);
         }
         Expr {
             kind: ExprKind::Join(checked),

@@ -16,7 +16,7 @@ impl Body<'_> {
         span: Span,
         want: Option<&Type>,
     ) -> Expr {
-        let value = self.expr(value, None);
+        let value = self.operand(value, None);
         if value.ty == Type::Unit {
             self.report(Code::NoValue, value.span, "this gives no value");
         }

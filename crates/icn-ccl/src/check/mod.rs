@@ -15,6 +15,7 @@ mod operators;
 mod patterns;
 mod processes;
 mod statements;
+mod typed;
 
 use crate::{
     ast,
@@ -137,6 +138,7 @@ impl Checker {
         let functions: Option<Vec<_>> = self.functions.drain(..).collect();
         let functions = functions?;
         graph::check(&functions, &mut self.findings);
+        typed::check(&functions, &mut self.findings);
         let header = self.modules.first()?.file.header.as_ref()?;
         Some(Program {
             name: header.name.text.clone(),

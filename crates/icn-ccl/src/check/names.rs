@@ -3,7 +3,7 @@ use super::{Checker, Symbol};
 use crate::{
     ast::{Name, TypeExpr},
     builtins,
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     interface,
     limits::MAX_TYPE_DEPTH,
     types::{EnumId, RecordId, Type, UnitId},
@@ -86,8 +86,10 @@ impl Checker {
     /// What `name` stands for in the module that is called `alias` here; tests and the like are not seen.
     pub(super) fn find_in(&mut self, module: usize, alias: &Name, name: &Name) -> Option<Symbol> {
         let Some(Symbol::Module(imported)) = self.find(module, &alias.text) else {
-            let known = self.names_of(module, |symbol| matches!(symbol, Symbol::Module(_)));
-            let help = did_you_mean(&alias.text, known.iter().map(String::as_str));
+            let modules = |symbol: &Symbol| matches!(symbol, Symbol::Module(_));
+            let help = self
+                .findings
+                .suggestion(&alias.text, || self.names_of(module, modules));
             let message = format!("there is no module `{}`", alias.text);
             let diagnostic = Diagnostic::new(Code::UnknownName, alias.span, message);
             self.findings.add(diagnostic.help_if(help));
@@ -98,8 +100,10 @@ impl Checker {
             .map(|(symbol, _)| *symbol)
             .filter(|symbol| !matches!(symbol, Symbol::Module(_)));
         if found.is_none() {
-            let known = self.names_of(imported, |symbol| !matches!(symbol, Symbol::Module(_)));
-            let help = did_you_mean(&name.text, known.iter().map(String::as_str));
+            let others = |symbol: &Symbol| !matches!(symbol, Symbol::Module(_));
+            let help = self
+                .findings
+                .suggestion(&name.text, || self.names_of(imported, others));
             let message = format!("the module `{}` has no `{}`", alias.text, name.text);
             let diagnostic = Diagnostic::new(Code::UnknownName, name.span, message);
             self.findings.add(diagnostic.help_if(help));
@@ -138,11 +142,11 @@ impl Checker {
             Some(Symbol::Record(id)) => Type::Record(id),
             Some(Symbol::Enum(id)) => Type::Enum(id),
             _ => {
-                let known = self.names_of(module, |symbol| {
-                    matches!(symbol, Symbol::Record(_) | Symbol::Enum(_))
+                let types = |symbol: &Symbol| matches!(symbol, Symbol::Record(_) | Symbol::Enum(_));
+                let help = self.findings.suggestion(&expr.name.text, || {
+                    let own = self.names_of(module, types);
+                    own.into_iter().chain(builtins::TYPES.map(str::to_owned))
                 });
-                let known = known.iter().map(String::as_str).chain(builtins::TYPES);
-                let help = did_you_mean(&expr.name.text, known);
                 let message = format!("there is no type `{}`", expr.name.text);
                 let diagnostic = Diagnostic::new(Code::UnknownType, expr.name.span, message);
                 self.findings.add(diagnostic.help_if(help));
@@ -223,8 +227,11 @@ impl Checker {
             self.count_args(expr, 0);
             return Type::Amount(id);
         }
-        let known = self.names_of(module, |symbol| matches!(symbol, Symbol::Unit(_)));
-        let help = did_you_mean(&expr.name.text, known.iter().map(String::as_str).chain(["line"]));
+        let units = |symbol: &Symbol| matches!(symbol, Symbol::Unit(_));
+        let help = self.findings.suggestion(&expr.name.text, || {
+            let own = self.names_of(module, units);
+            own.into_iter().chain(["line".to_owned()])
+        });
         let message = format!("there is no unit `{}`", expr.name.text);
         let diagnostic = Diagnostic::new(Code::UnknownName, expr.span, message);
         self.findings

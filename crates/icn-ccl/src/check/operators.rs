@@ -80,10 +80,11 @@ impl Body<'_> {
 
     pub(super) fn unary(&mut self, op: UnaryOp, value: &ast::Expr, span: Span) -> Expr {
         if op == UnaryOp::Not {
-            let value = self.expect(value, &Type::Bool);
+            let value = self.operand(value, Some(&Type::Bool));
+            let value = self.coerce(value, &Type::Bool);
             return Self::op(Op::Not, vec![value], Type::Bool, span);
         }
-        let value = self.expr(value, None);
+        let value = self.operand(value, None);
         let ty = value.ty.clone();
         match ty {
             Type::Int | Type::Amount(_) => Self::op(Op::Negate, vec![value], ty, span),
@@ -101,10 +102,10 @@ impl Body<'_> {
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return self.logic(op, left, right, span);
         }
-        let mut left = self.expr(left, None);
+        let mut left = self.operand(left, None);
         // What a `None` or an empty list is compared with says its type.
         let hint = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual).then(|| left.ty.clone());
-        let mut right = self.expr(right, hint.as_ref());
+        let mut right = self.operand(right, hint.as_ref());
         if left.ty.is_poison() || right.ty.is_poison() {
             return Self::nothing(span, Type::Error);
         }

@@ -2,7 +2,7 @@
 use super::{Checker, Parts, Symbol, bodies::Purpose};
 use crate::{
     ast::{Expr, ExprKind, Name, ProcessItem, ProcessValue, RoleItem},
-    diagnostic::{Code, Diagnostic, did_you_mean},
+    diagnostic::{Code, Diagnostic},
     interface::{
         ELECTORATES, METHODS, PERMISSIONS, PROCESS_FIELDS, PROPOSAL_KINDS, ProposalKind, ROLE_INPUT,
         input_type,
@@ -28,7 +28,7 @@ fn known(name: &Name, known: &[(&'static str, &str)]) -> Option<&'static str> {
 
 impl Checker {
     fn unknown(&mut self, name: &Name, what: &str, known: &[&str]) {
-        let help = did_you_mean(&name.text, known.iter().copied());
+        let help = self.findings.suggestion(&name.text, || known);
         let help = help.unwrap_or_else(|| format!("there are {}", known.join(", ")));
         let diagnostic = Diagnostic::new(
             Code::UnknownItem,

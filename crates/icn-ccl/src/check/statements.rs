@@ -93,7 +93,7 @@ impl Body<'_> {
                         }
                         value
                     }
-                    None => self.expr(value, None),
+                    None => self.operand(value, None),
                 };
                 if value.ty == Type::Unit {
                     self.report(Code::NoValue, value.span, "this gives no value");
@@ -172,7 +172,7 @@ impl Body<'_> {
                 Some(ir::Statement::ForRange(id, from, to, ir::Body::new(block)))
             });
         }
-        let over = self.expr(over, None);
+        let over = self.operand(over, None);
         self.scope(|body| match (over.ty.clone(), second) {
             (Type::List(of), None) => {
                 let id = body.local(first, *of, false);

@@ -23,6 +23,7 @@ pub(super) struct Builder<'p> {
     codes: BTreeMap<u32, Code>,
     statics: Vec<u8>,
     known: BTreeMap<(Type, Value), i64>,
+    broken: Option<&'static str>,
 }
 
 impl<'p> Builder<'p> {
@@ -34,11 +35,22 @@ impl<'p> Builder<'p> {
             codes: BTreeMap::new(),
             statics: Vec::new(),
             known: BTreeMap::new(),
+            broken: None,
         }
     }
 
     pub(super) fn types(&self) -> &'p Types {
         &self.program.types
+    }
+
+    /// Notes what cannot be translated although the checker let it through: nothing comes of the module.
+    pub(super) fn give_up(&mut self, why: &'static str) {
+        self.broken.get_or_insert(why);
+    }
+
+    /// Why nothing can come of the module.
+    pub(super) fn broken(&self) -> Option<&'static str> {
+        self.broken
     }
 
     /// The number of a function, which will be made if it is not there yet.
@@ -138,7 +150,10 @@ impl<'p> Builder<'p> {
                 );
                 words
             }
-            _ => unreachable!("the checker knows the type of each constant"),
+            _ => {
+                self.give_up("a constant that is not of its type");
+                Vec::new()
+            }
         }
     }
 

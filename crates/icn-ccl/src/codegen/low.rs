@@ -1,6 +1,6 @@
 //! A small structured language between checked programs and WebAssembly: every value is an `i64`, memory is
 //! addressed with one, and control flow is `if`, `while` and named blocks. Runtime helpers and translated
-//! functions are both written in it; [`emit`](super::emit)(super::emit) turns it into instructions.
+//! functions are both written in it; [`emit`](super::emit) turns it into instructions.
 
 /// A local of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,6 +110,9 @@ pub fn compile(program: &Program, build: Build) -> Result<Vec<u8>, CompileError>
         let code = code(&mut builder, key);
         builder.put(index, code);
     }
+    if let Some(why) = builder.broken() {
+        return Err(CompileError::Invalid(why.to_owned()));
+    }
     let bytes = link(program, &builder, &exports)?;
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(CompileError::Module(bytes.len()));

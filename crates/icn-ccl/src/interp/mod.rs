@@ -68,11 +68,16 @@ fn run(
     })?;
     match encode(types, &called.result, &result, MAX_RESULT_BYTES) {
         Ok(_) => Ok(result),
-        Err(ValueError::Size) => Err(Stop::Fault {
-            code: FaultCode::Size,
+        // The checker knows the type of the result, so that only its size can be wrong. Were it mistaken, the call
+        // would end, and not the process.
+        Err(error) => Err(Stop::Fault {
+            code: if error == ValueError::Size {
+                FaultCode::Size
+            } else {
+                FaultCode::Input
+            },
             span: called.span,
         }),
-        Err(error) => unreachable!("the checker knows the type of the result: {error}"),
     }
 }
 

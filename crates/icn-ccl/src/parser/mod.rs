@@ -242,9 +242,11 @@ impl<'a> Parser<'a> {
                 self.report(diagnostic.help("give a part of it a name with `let`, or a function of its own"))
             );
         }
+        // Chains of operators go deeper by themselves, and leave that as it is when they fail.
+        let depth = self.depth;
         self.depth += 1;
         let result = read(self);
-        self.depth -= 1;
+        self.depth = depth;
         result
     }
 

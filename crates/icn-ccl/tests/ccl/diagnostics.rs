@@ -251,6 +251,24 @@ fn several_faults_are_found_at_once() {
 }
 
 #[test]
+fn a_fault_in_a_long_chain_leaves_what_follows_alone() {
+    let sum = vec!["1"; 60].join(" + ");
+    let fields = ".a".repeat(60);
+    for wrong in [
+        format!("{sum} + ;"),
+        format!("{sum} + 1 2"),
+        format!("x{fields}.;"),
+    ] {
+        let source = format!(
+            "{HEADER}fn f(x: Int) -> Int {{ {wrong} }}\nfn g() -> Int {{ if true {{ (1 + (2 + (3 + 4))) }} else {{ 5 }} }}\n"
+        );
+        let (diagnostics, _) = found(&source);
+        let codes: Vec<_> = diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, [Code::UnexpectedToken], "{wrong}");
+    }
+}
+
+#[test]
 fn suggestions_are_made() {
     for (source, help) in [
         (
