@@ -22,7 +22,7 @@ use crate::wasi::Wasi;
 /// The name of everything that a result depends on besides module and invocation: the behaviour of
 /// the calls and their price (`icn-wasip1`), the bounds on modules, the engine's features and its
 /// metering. It changes whenever one of them does; a test with known results stands guard.
-pub const ENGINE_PROFILE: &str = "icn-wasip1/1 wasmtime/48";
+pub const ENGINE_PROFILE: &str = "icn-wasip1/2 wasmtime/48";
 
 /// Bytes of stack for the host's own work on a run's thread: compiling and answering calls.
 const HOST_STACK_BYTES: usize = 7 << 20;

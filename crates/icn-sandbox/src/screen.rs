@@ -192,16 +192,19 @@ impl Screen {
             Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } | Operator::Return => 1,
             Operator::BrTable { targets } => u64::from(targets.len()),
             // The called function's type is checked, and it may have to be looked up.
-            Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. } => 2,
+            Operator::CallIndirect { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::TableGet { .. } => 2,
             // These become calls of the host with checks of fuel and time around them.
             Operator::MemoryGrow { .. }
             | Operator::MemoryFill { .. }
             | Operator::MemoryCopy { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::TableGrow { .. }
+            | Operator::MemoryInit { .. } => 4,
+            // And these become loops, with such checks in them and an element looked up in each turn.
+            Operator::TableGrow { .. }
             | Operator::TableFill { .. }
             | Operator::TableCopy { .. }
-            | Operator::TableInit { .. } => 4,
+            | Operator::TableInit { .. } => 12,
             _ => 0,
         }
     }

@@ -165,7 +165,7 @@ fn the_parsers_wording_is_not_part_of_the_result() {
 /// profile's name has to change too, so that nobody compares the one with the other.
 #[test]
 fn results_are_those_recorded_for_the_profile() {
-    assert_eq!(ENGINE_PROFILE, "icn-wasip1/1 wasmtime/48");
+    assert_eq!(ENGINE_PROFILE, "icn-wasip1/2 wasmtime/48");
     let recorded = |path: &str, args: &[&str]| {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
         let limits = Limits {

@@ -317,6 +317,12 @@ fn modules_beyond_the_bounds_are_refused_before_they_are_compiled() {
     assert_eq!(too_much(&with(&results)), "results of one type");
     let flow = repeat(3, &format!("(func {})", repeat(14_000, "(block) ")));
     assert_eq!(too_much(&with(&flow)), "branches times branches and locals");
+    let looked_up = repeat(7_000, "(drop (table.get $looked (i32.const 0))) ");
+    let tables = format!(
+        "(table $looked 1 funcref) {}",
+        repeat(3, &format!("(func {looked_up})"))
+    );
+    assert_eq!(too_much(&with(&tables)), "branches times branches and locals");
 }
 
 #[test]
