@@ -96,7 +96,12 @@ fn build() -> anyhow::Result<Vec<Suite>> {
     eprintln!("= {:.0} s: {words}", started.elapsed().as_secs_f64());
     ensure!(output.status.success(), "{words} failed with {}", output.status);
     let said = String::from_utf8(output.stdout).context("cargo does not speak UTF-8")?;
-    Ok(said.lines().filter_map(suite).collect())
+    let suites: Vec<_> = said.lines().filter_map(suite).collect();
+    ensure!(
+        !suites.is_empty(),
+        "{words} names no test program: does it say so in another form?"
+    );
+    Ok(suites)
 }
 
 /// The test program that a line of cargo's is about, if it is about one.

@@ -177,8 +177,6 @@ impl Stage {
                 fs::remove_dir_all(&temporary)
                     .with_context(|| format!("cannot delete {}", temporary.display()))
             }
-            Some(temporary) if passed => fs::remove_dir_all(&temporary)
-                .with_context(|| format!("cannot delete {}", temporary.display())),
             _ => {
                 output.say(format!("logs are in {}", directory.display()));
                 Ok(())
