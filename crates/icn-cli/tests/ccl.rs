@@ -194,7 +194,11 @@ fn what_is_no_source_is_refused() {
     fs::write(directory.path().join("long.ccl"), "// long\n".repeat(64 * 1024)).unwrap();
     let output = ccl(directory.path(), &["check", "long.ccl"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("C0001"), "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("long.ccl") && told.contains("262144 bytes"),
+        "{told}"
+    );
     fs::write(directory.path().join("a.wasm"), contract("")).unwrap();
     let output = ccl(directory.path(), &["build", "a.wasm"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));

@@ -1,7 +1,7 @@
 //! Sources of contracts: read, checked, and what is wrong with them shown.
 use crate::{failure::Found, output::Output};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use icn_ccl::{
     Checked, Program, Resolver, Source, Sources, Span, check,
     diagnostic::{Diagnostic, Label},
@@ -14,10 +14,14 @@ use std::{fs, io::Read as _, path::Path};
 /// The text of a file, of which more than the language allows is not read.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     let read = || {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let most = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX) + 1;
-        fs::File::open(path)?.take(most).read_to_string(&mut text)?;
-        std::io::Result::Ok(text)
+        fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        ensure!(
+            bytes.len() <= MAX_SOURCE_BYTES,
+            "it has more than the {MAX_SOURCE_BYTES} bytes that a source may have: split it into modules"
+        );
+        Ok(String::from_utf8(bytes)?)
     };
     read().with_context(|| format!("cannot read {}", path.display()))
 }

@@ -1,12 +1,12 @@
 //! `credit statement` and `credit verify`.
 use super::{LineArgs, StatementArgs, VerifyArgs, all_lines, find_own, signed};
 use crate::{format, session::Session};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use icn_api::{
     MAX_PAGE,
     client::Client,
     credit::{LineView, LinesQuery, TransferEntry, TransfersQuery, Whose},
-    federation::MembersQuery,
+    federation::{MembersQuery, SeatView},
     statement::{Checked, Statement},
 };
 use icn_model::{Head, LineId, SeatRecord};
@@ -126,26 +126,40 @@ pub(super) fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<()>
         session.output.say("your cooperative has no lines of credit");
     }
     let seats = client.members(&MembersQuery::default())?.seats;
-    for view in lines {
-        let (statement, view) = read(&client, &view.line)?;
-        let checked = statement.check(Some(anchored(&statement, &view)))?;
-        check_anchored(&statement, &view)?;
-        let mut notes = Vec::new();
-        for (did, keys) in [
-            (statement.of, [&checked[0].debtor_keys, &checked[1].creditor_keys]),
-            (
-                statement.other,
-                [&checked[1].debtor_keys, &checked[0].creditor_keys],
-            ),
-        ] {
-            let seat = seats.iter().find(|seat| seat.did == did).map(|seat| &seat.record);
-            if keys.into_iter().any(|keys| !are_line_keys(seat, keys)) {
-                notes.push("some was signed by line keys that the log does not name any more");
+    let mut wrong = Vec::new();
+    for view in &lines {
+        match verify_line(session, &client, &seats, &view.line) {
+            Err(error) if lines.len() == 1 => return Err(error),
+            Err(error) => {
+                // What is wrong with one says nothing of the others.
+                session.output.insist(format!("{}: {error:#}", view.name));
+                wrong.push(view.name.as_str());
             }
+            Ok(()) => {}
         }
-        report(session, &statement, &checked, &notes)?;
     }
+    ensure!(wrong.is_empty(), "these lines do not hold: {}", wrong.join(", "));
     Ok(())
+}
+
+fn verify_line(session: &Session, client: &Client, seats: &[SeatView], line: &LineId) -> anyhow::Result<()> {
+    let (statement, view) = read(client, line)?;
+    let checked = statement.check(Some(anchored(&statement, &view)))?;
+    check_anchored(&statement, &view)?;
+    let mut notes = Vec::new();
+    for (did, keys) in [
+        (statement.of, [&checked[0].debtor_keys, &checked[1].creditor_keys]),
+        (
+            statement.other,
+            [&checked[1].debtor_keys, &checked[0].creditor_keys],
+        ),
+    ] {
+        let seat = seats.iter().find(|seat| seat.did == did).map(|seat| &seat.record);
+        if keys.into_iter().any(|keys| !are_line_keys(seat, keys)) {
+            notes.push("some was signed by line keys that the log does not name any more");
+        }
+    }
+    report(session, &statement, &checked, &notes)
 }
 
 fn are_line_keys(seat: Option<&SeatRecord>, keys: &BTreeSet<icn_model::PublicKey>) -> bool {
