@@ -7,6 +7,7 @@
 //! - [`http`]: the connections, the names and counts of requests, what handlers read out of them, and failures as
 //!   problem documents.
 //! - [`clock`]: the process's clock.
+//! - [`exposition`]: metrics as a table for people.
 //!
 //! It knows no route, no key of a configuration and nobody who may call: those are the server's
 //! (docs/decisions/0016-two-servers-one-edge.md).
@@ -14,6 +15,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod exposition;
 pub mod http;
 pub mod log;
 pub mod supervisor;

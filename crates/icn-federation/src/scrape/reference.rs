@@ -2,12 +2,8 @@
 use super::encode;
 use crate::{clock::Clock, core::Core, liveness::Rules};
 use icn_model::Millis;
-use icn_serve::http::Answered;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    time::Duration,
-};
+use icn_serve::{exposition::table, http::Answered};
+use std::{path::Path, time::Duration};
 
 const HEAD: &str = "\
 # Metrics of the Federation Service
@@ -35,58 +31,10 @@ fn text() -> String {
     encode(&core, false).unwrap()
 }
 
-/// The names of the labels of a line such as `name{a="x",b="y"} 1`; buckets are no label of ours.
-fn labels(line: &str) -> BTreeSet<&str> {
-    let inside = line.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    let pairs = inside
-        .map(|(inside, _)| inside.split("\","))
-        .into_iter()
-        .flatten();
-    pairs
-        .filter_map(|pair| Some(pair.split_once('=')?.0))
-        .filter(|name| *name != "le")
-        .collect()
-}
-
-fn page(text: &str) -> String {
-    let mut rows = BTreeMap::new();
-    for line in text.lines() {
-        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|line| line.split_once(' ')) else {
-            continue;
-        };
-        let kind = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")))
-            .unwrap();
-        let shown = if kind == "counter" {
-            format!("{name}_total")
-        } else {
-            name.to_owned()
-        };
-        let found: BTreeSet<_> = text
-            .lines()
-            .filter(|line| {
-                let sampled = line.split(['{', ' ']).next().unwrap_or_default();
-                ["", "_total", "_bucket", "_sum", "_count"]
-                    .iter()
-                    .any(|suffix| sampled.strip_suffix(suffix) == Some(name))
-            })
-            .flat_map(labels)
-            .collect();
-        let labels: Vec<_> = found.into_iter().map(|label| format!("`{label}`")).collect();
-        let help = help.trim_end_matches('.');
-        rows.insert(
-            shown.clone(),
-            format!("| `{shown}` | {kind} | {} | {help} |\n", labels.join(", ")),
-        );
-    }
-    HEAD.to_owned() + &rows.into_values().collect::<String>()
-}
-
 #[test]
 fn the_page_lists_what_a_service_shows() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/federation-metrics.md");
-    let page = page(&text());
+    let page = HEAD.to_owned() + &table(&text());
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
