@@ -4,12 +4,10 @@
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
-use serde_json::Value;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
-};
+mod common;
+
+use common::{packages, root};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a lock file says of packages without a source, which are our own: the names of those that each needs.
 fn locked(file: &str) -> BTreeMap<&str, BTreeSet<&str>> {
@@ -35,17 +33,10 @@ fn locked(file: &str) -> BTreeMap<&str, BTreeSet<&str>> {
 
 #[test]
 fn the_lock_file_knows_what_the_crates_need() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let file = std::fs::read_to_string(root.join("fuzz/Cargo.lock")).unwrap();
+    let file = std::fs::read_to_string(root().join("fuzz/Cargo.lock")).unwrap();
     let locked = locked(&file);
     assert!(locked.contains_key("icn-model"), "{locked:?}");
-    for package in metadata["packages"].as_array().unwrap() {
+    for package in packages() {
         let name = package["name"].as_str().unwrap();
         let Some(known) = locked.get(name) else { continue };
         let dependencies = package["dependencies"].as_array().unwrap();

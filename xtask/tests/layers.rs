@@ -4,12 +4,11 @@
     clippy::expect_used,
     reason = "helpers of tests: a panic is how a test fails"
 )]
+mod common;
+
+use common::{packages, root};
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Heavy libraries, each confined to one crate, or to the servers and what they share.
 const CONFINED: [(&str, &[&str]); 7] = [
@@ -34,19 +33,8 @@ const IMPURE: [&str; 6] = [
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 /// Every dependency but those of tests, by crate.
 fn manifests() -> Edges {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
     let normal = |package: &Value| {
         let all = package["dependencies"].as_array().unwrap().clone();
         let normal = all.into_iter().filter(|dependency| dependency["kind"] != "dev");
@@ -54,7 +42,7 @@ fn manifests() -> Edges {
             .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
             .collect()
     };
-    packages
+    packages()
         .iter()
         .map(|package| (package["name"].as_str().unwrap().to_owned(), normal(package)))
         .collect()
