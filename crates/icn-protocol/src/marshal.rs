@@ -72,7 +72,8 @@ impl LogReader {
         self.log.get().is_some()
     }
 
-    /// The highest block of which this process has seen the certificate, whether the block is here or not.
+    /// The highest block that is known to be final, whether it is here or not; that which the journal knows, as soon as the log
+    /// runs.
     pub(crate) fn tip(&self) -> icn_model::Height {
         icn_model::Height::new(self.tip.load(Ordering::Relaxed))
     }

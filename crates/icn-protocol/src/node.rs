@@ -268,8 +268,8 @@ impl Node {
     /// How many blocks are known to be final that are not executed and durable here yet. Certificates of epochs that this
     /// node does not know the seats of tell it nothing.
     pub fn lag(&self) -> u64 {
-        let known = self.reader.tip().max(self.ledger.read(icn_state::State::height));
-        known.get().saturating_sub(self.ledger.progress().height.get())
+        let (known, here) = (self.reader.tip(), self.ledger.progress().height);
+        known.get().saturating_sub(here.get())
     }
 
     /// The final block at `height`, if it is here.
