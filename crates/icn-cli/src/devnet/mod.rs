@@ -105,16 +105,6 @@ enum NetworkMode {
     Distributed,
 }
 
-impl NetworkMode {
-    /// The name on the command line.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Distributed => "distributed",
-        }
-    }
-}
-
 /// Where nodes keep what they know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Keep {
@@ -122,16 +112,6 @@ enum Keep {
     Disk,
     /// In memory, until they end.
     Memory,
-}
-
-impl Keep {
-    /// The name on the command line.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Disk => "disk",
-            Self::Memory => "memory",
-        }
-    }
 }
 
 /// Where a devnet is.
@@ -220,6 +200,12 @@ fn up(output: &Output, args: &UpArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a value is called on the command line.
+fn named(value: &impl ValueEnum) -> String {
+    let possible = value.to_possible_value();
+    possible.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// Refuses options that ask for another devnet than the one that is there.
 fn check_as_made(args: &UpArgs, state: &State, directory: &Path) -> anyhow::Result<()> {
     let mut made = Vec::new();
@@ -235,7 +221,7 @@ fn check_as_made(args: &UpArgs, state: &State, directory: &Path) -> anyhow::Resu
         NetworkMode::Local
     };
     if args.network_mode.is_some_and(|wanted| wanted != mode) {
-        made.push(format!("--network-mode {}", mode.name()));
+        made.push(format!("--network-mode {}", named(&mode)));
     }
     if let Some(wanted) = args.store {
         let store = if plan::is_persistent(state, directory)? {
@@ -244,7 +230,7 @@ fn check_as_made(args: &UpArgs, state: &State, directory: &Path) -> anyhow::Resu
             Keep::Memory
         };
         if wanted != store {
-            made.push(format!("--store {}", store.name()));
+            made.push(format!("--store {}", named(&store)));
         }
     }
     if let (Some(wanted), Some(base_port)) = (args.base_port, plan::base_port(state))
